@@ -1,0 +1,52 @@
+# soundpost: `make run` records on a bare Debian 12 machine with Rust; `make` alone lists everything.
+# The tools of the tests are Debian packages; `make setup` (and every target that needs them) installs what is missing.
+
+CARGO        ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+# What the build needs, what the tests compare against, what the benchmarks run beside us.
+BUILD_PACKAGES = pkg-config libasound2-dev cmake g++ make
+TEST_PACKAGES  = gcc python3 flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount
+FUZZ_SECONDS  ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench soak fuzz doc setup setup-build clean fmt
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup-build ## record the built-in soundscape into ./recordings, no hardware needed (ctrl-c ends it)
+	$(CARGO) build --release --locked
+	./target/release/soundpost record --demo
+
+test: setup ## every test: pure code, real tools, real ALSA, kills, power cuts (one optimised build)
+	$(CARGO) test --profile proof --locked
+
+check: setup-build fmt doc test ## formatting, lints, documentation, then every test
+	$(CARGO) clippy --profile proof --all-targets --locked -- -D warnings
+
+fmt: ## formatting, checked
+	$(CARGO) fmt --check
+
+bench: setup ## the figures, each beside a peer in the same run (about 15 minutes)
+	$(CARGO) bench --locked --bench figures
+
+soak: setup ## the long ones: 200 kills, hours of sound (about 30 minutes)
+	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak -- --nocapture
+
+fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; begins with tests/data and what was found before
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	@for target in $$(cd fuzz && ls targets | sed 's/\.rs$$//'); do mkdir -p fuzz/corpus/$$target; \
+	  $(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target tests/data/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+doc: ## the architecture, as HTML
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+
+setup: ## install every Debian package that building and testing need
+	@sh board/packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+setup-build:
+	@sh board/packages.sh $(BUILD_PACKAGES)
+
+clean: ## remove what was built; recordings stay
+	$(CARGO) clean

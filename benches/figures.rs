@@ -1,0 +1,32 @@
+//! `make bench`: the figures, each beside a peer in the same run, on this machine, now. Both sides and the ratio are printed.
+//!
+//! Machines are noisy: sides alternate and the median of the rounds counts. Nothing here passes or fails; it measures.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[path = "figures/memory.rs"]
+mod memory;
+#[path = "figures/process.rs"]
+mod process;
+#[path = "figures/sound.rs"]
+mod sound;
+#[path = "figures/speed.rs"]
+mod speed;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let figures: [(&str, fn()); 6] = [
+        ("lane", speed::lane_against_flac),
+        ("start", speed::cold_start),
+        ("size", speed::binary_size),
+        ("memory", memory::against_arecord_and_ffmpeg),
+        ("growth", memory::growth_over_a_day),
+        ("cards", memory::two_cards_and_sixteen_lanes),
+    ];
+    for (name, figure) in figures {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            println!("\n== {name}");
+            figure();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What a process costs, read from /proc and from `time`.
+
+use std::fs;
+use std::process::Command;
+
+/// User and system seconds of a finished command, by the shell's own `time`.
+pub fn cpu_seconds(program: &str, arguments: &[&str]) -> f64 {
+    let mut words = vec![program];
+    words.extend(arguments);
+    let quoted: Vec<String> = words.iter().map(|w| format!("'{w}'")).collect();
+    let script = format!("TIMEFORMAT='%U %S'; time {} >/dev/null 2>/dev/null || echo failed >&2", quoted.join(" "));
+    let out = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let mut numbers = said.split_whitespace().map(|n| n.parse::<f64>());
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(user)), Some(Ok(system)), None) => user + system,
+        _ => panic!("{program} {arguments:?}: {said}"),
+    }
+}
+
+/// A line of /proc/PID/status in KiB.
+pub fn status_kib(pid: u32, key: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = text.lines().find(|l| l.starts_with(key)).unwrap_or_else(|| panic!("{key} in status"));
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+}
+
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").count()
+}
+
+pub fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+}
+
+/// How often all threads of a process went to sleep so far.
+pub fn sleeps(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    statuses
+        .filter_map(|s| s.lines().find(|l| l.starts_with("voluntary_ctxt_switches")).map(str::to_owned))
+        .filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .sum()
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,31 @@
+//! What each subcommand does. Messages for the user go to stderr, data to stdout; a pipe that is closed is no reason to panic.
+
+mod account;
+pub mod check;
+pub mod devices;
+pub mod record;
+pub mod repair;
+pub mod verify;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+}
+
+/// A message: one line on stderr.
+fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Data: a line on stdout. `false` when nobody reads any more.
+fn put(text: impl Display) -> bool {
+    writeln!(io::stdout(), "{text}").is_ok()
+}

@@ -1,0 +1,132 @@
+//! `soundpost record`: the firmware.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::check::over_budget;
+use super::{Exit, say};
+use crate::config::{Config, Environment, Parsed, Severity};
+use crate::edge::edge;
+use crate::logging;
+use crate::status::{DrillKind, LaneStatus};
+use crate::supervisor::{Outcome, Seat, Supervisor};
+use crate::wiring::start::{self, Shared};
+use crate::wiring::{Table, probe, storage};
+
+pub struct Options {
+    /// `None` records the built-in soundscape into ./recordings.
+    pub config: Option<PathBuf>,
+    /// `ACTOR=panic|hang|stall:SECONDS@BEATS[xTIMES]`
+    pub drills: Vec<String>,
+}
+
+/// Notices that may wait for the supervisor.
+const NOTICES: usize = 256;
+
+pub fn run(options: &Options) -> Exit {
+    let parsed = match &options.config {
+        None => demo(),
+        Some(path) => match Config::load(path, &Environment::of_process()) {
+            Ok(parsed) => parsed,
+            Err(unreadable) => {
+                say(unreadable);
+                return Exit::Usage;
+            }
+        },
+    };
+    let Parsed { config, problems, .. } = parsed;
+    let (_logging, complaint) = logging::start(config.general.log_level, config.general.log_file.as_deref());
+    for problem in &problems {
+        match problem.severity {
+            Severity::Error => log::error!("{problem}"),
+            Severity::Warning => log::warn!("{problem}"),
+        }
+    }
+    if let Some(complaint) = complaint {
+        log::warn!("{complaint}");
+    }
+    for source in config.not_recorded() {
+        log::warn!("[{}]: this version does not record streams yet: the source is left out", source.name);
+    }
+    match record(&config, &options.drills) {
+        Ok(exit) => exit,
+        Err(text) => {
+            log::error!("{text}");
+            Exit::Usage
+        }
+    }
+}
+
+fn demo() -> Parsed {
+    Parsed { config: Config::demo(Path::new("recordings")), problems: Vec::new(), effective: Vec::new() }
+}
+
+fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
+    let table = start::table(config);
+    if table.lanes.is_empty() {
+        return Err("nothing to record: no source of the configuration can be used".into());
+    }
+    let budget_mb = config.general.memory_budget_mb;
+    if table.bytes() as u64 > u64::from(budget_mb) << 20 {
+        return Err(over_budget(table.bytes(), budget_mb));
+    }
+    let table = probe::sized(config, table);
+    log::info!(
+        "soundpost {}: {} sources, {} KiB decided at start",
+        env!("CARGO_PKG_VERSION"),
+        table.lanes.len(),
+        table.bytes() >> 10
+    );
+    let statuses: Vec<Arc<LaneStatus>> = table.lanes.iter().map(|_| Arc::default()).collect();
+    let (store_in, store_out) = edge(table.inbox_depth());
+    let (notices_in, notices) = async_channel::bounded(NOTICES);
+    let shared = Shared { store: store_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out)];
+    seats.extend(start::lanes(config, &table, &statuses, &shared)?);
+    for drill in drills {
+        arm(drill, &seats)?;
+    }
+    let stop = shared.stop.clone();
+    drop(shared); // from here on the seats hold the only senders
+    let outcome = Supervisor::new(seats, stop, notices).run();
+    summarise(&table, &statuses);
+    Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
+}
+
+/// One line a source at the end: what came, what was lost, how near the limits it was.
+fn summarise(table: &Table, statuses: &[Arc<LaneStatus>]) {
+    for (lane, status) in table.lanes.iter().zip(statuses) {
+        let drift = status.drift_ppm().map_or_else(|| "unknown".to_owned(), |ppm| format!("{ppm:.1} ppm"));
+        log::info!(
+            "{}: captured {} frames, lost {}, {} files, {} gaps, {} overruns, pool at most {} of {}, slowest write {} ms, slowest sync {} ms, drift {drift}",
+            lane.name,
+            status.frames_captured.load(Relaxed),
+            status.capture_lost.load(Relaxed),
+            status.files_closed.load(Relaxed),
+            status.gaps.load(Relaxed),
+            status.xruns.load(Relaxed),
+            status.blocks_used_max.load(Relaxed),
+            lane.pcm_blocks,
+            status.write_max_us.load(Relaxed) / 1_000,
+            status.sync_max_us.load(Relaxed) / 1_000,
+        );
+    }
+}
+
+/// Arms a drill: `ACTOR=panic|hang|stall:SECONDS@BEATS[xTIMES]`.
+fn arm(text: &str, seats: &[Seat]) -> Result<(), String> {
+    let wrong = || format!("--drill {text}: want ACTOR=panic|hang|stall:SECONDS@BEATS[xTIMES]");
+    let (actor, rest) = text.split_once('=').ok_or_else(wrong)?;
+    let (kind, when) = rest.split_once('@').ok_or_else(wrong)?;
+    let (beats, times) = when.split_once('x').unwrap_or((when, "1"));
+    let kind = match kind.split_once(':') {
+        None if kind == "panic" => DrillKind::Panic,
+        None if kind == "hang" => DrillKind::Hang,
+        Some(("stall", seconds)) => DrillKind::Stall { ms: seconds.parse::<u64>().map_err(|_| wrong())? * 1_000 },
+        _ => return Err(wrong()),
+    };
+    let seat = seats.iter().find(|seat| *seat.name == *actor).ok_or_else(|| format!("--drill {text}: no actor {actor}"))?;
+    seat.actor.drill.arm(kind, beats.parse().map_err(|_| wrong())?, times.parse().map_err(|_| wrong())?);
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! Every key of soundpost.ini: name, default, what it wants. The one table that reading, `soundpost check`, the messages and
+//! the test of the example file share. A new key is a line here, a line in its list, and a field where it is used.
+
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use super::script::{self, ScriptedFault};
+use super::settings::Detector;
+use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
+use super::url::StreamUrl;
+use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
+use crate::message::{Container, Depth};
+use crate::time::Rate;
+
+/// What a message or a listing needs to know of a key.
+#[derive(Debug)]
+pub struct About {
+    pub name: &'static str,
+    /// As it would stand in the file; empty for nothing.
+    pub default: &'static str,
+    /// Completes "want …".
+    pub wants: &'static str,
+    pub shown: Shown,
+}
+
+/// How much of a value may be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Plain,
+    /// An address: without its user information.
+    Masked,
+    Never,
+}
+
+pub struct Key<T> {
+    pub about: About,
+    pub parse: fn(&str) -> Result<T, Wrong>,
+}
+
+impl<T> Key<T> {
+    const fn shown(mut self, shown: Shown) -> Key<T> {
+        self.about.shown = shown;
+        self
+    }
+}
+
+const fn key<T>(name: &'static str, default: &'static str, wants: &'static str, parse: fn(&str) -> Result<T, Wrong>) -> Key<T> {
+    Key { about: About { name, default, wants, shown: Shown::Plain }, parse }
+}
+
+const fn secret(name: &'static str, wants: &'static str) -> Key<Option<Secret>> {
+    key(name, "", wants, |t| unless_empty(t, Secret::parse)).shown(Shown::Never)
+}
+
+// [general] alone.
+pub static LOG_LEVEL: Key<LevelFilter> =
+    key("log_level", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", |t| choice(t, &LOG_LEVELS));
+pub static LOG_FILE: Key<Option<PathBuf>> = key("log_file", "recorder.log", "a path, or none", |t| optional(t, path));
+pub static MEMORY_BUDGET_MB: Key<u32> = key("memory_budget_mb", "64", "MiB, 8 to 65536", |t| whole(t, 8, 65_536));
+
+// [general], or any source.
+pub static OUTPUT_DIRECTORY: Key<PathBuf> = key("output_directory", "recordings", "a path", path);
+pub static SPLIT_MINUTES: Key<f64> = key("split_minutes", "60", "minutes, more than 0 and at most 1440", split_minutes);
+pub static FILENAME_PATTERN: Key<String> =
+    key("filename_pattern", "%Y%m%d_%H%M%S", "a strftime pattern below output_directory", filename_pattern);
+pub static FILENAME_TIME: Key<FilenameTime> =
+    key("filename_time", "local", "local or utc", |t| choice(t, &[("local", FilenameTime::Local), ("utc", FilenameTime::Utc)]));
+pub static TIME_ZONE: Key<Option<String>> = key("time_zone", "system", "a name such as Europe/Berlin, or system", time_zone);
+pub static BIT_DEPTH: Key<BitDepth> = key("bit_depth", "16", "16, 24 or auto", |t| choice(t, &BIT_DEPTHS));
+pub static FLAC_LEVEL: Key<u32> = key("flac_level", "5", "0 (fast) to 8 (small)", |t| whole(t, 0, 8));
+pub static FLAC_BLOCK_SIZE: Key<u32> = key("flac_block_size", "4096", "frames, 256 to 16384", |t| whole(t, 256, 16_384));
+pub static SYNC_SECONDS: Key<f64> = key("sync_seconds", "5", "seconds, 0.1 to 600", |t| real(t, 0.1, 600.0));
+pub static POOL_SECONDS: Key<f64> = key("pool_seconds", "12", "seconds, 1 to 600", |t| real(t, 1.0, 600.0));
+pub static PERIOD_MS: Key<u32> = key("period_ms", "100", "milliseconds, 5 to 1000", |t| whole(t, 5, 1_000));
+pub static BUFFER_MS: Key<u32> = key("buffer_ms", "2000", "milliseconds, 20 to 60000", |t| whole(t, 20, 60_000));
+pub static MAX_RETRIES: Key<u32> = key("max_retries", "10", "a count, 0 to 1000000", |t| whole(t, 0, 1_000_000));
+pub static RETRY_DELAY_SECONDS: Key<f64> = key("retry_delay_seconds", "5", "seconds, 0 to 86400", |t| real(t, 0.0, 86_400.0));
+
+// Sources. A default may differ from one type to another; the name of a key means the same in all.
+pub static TYPE: Key<Option<SourceType>> =
+    key("type", "", SourceType::WANTS, |t| unless_empty(t, |t| choice(t, &SourceType::WORDS)));
+pub static DEVICE: Key<String> = key("device", "default", "default, a part of a card's name, hw:X,Y or a PCM name", word);
+pub static SAMPLE_RATE: Key<Rate> = key("sample_rate", "44100", RATES, rate);
+pub static SAMPLE_RATE_48: Key<Rate> = key("sample_rate", "48000", RATES, rate);
+pub static CHANNELS: Key<u8> = key("channels", "2", "1 to 8", |t| whole(t, 1, 8));
+pub static FORMAT_WAV: Key<Container> = key("format", "wav", "wav or flac", container);
+pub static FORMAT_FLAC: Key<Container> = key("format", "flac", "wav or flac", container);
+pub static URL: Key<Option<StreamUrl>> =
+    key("url", "", "http://host:port/path or https://", |t| unless_empty(t, StreamUrl::parse)).shown(Shown::Masked);
+pub static USERNAME: Key<Option<String>> = key("username", "", "a name, or nothing", |t| unless_empty(t, word));
+pub static PASSWORD: Key<Option<Secret>> = secret("password", "a password, or nothing");
+pub static STREAM_FORMAT: Key<StreamFormat> =
+    key("format", "auto", "auto, mp3, ogg, aac, flac or opus", |t| choice(t, &StreamFormat::WORDS));
+pub static PATH: Key<Option<PathBuf>> = key("path", "", "the path of a recording", |t| unless_empty(t, path));
+pub static PACE: Key<Pace> = key("pace", "real", "real or fast", |t| choice(t, &[("real", Pace::Real), ("fast", Pace::Fast)]));
+pub static LOOP: Key<Repeat> = key("loop", "no", "yes, no, or how often it is played (1 to 1000000)", Repeat::parse);
+pub static FAULTS: Key<Vec<ScriptedFault>> = key("faults", "", "a list such as stall@10s:3s, end@60s", script::parse);
+pub static RAW_BITS: Key<Option<RawBits>> =
+    key("raw_bits", "none", "16 or 24 for a file without a header, or none", |t| optional(t, |t| choice(t, &RawBits::WORDS)));
+pub static SEED: Key<u64> = key("seed", "1", "a whole number", |t| whole(t, 0, u64::MAX));
+pub static HZ: Key<f64> = key("hz", "1000", "Hz, 1 to 384000", |t| real(t, 1.0, 384_000.0));
+pub static DBFS: Key<f64> = key("dbfs", "-20", "dBFS, -120 to 0", |t| real(t, -120.0, 0.0));
+
+// Settings sections.
+pub static WEB_ENABLED: Key<bool> = key("enabled", "yes", "yes or no", flag);
+pub static WEB_BIND: Key<std::net::IpAddr> =
+    key("bind", "0.0.0.0", "an IP address, 0.0.0.0 for all", |t| t.parse().map_err(|_| Wrong::Unwanted));
+pub static WEB_PORT: Key<u16> = key("port", "8080", "a port, 1 to 65535", |t| whole(t, 1, 65_535));
+pub static WEB_PASSWORD_HASH: Key<Option<Secret>> = secret("password_hash", "a password hash, or nothing");
+pub static WEB_SESSION_HOURS: Key<f64> = key("session_hours", "720", "hours, 0.1 to 87600", |t| real(t, 0.1, 87_600.0));
+pub static WEB_MAX_CONNECTIONS: Key<u32> = key("max_connections", "64", "a count, 1 to 1024", |t| whole(t, 1, 1_024));
+pub static WEB_MAX_PER_HOST: Key<u32> = key("max_per_host", "32", "a count, 1 to 1024", |t| whole(t, 1, 1_024));
+pub static DETECTOR: Key<Detector> =
+    key("detector", "level", "level or bands", |t| choice(t, &[("level", Detector::Level), ("bands", Detector::Bands)]));
+pub static MARGIN: Key<f64> = key("margin", "12", "dB above the floor, 0 to 120", |t| real(t, 0.0, 120.0));
+pub static MIN_GAP: Key<f64> = key("min_gap", "2", "seconds, 0 to 3600", |t| real(t, 0.0, 3_600.0));
+pub static MIN_LENGTH: Key<f64> = key("min_length", "0.2", "seconds, 0 to 3600", |t| real(t, 0.0, 3_600.0));
+pub static PRE_ROLL_S: Key<f64> = key("pre_roll_s", "2", "seconds, 0 to 60", |t| real(t, 0.0, 60.0));
+pub static POST_ROLL_S: Key<f64> = key("post_roll_s", "1", "seconds, 0 to 60", |t| real(t, 0.0, 60.0));
+pub static ANALYSES_DIR: Key<Option<PathBuf>> =
+    key("analyses_dir", "", "a path, or nothing for analyses below output_directory", |t| unless_empty(t, path));
+pub static MAX_LISTENERS: Key<u32> = key("max_listeners", "100", "a count, 0 to 10000", |t| whole(t, 0, 10_000));
+pub static MAX_SOURCES: Key<u32> = key("max_sources", "10", "a count, 0 to 1000", |t| whole(t, 0, 1_000));
+pub static SOURCE_PASSWORD: Key<Option<Secret>> = secret("source_password", "a password, or nothing: no relay");
+pub static ADMIN_PASSWORD: Key<Option<Secret>> = secret("admin_password", "a password, or nothing: no administration");
+pub static LISTEN_PASSWORD: Key<Option<Secret>> = secret("listen_password", "a password, or nothing: anybody may listen");
+pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
+pub static LATITUDE: Key<Option<f64>> =
+    key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
+pub static LONGITUDE: Key<Option<f64>> =
+    key("longitude", "", "degrees east, -180 to 180", |t| unless_empty(t, |t| real(t, -180.0, 180.0)));
+
+pub type List = &'static [&'static About];
+
+pub static GENERAL: List = &[&LOG_LEVEL.about, &LOG_FILE.about, &MEMORY_BUDGET_MB.about];
+/// What a source takes over from `[general]` unless it says otherwise.
+pub static LANE: List = &[
+    &OUTPUT_DIRECTORY.about,
+    &SPLIT_MINUTES.about,
+    &FILENAME_PATTERN.about,
+    &FILENAME_TIME.about,
+    &TIME_ZONE.about,
+    &BIT_DEPTH.about,
+    &FLAC_LEVEL.about,
+    &FLAC_BLOCK_SIZE.about,
+    &SYNC_SECONDS.about,
+    &POOL_SECONDS.about,
+    &PERIOD_MS.about,
+    &BUFFER_MS.about,
+    &MAX_RETRIES.about,
+    &RETRY_DELAY_SECONDS.about,
+];
+pub static SOUNDCARD: List = &[&TYPE.about, &DEVICE.about, &SAMPLE_RATE.about, &CHANNELS.about, &FORMAT_WAV.about];
+pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about];
+pub static FILE: List = &[
+    &TYPE.about,
+    &PATH.about,
+    &PACE.about,
+    &LOOP.about,
+    &FAULTS.about,
+    &FORMAT_WAV.about,
+    &RAW_BITS.about,
+    &SAMPLE_RATE.about,
+    &CHANNELS.about,
+];
+pub static DEMO: List = &[&TYPE.about, &SEED.about, &SAMPLE_RATE_48.about, &CHANNELS.about, &FORMAT_FLAC.about];
+pub static TONE: List =
+    &[&TYPE.about, &HZ.about, &DBFS.about, &SAMPLE_RATE_48.about, &CHANNELS.about, &FORMAT_WAV.about, &PACE.about];
+pub static WEB: List = &[
+    &WEB_ENABLED.about,
+    &WEB_BIND.about,
+    &WEB_PORT.about,
+    &WEB_PASSWORD_HASH.about,
+    &WEB_SESSION_HOURS.about,
+    &WEB_MAX_CONNECTIONS.about,
+    &WEB_MAX_PER_HOST.about,
+];
+pub static ANALYSIS: List = &[
+    &DETECTOR.about,
+    &MARGIN.about,
+    &MIN_GAP.about,
+    &MIN_LENGTH.about,
+    &PRE_ROLL_S.about,
+    &POST_ROLL_S.about,
+    &ANALYSES_DIR.about,
+];
+pub static LIVE: List =
+    &[&MAX_LISTENERS.about, &MAX_SOURCES.about, &SOURCE_PASSWORD.about, &ADMIN_PASSWORD.about, &LISTEN_PASSWORD.about];
+pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
+
+/// The settings sections. `[storage]` and `[upload]` are known by name and have no keys yet.
+pub static SETTINGS: [(&str, List); 7] = [
+    ("general", GENERAL),
+    ("web", WEB),
+    ("analysis", ANALYSIS),
+    ("storage", &[]),
+    ("upload", &[]),
+    ("live", LIVE),
+    ("site", SITE),
+];
+
+const LOG_LEVELS: [(&str, LevelFilter); 7] = [
+    ("DEBUG", LevelFilter::Debug),
+    ("INFO", LevelFilter::Info),
+    ("WARNING", LevelFilter::Warn),
+    ("WARN", LevelFilter::Warn),
+    ("ERROR", LevelFilter::Error),
+    // Python's two names of a level that the log facade does not have.
+    ("CRITICAL", LevelFilter::Error),
+    ("FATAL", LevelFilter::Error),
+];
+const BIT_DEPTHS: [(&str, BitDepth); 3] =
+    [("16", BitDepth::Fixed(Depth::Sixteen)), ("24", BitDepth::Fixed(Depth::TwentyFour)), ("auto", BitDepth::Auto)];
+const RATES: &str = "Hz, 1000 to 768000";
+
+fn rate(text: &str) -> Result<Rate, Wrong> {
+    Rate::new(whole(text, 1_000, u64::from(Rate::MAX_HZ))?).ok_or(Wrong::Unwanted)
+}
+
+fn container(text: &str) -> Result<Container, Wrong> {
+    choice(text, &[("wav", Container::Wav), ("flac", Container::Flac)])
+}
+
+/// Under a thousandth, every read of the device would make several files.
+fn split_minutes(text: &str) -> Result<f64, Wrong> {
+    match real(text, f64::MIN_POSITIVE, 1_440.0)? {
+        minutes if minutes < 0.001 => super::value::because("is too short: want at least 0.001 minutes"),
+        minutes => Ok(minutes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`super::super::reader`] relies on this: a default is always a value.
+    #[test]
+    fn every_default_is_a_value() {
+        macro_rules! check {
+            ($($key:ident)*) => {
+                let checked = [$((&$key.about, ($key.parse)($key.about.default).is_ok())),*];
+                for (about, is_value) in checked {
+                    assert!(is_value, "{} = {}", about.name, about.default);
+                }
+                checked.map(|(about, _)| std::ptr::from_ref(about))
+            };
+        }
+        let checked = {
+            check! {
+                LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
+                RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
+                STREAM_FORMAT PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
+                WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
+                ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD SITE_NAME LATITUDE LONGITUDE
+            }
+        };
+        let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));
+        for about in lists.flatten() {
+            assert!(checked.contains(&std::ptr::from_ref(*about)), "{} is not in this test", about.name);
+        }
+    }
+
+    #[test]
+    fn a_split_has_a_length() {
+        for (text, want) in
+            [("60", true), ("0.02", true), ("1440", true), ("0", false), ("0.0009", false), ("1440.1", false), ("-5", false)]
+        {
+            assert_eq!(split_minutes(text).is_ok(), want, "{text}");
+        }
+    }
+}

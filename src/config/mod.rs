@@ -1,0 +1,227 @@
+//! soundpost.ini to typed values: key, unit, default, range. Read once, by the command line, before anything is wired.
+//!
+//! A field box must record whatever was typed on its card: reading never fails as a whole. All problems are found at once,
+//! each with its line; a broken source is left out and the others stay; a broken setting falls back to its default.
+//! Nothing here opens a device, looks for a recording or writes a log line: only [`Config::load`] reads a file, and folders are
+//! compared as they stand on the disk.
+//!
+//! ```text
+//! bytes ─ini─► sections, keys, lines ─reader + keys─► settings, source ─► Config   (+ problems, + what `check` shows)
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+pub mod check;
+pub mod environment;
+pub mod ini;
+pub mod keys;
+mod nearest;
+pub mod problem;
+pub mod reader;
+pub mod script;
+mod section;
+pub mod settings;
+pub mod source;
+pub mod url;
+pub mod value;
+
+pub use environment::Environment;
+pub use problem::{Problem, Severity};
+pub use settings::{Analysis, Detector, General, Live, Position, Site, Web};
+pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
+
+use ini::Section;
+use problem::{Problems, quoted};
+use reader::{Effective, Inherited, Report};
+use section::{read_source, settings_name, settings_section};
+use source::SourceType;
+
+use crate::device::disk::real_path;
+
+/// More than any machine records; every source costs threads and memory.
+pub const MAX_SOURCES: usize = 256;
+/// Names become thread names, tags and parts of addresses.
+pub const MAX_NAME_CHARS: usize = 100;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub general: General,
+    /// In the order of the file; names differ.
+    pub sources: Vec<SourceConfig>,
+    /// Sources that are left out, for the status of the program.
+    pub broken_sources: Vec<BrokenSource>,
+    pub web: Web,
+    pub analysis: Analysis,
+    pub live: Live,
+    pub site: Site,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenSource {
+    pub name: String,
+    pub line: u32,
+    /// The first of its errors.
+    pub reason: String,
+}
+
+/// A configuration, and everything there is to say about its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    pub config: Config,
+    /// In the order of lines.
+    pub problems: Vec<Problem>,
+    /// Every key with its value and where that came from.
+    pub effective: Vec<Effective>,
+}
+
+impl Parsed {
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|p| p.severity == Severity::Error)
+    }
+}
+
+/// A file that cannot be read: one line for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(String);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl Config {
+    pub fn load(path: &Path, environment: &Environment) -> Result<Parsed, Unreadable> {
+        let name = path.display().to_string();
+        match read_limited(path) {
+            Ok(bytes) if bytes.len() > ini::MAX_BYTES => {
+                Err(Unreadable(format!("{name}: larger than {} bytes: is it the right file?", ini::MAX_BYTES)))
+            }
+            Ok(bytes) => Ok(Config::parse(&bytes, &name, environment)),
+            Err(error) => Err(Unreadable(match error.kind() {
+                io::ErrorKind::NotFound => format!("{name}: no such file; name yours with -c FILE, or try record --demo"),
+                io::ErrorKind::PermissionDenied => format!("{name}: not readable by this user: change its owner or mode"),
+                io::ErrorKind::IsADirectory => format!("{name}: a directory; name the file in it"),
+                _ => format!("{name}: cannot be read: {error}"),
+            })),
+        }
+    }
+
+    /// `file_name` is what messages call the file. Any bytes are accepted.
+    pub fn parse(text: &[u8], file_name: &str, environment: &Environment) -> Parsed {
+        let mut report = Report::new(file_name, environment);
+        let ini = ini::parse(text, &mut report.problems);
+        let (general, inherited) = settings_section("general", &ini, &mut report, settings::general);
+        let mut config = Config {
+            general,
+            sources: Vec::new(),
+            broken_sources: Vec::new(),
+            web: settings_section("web", &ini, &mut report, settings::web).0,
+            analysis: settings_section("analysis", &ini, &mut report, settings::analysis).0,
+            live: settings_section("live", &ini, &mut report, settings::live).0,
+            site: settings_section("site", &ini, &mut report, settings::site).0,
+        };
+        settings_section("storage", &ini, &mut report, |_| ());
+        settings_section("upload", &ini, &mut report, |_| ());
+        for section in ini.sections.iter().filter(|s| settings_name(s).is_none()) {
+            config.add(section, &inherited, &mut report);
+        }
+        config.compare_sources(&mut report.problems);
+        config.expect_sources(&mut report.problems);
+        report.unused_variables();
+        Parsed { config, problems: report.problems.finish(), effective: report.effective }
+    }
+
+    /// What `record --demo` uses: nothing but a generated source, recorded into `output_directory`.
+    pub fn demo(output_directory: &Path) -> Config {
+        let text = "[general]\nsplit_minutes = 1\nlog_file = none\n[demo]\ntype = demo\n";
+        let mut config = Config::parse(text.as_bytes(), "demo", &Environment::default()).config;
+        config.general.lane.output_directory = output_directory.to_path_buf();
+        for source in &mut config.sources {
+            source.lane.output_directory = output_directory.to_path_buf();
+        }
+        config
+    }
+
+    /// Sources that are configured well but that this version does not record: worth one line at the start.
+    pub fn not_recorded(&self) -> impl Iterator<Item = &SourceConfig> {
+        self.sources.iter().filter(|s| !s.is_recorded())
+    }
+
+    /// A section that is none of the settings.
+    fn add(&mut self, section: &Section, inherited: &Inherited, report: &mut Report) {
+        let reason = match self.name_problem(&section.name) {
+            Some(reason) => {
+                report.problems.error(section.line, &section.name, reason.clone());
+                reason
+            }
+            None => match read_source(section, inherited, report) {
+                Ok(Some(source)) => return self.sources.push(source),
+                Ok(None) => return,
+                Err(reason) => reason,
+            },
+        };
+        if self.broken_sources.len() < MAX_SOURCES {
+            self.broken_sources.push(BrokenSource { name: section.name.clone(), line: section.line, reason });
+        }
+    }
+
+    fn name_problem(&self, name: &str) -> Option<String> {
+        if name.is_empty() {
+            Some("section without a name".to_owned())
+        } else if name.contains(char::is_control) {
+            Some(format!("the name of section [{}] has a control character", quoted(name)))
+        } else if name.chars().nth(MAX_NAME_CHARS).is_some() {
+            Some(format!("the name of section [{}] is longer than {MAX_NAME_CHARS} characters", quoted(name)))
+        } else if self.sources.len() >= MAX_SOURCES {
+            Some(format!("more than {MAX_SOURCES} sources: [{}] is left out", quoted(name)))
+        } else {
+            None
+        }
+    }
+
+    /// Two sources that would fight for names, of files or of variables.
+    fn compare_sources(&self, problems: &mut Problems) {
+        let mut files: HashMap<(PathBuf, &str), &str> = HashMap::new();
+        let mut variables: HashMap<String, &str> = HashMap::new();
+        for source in &self.sources {
+            let name = quoted(&source.name);
+            let lane = &source.lane;
+            let place = (real_path(&lane.output_directory), lane.filename_pattern.as_str());
+            if let Some(other) = files.insert(place, &source.name) {
+                let text = format!(
+                    "[{name}] and [{}] write the same filename_pattern into the same folder: their files differ only by -2, -3 …",
+                    quoted(other)
+                );
+                problems.warn(source.line, &source.name, text);
+            }
+            if let Some(other) = variables.insert(environment::override_name(&source.name, ""), &source.name) {
+                let text = format!("[{name}] and [{}] have the same names in the environment", quoted(other));
+                problems.warn(source.line, &source.name, text);
+            }
+        }
+    }
+
+    fn expect_sources(&self, problems: &mut Problems) {
+        if !self.sources.is_empty() {
+        } else if self.broken_sources.is_empty() {
+            problems.error(0, "", format!("no source: add a section such as [mic] with type = {}", SourceType::WANTS));
+        } else {
+            problems.error(0, "", "no source is left: each of them has an error");
+        }
+    }
+}
+
+/// One byte more than is allowed, at most.
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(ini::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,136 @@
+//! The sections that are no sources: `[general]`, `[web]`, `[analysis]`, `[storage]`, `[upload]`, `[live]`, `[site]`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use super::keys;
+use super::reader::Reader;
+use super::source::LaneSettings;
+use super::value::Secret;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct General {
+    pub log_level: LevelFilter,
+    /// `None` for no file.
+    pub log_file: Option<PathBuf>,
+    /// The program refuses to start when its fixed buffers come to more.
+    pub memory_budget_mb: u32,
+    /// What a source has that does not say otherwise.
+    pub lane: LaneSettings,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Web {
+    pub enabled: bool,
+    pub bind: IpAddr,
+    pub port: u16,
+    pub password_hash: Option<Secret>,
+    pub session_hours: f64,
+    pub max_connections: u32,
+    pub max_per_host: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detector {
+    Level,
+    Bands,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Analysis {
+    pub detector: Detector,
+    pub margin_db: f64,
+    pub min_gap_seconds: f64,
+    pub min_length_seconds: f64,
+    pub pre_roll_seconds: f64,
+    pub post_roll_seconds: f64,
+    /// `None`: `analyses` below the output directory.
+    pub analyses_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    pub max_listeners: u32,
+    pub max_sources: u32,
+    /// `None`: no relay.
+    pub source_password: Option<Secret>,
+    /// `None`: no administration.
+    pub admin_password: Option<Secret>,
+    /// `None`: anybody may listen.
+    pub listen_password: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    pub name: Option<String>,
+    /// Degrees north and east; given together or not at all.
+    pub position: Option<Position>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    pub latitude: f64,
+    pub longitude: f64,
+}
+
+pub fn general(reader: &mut Reader) -> General {
+    General {
+        log_level: reader.get(&keys::LOG_LEVEL),
+        log_file: reader.get(&keys::LOG_FILE),
+        memory_budget_mb: reader.get(&keys::MEMORY_BUDGET_MB),
+        lane: LaneSettings::read(reader),
+    }
+}
+
+pub fn web(reader: &mut Reader) -> Web {
+    Web {
+        enabled: reader.get(&keys::WEB_ENABLED),
+        bind: reader.get(&keys::WEB_BIND),
+        port: reader.get(&keys::WEB_PORT),
+        password_hash: reader.get(&keys::WEB_PASSWORD_HASH),
+        session_hours: reader.get(&keys::WEB_SESSION_HOURS),
+        max_connections: reader.get(&keys::WEB_MAX_CONNECTIONS),
+        max_per_host: reader.get(&keys::WEB_MAX_PER_HOST),
+    }
+}
+
+pub fn analysis(reader: &mut Reader) -> Analysis {
+    Analysis {
+        detector: reader.get(&keys::DETECTOR),
+        margin_db: reader.get(&keys::MARGIN),
+        min_gap_seconds: reader.get(&keys::MIN_GAP),
+        min_length_seconds: reader.get(&keys::MIN_LENGTH),
+        pre_roll_seconds: reader.get(&keys::PRE_ROLL_S),
+        post_roll_seconds: reader.get(&keys::POST_ROLL_S),
+        analyses_dir: reader.get(&keys::ANALYSES_DIR),
+    }
+}
+
+pub fn live(reader: &mut Reader) -> Live {
+    Live {
+        max_listeners: reader.get(&keys::MAX_LISTENERS),
+        max_sources: reader.get(&keys::MAX_SOURCES),
+        source_password: reader.get(&keys::SOURCE_PASSWORD),
+        admin_password: reader.get(&keys::ADMIN_PASSWORD),
+        listen_password: reader.get(&keys::LISTEN_PASSWORD),
+    }
+}
+
+pub fn site(reader: &mut Reader) -> Site {
+    let name = reader.get(&keys::SITE_NAME);
+    let position = match (reader.get(&keys::LATITUDE), reader.get(&keys::LONGITUDE)) {
+        (Some(latitude), Some(longitude)) => Some(Position { latitude, longitude }),
+        (None, None) => None,
+        (Some(_), None) => {
+            reader.warn(reader.line_of(&keys::LATITUDE.about), "latitude without longitude: neither is used");
+            None
+        }
+        (None, Some(_)) => {
+            reader.warn(reader.line_of(&keys::LONGITUDE.about), "longitude without latitude: neither is used");
+            None
+        }
+    };
+    Site { name, position }
+}

@@ -1,0 +1,112 @@
+//! The address of a stream, checked when the file is read; connecting belongs elsewhere.
+
+use std::fmt;
+
+use super::value::{Wrong, because};
+
+/// `http://` or `https://`, a host, perhaps a port and user information. Shown without the latter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamUrl(String);
+
+impl StreamUrl {
+    /// The reasons of a refusal hold no piece of the text: it may have a password in it.
+    pub fn parse(text: &str) -> Result<StreamUrl, Wrong> {
+        if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return because("has a blank or a control character (write a blank as %20)");
+        }
+        let Some(authority) = authority(text) else { return because("does not begin with http:// or https://") };
+        let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (host, port) = match host_and_port.strip_prefix('[').map(|rest| rest.split_once(']')) {
+            Some(Some((host, port))) => (host, port.strip_prefix(':').unwrap_or(port)),
+            Some(None) => return because("has [ without ] in its host"),
+            None => host_and_port.split_once(':').unwrap_or((host_and_port, "")),
+        };
+        if host.is_empty() {
+            return because("has no host");
+        }
+        if !port.is_empty() && !port.parse::<u16>().is_ok_and(|n| n > 0) {
+            return because(
+                "has no valid port after its host (if that is a password with / or @: write it into the key password)",
+            );
+        }
+        Ok(StreamUrl(text.to_owned()))
+    }
+
+    /// The address as it was written, user information included.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What stands between the scheme and the first `/`, `?` or `#`.
+fn authority(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    if !known {
+        return None;
+    }
+    rest.split(['/', '?', '#']).next()
+}
+
+/// Without user information, whether the text is an address or not.
+pub fn masked(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(_, rest)| (&url[..url.len() - rest.len()], rest));
+    // The last @ of all, not of the authority: an unescaped / in a password must not bring it to light.
+    match rest.rsplit_once('@') {
+        None => url.to_owned(),
+        Some((_, host)) => format!("{scheme}***@{host}"),
+    }
+}
+
+impl fmt::Display for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&masked(&self.0))
+    }
+}
+
+impl fmt::Debug for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, want: Result<&str, &str>) {
+        match (StreamUrl::parse(text), want) {
+            (Ok(url), Ok(shown)) => assert_eq!((url.expose(), url.to_string().as_str()), (text, shown)),
+            (Err(Wrong::Because(why)), Err(part)) => assert!(why.contains(part), "{text}: {why}"),
+            (got, _) => panic!("{text}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        check("http://icecast.example.com:8000/live", Ok("http://icecast.example.com:8000/live"));
+        check("HTTPS://h", Ok("HTTPS://h"));
+        check("http://u:p@h:80/x?y#z", Ok("http://***@h:80/x?y#z"));
+        check("http://u:p@q@h/", Ok("http://***@h/"));
+        check("http://[::1]:8000/a", Ok("http://[::1]:8000/a"));
+        check("ftp://h/", Err("http:// or https://"));
+        check("u:hunter2@h/", Err("http:// or https://"));
+        check("", Err("http:// or https://"));
+        check("http://", Err("no host"));
+        check("http://u:p@/x", Err("no host"));
+        check("http://h:0/", Err("port"));
+        check("http://h:99999/", Err("port"));
+        check("http://u:hunter2/3@h/", Err("port"));
+        check("http://[::1", Err("["));
+        check("http://a b/", Err("blank"));
+        check("http://h/a\nb", Err("blank"));
+    }
+
+    #[test]
+    fn user_information_is_masked_in_anything() {
+        assert_eq!(masked("http://u:a/b@h/x"), "http://***@h/x");
+        assert_eq!(masked("u:p@h"), "***@h");
+        assert_eq!(masked("http://h/x"), "http://h/x");
+        assert_eq!(format!("{:?}", StreamUrl::parse("http://u:p@h/")), "Ok(StreamUrl(http://***@h/))");
+    }
+}

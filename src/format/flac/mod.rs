@@ -1,0 +1,26 @@
+//! FLAC streams as bytes (RFC 9639): headers built and parsed, coded frames found and checked, unfinished files mended.
+//! Encoding belongs to `encode`; decoding goes through claxon, behind `decode` and nowhere else.
+//!
+//! ```text
+//! fLaC | STREAMINFO | VORBIS_COMMENT | PADDING while it grows, SEEKTABLE when closed | coded frame | coded frame ...
+//! ```
+//! Both headers have the same length, so closing a file changes bytes but moves none.
+
+mod decode;
+mod frame;
+mod header;
+mod mend;
+mod parse;
+mod scan;
+mod table;
+mod verify;
+
+pub(crate) use decode::ENDS_IN_FRAME;
+pub use decode::{Decoded, Decoder};
+pub use frame::{FrameHeader, Parse};
+pub use header::{Final, FlacHeader, finish, header};
+pub use mend::mend;
+pub use parse::{Head, StreamInfo, parse, parse_stream_info};
+pub use scan::{CodedFrame, Step, Stream, next_frame};
+pub use table::{MAX_POINTS, POINT_BYTES, SeekTable, points_for};
+pub use verify::verify;

@@ -1,0 +1,76 @@
+//! soundpost: a field audio recorder as firmware.
+//!
+//! Sound comes in on one thread per card, is cut on the clock, encoded, and written by one store that can be stopped at any
+//! moment without harm. This page is the architecture; the modules below are listed in reading order.
+//!
+//! ```text
+//!            one LANE per source                                          shared by all
+//!  device ─► capture ──Tape──► encoder (splitter inside) ──ToStore──► store ─► recordings/
+//!  alsa        thread            thread                                 thread
+//!  file, tone  reads, stamps,    when a file begins and ends,           where it goes; sync,
+//!  demo        never waits       which bytes it has                     rename, sidecar, gaps.csv, repair
+//!
+//!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program
+//! ```
+//!
+//! # Words
+//! *source*: a section of the configuration. *lane*: the chain of actors of one source. *run*: capture from open to failure;
+//! frames are counted from its start, lost ones too. *segment*: what becomes one file. *recording*: a file. *block*: a fixed
+//! buffer. *gap*: samples known to be missing, with a reason. *sidecar*: the JSON beside a recording.
+//!
+//! # Layers
+//! | layer | modules | never |
+//! |---|---|---|
+//! | 0 | [`time`] [`message`] [`edge`] [`pool`] [`status`] | import another layer |
+//! | 1 pure | [`mod@format`] [`signal`] [`policy`] | channels, threads, files, sockets, logs, clocks, each other |
+//! | 2 | [`device`] | import actors or the configuration |
+//! | 3 | [`actor`] | another actor, the configuration |
+//! | 4 | [`config`] [`wiring`] [`supervisor`] [`logging`] [`command`] | be imported by the layers below |
+//!
+//! `tests/layers.rs` checks this.
+//!
+//! # What must always hold
+//! 1. Capture waits for its device and for nothing else. Behind it stands a pool that holds at least twelve seconds, because
+//!    SD cards stall for seconds. When it is empty, capture reads on, counts, and one gap is entered with the exact number.
+//! 2. Frames in files + frames in gaps = frames of the run. Files of a run abut.
+//! 3. The store alone writes; a file has its final name only after its bytes are on the disk. What a kill or a power cut leaves
+//!    ends in `.part` and is made playable at the next start without touching a good byte.
+//! 4. After start nothing is allocated from capture to disk, except when a file is opened or closed.
+//!
+//! # Why it is so
+//! * **The splitter is no thread and no task.** It is a pure machine ([`actor::splitter`]) that the encoder's thread drives: it
+//!   decides in nanoseconds, restarts with its lane anyway, and a queue of its own would double the lane's wake-ups.
+//! * **Queues are [`edge`]s**, not plain async channels: those box a listener for every wait.
+//! * **The encoder restarts without its capture**, since closing a healthy device costs samples ([`supervisor`]).
+//! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.
+#![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
+
+pub mod time;
+
+pub mod message;
+
+pub mod edge;
+
+pub mod pool;
+
+pub mod status;
+
+pub mod format;
+
+pub mod signal;
+
+pub mod policy;
+
+pub mod device;
+
+pub mod actor;
+
+pub mod config;
+
+pub mod wiring;
+
+pub mod supervisor;
+
+pub mod logging;
+
+pub mod command;

@@ -1,0 +1,73 @@
+//! The command line: parses the words, hands over to `soundpost::command`, turns the outcome into an exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use soundpost::command::{self, Exit, record::Options};
+
+/// Field audio recorder: sound cards to finished files, split on the clock, never losing a sample without a note.
+#[derive(Parser)]
+#[command(name = "soundpost", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Record all sources of the configuration until told to stop
+    Record {
+        /// The configuration
+        #[arg(short, long, value_name = "FILE", default_value = "soundpost.ini")]
+        config: PathBuf,
+        /// Record a built-in soundscape into ./recordings: no hardware, no configuration
+        #[arg(long, conflicts_with = "config")]
+        demo: bool,
+        /// Let an actor fail, to try the supervisor: ACTOR=panic|hang|stall:SECONDS@BEATS[xTIMES]
+        #[arg(long, value_name = "DRILL", hide = true)]
+        drill: Vec<String>,
+    },
+    /// List capture devices with the ids that keep their meaning over reboots
+    Devices,
+    /// Show the effective configuration, every error with its line, and the memory budget
+    Check {
+        #[arg(short, long, value_name = "FILE", default_value = "soundpost.ini")]
+        config: PathBuf,
+    },
+    /// Make unfinished recordings playable after a kill or a power cut
+    Repair {
+        /// Folders of recordings, or files: those ending in .part, and finished ones that were cut off later
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Check every recording (checksums, lengths) and the continuity between them
+    Verify {
+        /// A folder of recordings
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli.command),
+        Err(help) => {
+            // Clap knows where its text belongs: help on stdout, a complaint on stderr. A closed pipe is no reason to panic.
+            let _ = help.print();
+            if help.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> Exit {
+    match command {
+        Command::Record { config, demo, drill } => {
+            command::record::run(&Options { config: (!demo).then_some(config), drills: drill })
+        }
+        Command::Devices => command::devices::run(),
+        Command::Check { config } => command::check::run(&config),
+        Command::Repair { paths } => command::repair::run(&paths),
+        Command::Verify { folder } => command::verify::run(&folder),
+    }
+}

@@ -1,0 +1,22 @@
+//! Pure: what should happen next? Every function takes the time as an argument; nothing here waits, opens or sends.
+
+pub mod drift;
+pub mod limit;
+pub mod name;
+pub mod offset;
+pub mod retry;
+pub mod split;
+
+use std::fmt;
+
+/// A setting that cannot be obeyed. The text is one sentence for the user: what is wrong and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid(pub String);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}

@@ -1,0 +1,278 @@
+//! Starts the actors, hears how they end, starts them anew, ends the program.
+//!
+//! A [`Seat`] is one thread with the closure that makes its body. Every way in which a body can end lands in one match:
+//! it is done, it failed, it panicked, it hangs. A seat whose body panicked is started anew at once, with the same queues
+//! and pools, so the blocks in them are kept; more than five restarts of it in a minute end the process, and the service manager
+//! begins from a clean state. A seat of the recording path that hangs ends the process for the same reason: a thread
+//! cannot be killed safely.
+//!
+//! Why the encoder of a lane is not taken down together with its capture, or the other way round: the tape between them says
+//! what happened anyway (a Start without a Stop closes the file as `fault`, a block without a Start opens one), and closing
+//! a healthy device would cost samples.
+//!
+//! Shutdown travels with the data: captures stop, each closes its queue by leaving, what follows drains and leaves.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use async_signal::{Signal, Signals};
+use smol::future::{FutureExt, or};
+use smol::stream::StreamExt;
+
+use crate::device::clock::{Clock, RealClock};
+use crate::device::{Fault, FaultKind};
+use crate::message::Notice;
+use crate::policy::retry::{RestartBudget, Verdict};
+use crate::status::{ActorStatus, Pulse, State};
+
+/// What a seat's thread runs.
+pub type Body = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
+
+/// A busy actor that shows no sign of life for this long hangs.
+const HANG_MS: u64 = 10_000;
+/// Files must be closed this soon after a signal; the unit's stop timeout is longer.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Signals this close together are one request: some senders signal the process and its group.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
+
+/// Before a source is started anew.
+const SOURCE_PAUSE: Duration = Duration::from_millis(500);
+
+/// One row of the running machine.
+pub struct Seat {
+    /// "mic/encoder", "store".
+    pub name: Arc<str>,
+    pub actor: Arc<ActorStatus>,
+    pub stack_bytes: usize,
+    /// How long one call to its device may take before that counts as a hang.
+    pub device_limit_ms: u64,
+    /// Reads a source: it is not started anew while the program stops.
+    pub is_source: bool,
+    /// Makes the body; holds the seat's ends of its queues until the seat is over.
+    pub make: Option<Box<dyn FnMut() -> Body>>,
+    pub budget: RestartBudget,
+}
+
+/// How a body ended.
+enum Ending {
+    Done,
+    Failed(Fault),
+    Panicked(String),
+}
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// The service manager should start it again.
+    Failed,
+}
+
+enum Event {
+    Ended(usize, Ending),
+    Noticed(Notice),
+    Asked,
+    Tick,
+}
+
+pub struct Supervisor {
+    seats: Vec<Seat>,
+    stop: Arc<AtomicBool>,
+    endings_in: Sender<(usize, Ending)>,
+    endings: Receiver<(usize, Ending)>,
+    notices: Receiver<Notice>,
+    /// When stopping began.
+    stopping: Option<Instant>,
+    failed: usize,
+}
+
+impl Supervisor {
+    pub fn new(seats: Vec<Seat>, stop: Arc<AtomicBool>, notices: Receiver<Notice>) -> Supervisor {
+        let (endings_in, endings) = async_channel::bounded(seats.len().max(1) * 2);
+        Supervisor { seats, stop, endings_in, endings, notices, stopping: None, failed: 0 }
+    }
+
+    /// Runs until every seat is over.
+    pub fn run(mut self) -> Outcome {
+        hook_panics();
+        // Before the first thread: a signal that comes early must close files too.
+        let signals = match Signals::new([Signal::Term, Signal::Int]) {
+            Ok(signals) => Some(signals),
+            Err(e) => {
+                log::warn!("signals cannot be caught ({e}): unfinished files are repaired at the next start");
+                None
+            }
+        };
+        for index in 0..self.seats.len() {
+            if let Err(text) = self.start(index, Duration::ZERO) {
+                log::error!("{text}");
+                return Outcome::Failed;
+            }
+        }
+        let sources = self.seats.iter().filter(|s| s.is_source).count();
+        let outcome = smol::block_on(self.watch(signals));
+        while let Ok(notice) = self.notices.try_recv() {
+            log(&notice);
+        }
+        if outcome == Outcome::Done && self.failed >= sources.max(1) { Outcome::Failed } else { outcome }
+    }
+
+    fn start(&mut self, index: usize, pause: Duration) -> Result<(), String> {
+        let seat = &mut self.seats[index];
+        let Some(make) = &mut seat.make else { return Ok(()) };
+        let (body, endings) = (make(), self.endings_in.clone());
+        seat.actor.enter(State::Idle);
+        let name: String = seat.name.chars().rev().take(15).collect::<Vec<_>>().into_iter().rev().collect();
+        thread::Builder::new()
+            .name(name)
+            .stack_size(seat.stack_bytes)
+            .spawn(move || {
+                thread::sleep(pause);
+                let ending = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(Ok(())) => Ending::Done,
+                    Ok(Err(fault)) => Ending::Failed(fault),
+                    Err(panic) => Ending::Panicked(text_of(&*panic)),
+                };
+                let _ = endings.send_blocking((index, ending));
+            })
+            .map(|_| ())
+            .map_err(|e| format!("{}: no thread for it: {e}", seat.name))
+    }
+
+    async fn watch(&mut self, mut signals: Option<Signals>) -> Outcome {
+        let mut ticks = smol::Timer::interval(Duration::from_secs(1));
+        while self.seats.iter().any(|s| s.make.is_some()) {
+            let asked = async {
+                match &mut signals {
+                    Some(signals) => signals.next().await,
+                    None => std::future::pending().await,
+                };
+                Event::Asked
+            };
+            let ended = async {
+                match self.endings.recv().await {
+                    Ok((index, ending)) => Event::Ended(index, ending),
+                    Err(_) => std::future::pending().await, // never: a sender is held here
+                }
+            };
+            let noticed = async {
+                match self.notices.recv().await {
+                    Ok(notice) => Event::Noticed(notice),
+                    Err(_) => std::future::pending().await, // every capture is over
+                }
+            };
+            let tick = async {
+                ticks.next().await;
+                Event::Tick
+            };
+            // Notices first: what an actor said comes before its end.
+            let event = or(asked.boxed_local(), or(noticed, or(ended, tick)).boxed_local()).await;
+            if let Some(outcome) = self.handle(event) {
+                return outcome;
+            }
+        }
+        Outcome::Done
+    }
+
+    fn handle(&mut self, event: Event) -> Option<Outcome> {
+        match event {
+            Event::Noticed(notice) => log(&notice),
+            Event::Ended(index, ending) => return self.ended(index, ending),
+            Event::Asked if self.stopping.is_some_and(|since| since.elapsed() < SAME_REQUEST) => {}
+            Event::Asked if self.stopping.is_some() => {
+                log::warn!("asked a second time: ending at once; unfinished files are repaired at the next start");
+                return Some(Outcome::Failed);
+            }
+            Event::Asked => {
+                log::info!("asked to stop: closing every file");
+                self.stopping = Some(Instant::now());
+                self.stop.store(true, Relaxed);
+            }
+            Event::Tick => return self.look_for_hangs(),
+        }
+        None
+    }
+
+    fn ended(&mut self, index: usize, ending: Ending) -> Option<Outcome> {
+        let stopping = self.stopping.is_some();
+        let seat = &mut self.seats[index];
+        match ending {
+            Ending::Done => seat.make = None,
+            Ending::Failed(fault) if fault.kind == FaultKind::Config || (stopping && seat.is_source) => {
+                log::error!("{}: {fault}", seat.name);
+                self.failed += usize::from(seat.is_source);
+                seat.make = None;
+            }
+            Ending::Panicked(_) if stopping && seat.is_source => seat.make = None,
+            Ending::Failed(_) | Ending::Panicked(_) => {
+                let what = match ending {
+                    Ending::Failed(fault) => fault.what,
+                    Ending::Panicked(text) => text,
+                    Ending::Done => String::new(),
+                };
+                seat.actor.restarted();
+                if seat.budget.fell(RealClock.mono()) == Verdict::GiveUp {
+                    log::error!("{}: failed again: {what}; too many restarts in a minute, ending", seat.name);
+                    return Some(Outcome::Failed);
+                }
+                log::error!("{}: failed: {what}; it is started anew", seat.name);
+                // A device that just failed is given a moment; what reads its blocks must go on at once.
+                let pause = if seat.is_source { SOURCE_PAUSE } else { Duration::ZERO };
+                if let Err(text) = self.start(index, pause) {
+                    log::error!("{text}");
+                    return Some(Outcome::Failed);
+                }
+            }
+        }
+        None
+    }
+
+    fn look_for_hangs(&self) -> Option<Outcome> {
+        for seat in self.seats.iter().filter(|s| s.make.is_some()) {
+            let Pulse { state, for_ms: ms, .. } = seat.actor.look();
+            let hangs = match state {
+                State::Idle => false,
+                State::Busy => ms > HANG_MS,
+                State::Device => ms > seat.device_limit_ms,
+            };
+            if hangs {
+                log::error!("{}: no sign of life for {} s, ending so that the service manager starts anew", seat.name, ms / 1000);
+                return Some(Outcome::Failed);
+            }
+        }
+        match self.stopping {
+            Some(since) if since.elapsed() > STOP_WITHIN => {
+                log::error!("not every file could be closed in {} s; they are repaired at the next start", STOP_WITHIN.as_secs());
+                Some(Outcome::Failed)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn log(notice: &Notice) {
+    log::log!(target: &notice.source, notice.level, "{}", notice.text);
+}
+
+/// A panic becomes one log line instead of a dump on the terminal; the thread's end is reported in any case.
+fn hook_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(|| "unknown place".to_owned(), |l| format!("{}:{}", l.file(), l.line()));
+        let thread = thread::current();
+        log::error!("{} panicked at {place}: {}", thread.name().unwrap_or("a thread"), text_of(info.payload()));
+    }));
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "panic without a text".to_owned(),
+    }
+}

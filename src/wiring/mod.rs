@@ -1,0 +1,201 @@
+//! The table: every actor, its thread, its queues and pools, and what they weigh.
+//!
+//! | actor | thread | reads | writes | when its output is full |
+//! |---|---|---|---|---|
+//! | capture (one a lane) | own, real-time | its source | tape | reads on into a spare buffer, counts, sends one gap |
+//! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
+//! | store | own | its inbox | the disk | keeps the blocks and tries again |
+//! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
+//! | log | own | lines | stderr, log_file | drops lines, counts them |
+//! | supervisor | main | endings, notices, signals | nothing | |
+//!
+//! `soundpost check` prints it with its bytes; a configuration that needs more than `memory_budget_mb` is refused.
+
+pub mod probe;
+#[cfg(test)]
+mod proofs;
+pub mod sources;
+pub mod start;
+pub mod storage;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::format::encode::max_frame_bytes;
+use crate::message::{Container, PcmFormat};
+
+/// Capture hands over at least this often: about 85 ms of sound.
+const BLOCK_MS: usize = 85;
+/// Encoded sound travels in blocks of half a second, 64 KiB at least: one write each.
+const OUT_BLOCK_MS: usize = 500;
+/// Encoded blocks of a lane: those that the store holds, and one to fill.
+const OUT_BLOCKS: usize = 6;
+/// Markers (Start, Gap, Stop) that may stand between the blocks of a tape.
+const MARKERS: usize = 64;
+/// Messages of a lane in the store's inbox besides its blocks.
+const STORE_MARKERS: usize = 32;
+
+pub const CAPTURE_STACK: usize = 256 << 10;
+pub const ENCODER_STACK: usize = 256 << 10;
+pub const STORE_STACK: usize = 512 << 10;
+const LOG_STACK: usize = 64 << 10;
+const MAIN_STACK: usize = 256 << 10; // what is used of it
+
+/// The fixed sizes of one lane.
+#[derive(Clone, Debug)]
+pub struct LaneRow {
+    pub name: Arc<str>,
+    /// As asked for, or as the device was found at start; should it settle for another later, the pool stays as it is.
+    pub format: PcmFormat,
+    pub container: Container,
+    pub pcm_block_bytes: usize,
+    pub pcm_blocks: usize,
+    pub out_block_bytes: usize,
+    pub out_blocks: usize,
+    pub tape_depth: usize,
+    /// Messages of this lane that the store's inbox can hold.
+    pub store_depth: usize,
+    /// The encoder's own buffers, and libFLAC's while two files are open at a cut.
+    pub encoder_bytes: usize,
+}
+
+impl LaneRow {
+    pub fn new(name: Arc<str>, format: PcmFormat, container: Container, pool_seconds: f64, flac_block_size: u32) -> LaneRow {
+        let per_second = format.bytes_per_second();
+        let pcm_block_bytes = (per_second / 1000 * BLOCK_MS).next_power_of_two().clamp(4 << 10, 1 << 20);
+        // Whole frames only: what a block cannot use does not count towards the seconds that the pool holds.
+        let usable = pcm_block_bytes - pcm_block_bytes % format.frame_bytes();
+        let pool_bytes = (per_second as f64 * pool_seconds.max(0.0)).ceil() as usize;
+        let pcm_blocks = pool_bytes.div_ceil(usable).max(4);
+        let out_block_bytes = (per_second / 1000 * OUT_BLOCK_MS).next_power_of_two().clamp(64 << 10, 1 << 20);
+        LaneRow {
+            name,
+            format,
+            container,
+            pcm_block_bytes,
+            pcm_blocks,
+            out_block_bytes,
+            out_blocks: OUT_BLOCKS,
+            tape_depth: pcm_blocks + MARKERS,
+            store_depth: OUT_BLOCKS + STORE_MARKERS,
+            encoder_bytes: encoder_bytes(format, container, flac_block_size),
+        }
+    }
+
+    /// How long the pool can take up sound while everything behind it stands still.
+    pub fn pool_seconds(&self) -> f64 {
+        (self.pcm_blocks * self.pcm_block_bytes) as f64 / self.format.bytes_per_second() as f64
+    }
+
+    fn parts(&self) -> [(&'static str, String, usize); 5] {
+        let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);
+        let tape = self.tape_depth * QUEUE_SLOT;
+        [
+            ("capture", "thread and spare block".into(), CAPTURE_STACK + self.pcm_block_bytes),
+            ("pool", format!("{} blocks of {} B, {:.1} s", self.pcm_blocks, self.pcm_block_bytes, self.pool_seconds()), pcm),
+            ("tape", format!("{} messages", self.tape_depth), tape),
+            ("encoder", "thread, splitter, libFLAC".into(), ENCODER_STACK + self.encoder_bytes),
+            ("encoded", format!("{} blocks of {} B", self.out_blocks, self.out_block_bytes), out),
+        ]
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.parts().iter().map(|p| p.2).sum()
+    }
+}
+
+/// Bytes of a message in a queue, its slot's bookkeeping included.
+const QUEUE_SLOT: usize = 96;
+
+/// libFLAC 1.5 holds, a channel: signal and windowed signal, two residuals, mid and side, 4 bytes a sample each, twice at a cut.
+fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> usize {
+    match container {
+        Container::Wav => 4 << 10,
+        Container::Flac => {
+            let planes = (usize::from(format.channels) + 2) * 8 * 4 * block_size as usize;
+            2 * (planes + 3 * max_frame_bytes(format, block_size))
+        }
+    }
+}
+
+/// The whole machine.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub lanes: Vec<LaneRow>,
+}
+
+impl Table {
+    pub fn inbox_depth(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.store_depth).sum::<usize>() + STORE_MARKERS
+    }
+
+    fn shared(&self) -> [(&'static str, String, usize); 3] {
+        let inbox = self.inbox_depth() * QUEUE_SLOT;
+        [
+            ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
+            ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
+            ("supervisor", "main thread".into(), MAIN_STACK),
+        ]
+    }
+
+    /// Everything decided at start, stacks at their full size.
+    pub fn bytes(&self) -> usize {
+        self.lanes.iter().map(LaneRow::bytes).sum::<usize>() + self.shared().iter().map(|p| p.2).sum::<usize>()
+    }
+
+    pub fn threads(&self) -> usize {
+        self.lanes.len() * 2 + 3
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for lane in &self.lanes {
+            for (part, what, bytes) in lane.parts() {
+                writeln!(f, "{:>9} KiB  {}/{part}: {what}", bytes.div_ceil(1024), lane.name)?;
+            }
+        }
+        for (part, what, bytes) in self.shared() {
+            writeln!(f, "{:>9} KiB  {part}: {what}", bytes.div_ceil(1024))?;
+        }
+        write!(f, "{:>9} KiB  in all, {} threads", self.bytes().div_ceil(1024), self.threads())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Depth;
+    use crate::time::Rate;
+
+    fn row(hz: u32, channels: u8, depth: Depth) -> LaneRow {
+        let format = PcmFormat { rate: Rate::new(hz).expect("a rate"), channels, depth };
+        LaneRow::new("mic".into(), format, Container::Flac, 12.0, 4096)
+    }
+
+    #[test]
+    fn blocks_are_sized_by_the_lane() {
+        let usual = row(48_000, 2, Depth::Sixteen);
+        assert_eq!((usual.pcm_block_bytes, usual.out_block_bytes), (16 << 10, 128 << 10));
+        assert!((12.0..12.2).contains(&usual.pool_seconds()), "{}", usual.pool_seconds());
+        assert_eq!(row(8_000, 1, Depth::Sixteen).pcm_block_bytes, 4 << 10);
+        assert_eq!(row(384_000, 1, Depth::Sixteen).pcm_block_bytes, 64 << 10);
+        for (hz, channels) in [(8_000, 1), (44_100, 7), (96_000, 2), (384_000, 8)] {
+            let lane = row(hz, channels, Depth::TwentyFour);
+            assert!(lane.pool_seconds() >= 12.0, "{hz} Hz, {channels} channels: {} s", lane.pool_seconds());
+        }
+    }
+
+    #[test]
+    fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
+        let table = Table { lanes: vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)] };
+        let printed: usize = table
+            .to_string()
+            .lines()
+            .filter(|line| !line.contains("in all"))
+            .filter_map(|line| line.split_whitespace().next()?.parse::<usize>().ok())
+            .sum();
+        assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
+        assert!(table.bytes() < 64 << 20);
+    }
+}

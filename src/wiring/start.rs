@@ -1,0 +1,223 @@
+//! The table come alive: pools, queues, and for each seat the closure that makes its body.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use super::{CAPTURE_STACK, ENCODER_STACK, LaneRow, Table, sources};
+use crate::actor::capture::{Capture, Lines};
+use crate::actor::encoder::{Coding, Encoder, Output};
+use crate::actor::splitter::{self, Splitter};
+use crate::config::{Config, FilenameTime, SourceConfig};
+use crate::device::clock::{Clock, RealClock};
+use crate::device::{Fault, FaultKind, sched};
+use crate::edge::{Receiver, Sender, edge};
+use crate::format::civil;
+use crate::format::metadata::Station;
+use crate::message::{Container, Lane, Notice, Run, Tape, ToStore};
+use crate::policy::retry::{RestartBudget, Retry};
+use crate::policy::split::Zone;
+use crate::pool::Pool;
+use crate::status::{ActorStatus, LaneStatus};
+use crate::supervisor::{Body, Seat};
+
+/// How long before a cut the next file is made ready.
+const PREPARE_AHEAD_MS: u32 = 3_000;
+/// Above ordinary threads and below the kernel's own.
+const CAPTURE_PRIORITY: i32 = 60;
+/// Opening a sound card may take this long.
+const CAPTURE_LIMIT_MS: u64 = 30_000;
+/// The encoder has no device.
+const ENCODER_LIMIT_MS: u64 = 10_000;
+
+/// What the actors of one lane share; it outlives each of them.
+struct Parts {
+    lane: Lane,
+    source: Arc<SourceConfig>,
+    name: Arc<str>,
+    zone: Zone,
+    container: Container,
+    coding: Coding,
+    pcm: Pool,
+    encoded: Pool,
+    run: Arc<Mutex<Option<Arc<Run>>>>,
+    status: Arc<LaneStatus>,
+}
+
+/// What all lanes share.
+pub struct Shared {
+    pub store: Sender<ToStore>,
+    pub notices: async_channel::Sender<Notice>,
+    pub stop: Arc<AtomicBool>,
+}
+
+/// The row of each source that can be recorded, sized by what was asked for.
+pub fn table(config: &Config) -> Table {
+    let rows = recorded(config).filter_map(|source| {
+        let format = sources::expected_format(source)?;
+        let container = source.container()?;
+        let name = source.name.as_str().into();
+        Some(LaneRow::new(name, format, container, source.lane.pool_seconds, source.lane.flac_block_size))
+    });
+    Table { lanes: rows.collect() }
+}
+
+/// The sources that can be recorded, in the order of the configuration.
+pub fn recorded(config: &Config) -> impl Iterator<Item = &SourceConfig> {
+    config.sources.iter().filter(|source| source.container().is_some() && sources::expected_format(source).is_some())
+}
+
+/// Capture and encoder of every lane.
+pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], shared: &Shared) -> Result<Vec<Seat>, String> {
+    let station = Station {
+        name: config.site.name.clone(),
+        latitude: config.site.position.map(|p| p.latitude),
+        longitude: config.site.position.map(|p| p.longitude),
+    };
+    let mut seats = Vec::new();
+    for (lane, ((source, row), status)) in recorded(config).zip(&table.lanes).zip(statuses).enumerate() {
+        let parts = Arc::new(Parts {
+            lane: Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?,
+            name: source.name.as_str().into(),
+            zone: zone(source)?,
+            container: row.container,
+            coding: Coding {
+                station: station.clone(),
+                flac_level: u8::try_from(source.lane.flac_level).unwrap_or(8),
+                flac_block_size: source.lane.flac_block_size,
+            },
+            source: Arc::new(source.clone()),
+            pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
+            encoded: Pool::new(row.out_blocks, row.out_block_bytes),
+            run: Arc::default(),
+            status: status.clone(),
+        });
+        let (tape_in, tape_out) = edge(row.tape_depth);
+        seats.push(capture_seat(&parts, tape_in, shared));
+        seats.push(encoder_seat(&parts, tape_out, shared));
+    }
+    Ok(seats)
+}
+
+/// The closure holds the only sender of the tape: when the seat is over, the tape closes and the encoder ends.
+fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat {
+    let actor = Arc::new(ActorStatus::default());
+    let name = format!("{}/capture", parts.name).into();
+    let (parts, row) = (parts.clone(), actor.clone());
+    let (notices, stop) = (shared.notices.clone(), shared.stop.clone());
+    let make = move || -> Body {
+        let Some(source) = sources::open(&parts.source) else { return Box::new(|| Ok(())) };
+        let capture = Capture {
+            name: parts.name.clone(),
+            source,
+            pool: parts.pcm.clone(),
+            tape: tape.clone(),
+            notices: notices.clone(),
+            actor: row.clone(),
+            lane: parts.status.clone(),
+            stop: stop.clone(),
+            retry: Retry::new(parts.source.lane.max_retries, parts.source.lane.retry_delay_seconds),
+            new_session,
+            now: || RealClock.mono(),
+            lines: Lines::default(),
+            pool_seconds: parts.source.lane.pool_seconds,
+        };
+        let real_time = sources::is_real_time(&parts.source);
+        Box::new(move || {
+            if real_time {
+                ask_for_priority(&capture);
+            }
+            capture.run()
+        })
+    };
+    let make: Box<dyn FnMut() -> Body> = Box::new(make);
+    Seat {
+        name,
+        actor,
+        stack_bytes: CAPTURE_STACK,
+        device_limit_ms: CAPTURE_LIMIT_MS,
+        is_source: true,
+        make: Some(make),
+        budget: RestartBudget::new(),
+    }
+}
+
+fn ask_for_priority(capture: &Capture) {
+    if let Err(e) = sched::set_realtime(CAPTURE_PRIORITY) {
+        let text = format!("no real-time priority ({e}): capture runs at the ordinary one");
+        let _ = capture.notices.try_send(Notice { level: log::Level::Info, source: capture.name.clone(), text });
+    }
+}
+
+fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Seat {
+    let actor = Arc::new(ActorStatus::default());
+    let name = format!("{}/encoder", parts.name).into();
+    let (parts, row) = (parts.clone(), actor.clone());
+    let (store, stop) = (shared.store.clone(), shared.stop.clone());
+    let make = move || -> Body {
+        let (parts, row, tape) = (parts.clone(), row.clone(), tape.clone());
+        let output = Output::new(parts.lane, parts.encoded.clone(), store.clone(), row.clone(), stop.clone());
+        Box::new(move || {
+            let splitter = Splitter::new(settings(&parts)).map_err(|e| Fault::new(FaultKind::Config, e.to_string()))?;
+            let encoder = Encoder {
+                name: parts.name.clone(),
+                tape,
+                splitter,
+                coding: parts.coding.clone(),
+                output,
+                actor: row,
+                status: parts.status.clone(),
+                clock: Arc::new(RealClock),
+                run: parts.run.clone(),
+            };
+            encoder.run()
+        })
+    };
+    let make: Box<dyn FnMut() -> Body> = Box::new(make);
+    Seat {
+        name,
+        actor,
+        stack_bytes: ENCODER_STACK,
+        device_limit_ms: ENCODER_LIMIT_MS,
+        is_source: false,
+        make: Some(make),
+        budget: RestartBudget::new(),
+    }
+}
+
+fn settings(parts: &Parts) -> splitter::Settings {
+    let lane = &parts.source.lane;
+    splitter::Settings {
+        source: parts.name.clone(),
+        container: parts.container,
+        split_minutes: lane.split_minutes,
+        zone: parts.zone.clone(),
+        name_in_utc: lane.filename_time == FilenameTime::Utc,
+        filename_pattern: lane.filename_pattern.clone(),
+        prepare_ahead_ms: PREPARE_AHEAD_MS,
+    }
+}
+
+/// The configured zone, else the system's; a machine without one records in UTC.
+fn zone(source: &SourceConfig) -> Result<Zone, String> {
+    match &source.lane.time_zone {
+        None => {
+            let zone = Zone::system();
+            if zone.is_unknown() {
+                log::warn!("[{}]: this machine has no time zone: boundaries and names are in UTC (key time_zone)", source.name);
+            }
+            Ok(zone)
+        }
+        Some(name) => Zone::get(name).map_err(|e| format!("[{}]: time_zone {name}: {e}", source.name)),
+    }
+}
+
+/// Names a run: its second for people, a random number for programs.
+fn new_session() -> Arc<str> {
+    let now = RealClock.look().wall;
+    let random = RandomState::new().build_hasher().finish() as u32;
+    let civil = civil::Civil::at(now, 0);
+    let (hour, minute, second) = civil.hour_minute_second();
+    let (year, month, day) = (civil.year, civil.month, civil.day);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{random:08x}").into()
+}

@@ -1,0 +1,77 @@
+//! A small file system of its own for one test: it can be full, or read-only, without root and without harm to the machine.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A tmpfs in a mount namespace that a process of ours holds open. When it is dropped, the kernel takes the file system away.
+pub struct Volume {
+    holder: Child,
+    /// Seen through the holder: a path that every process of this user can use.
+    pub path: PathBuf,
+    mount_point: tempfile::TempDir,
+}
+
+impl Volume {
+    pub fn new(kib: u32) -> Volume {
+        let mount_point = tempfile::tempdir().expect("a folder");
+        // As root of a name space of its own any user may mount; where that is switched off, root may all the same.
+        let Some(holder) = ["-rm", "-m"].iter().find_map(|how| hold(how, &mount_point, kib)) else {
+            panic!(
+                "unshare (util-linux) cannot mount a tmpfs: this test needs user namespaces (sysctl user.max_user_namespaces) or root"
+            )
+        };
+        let inside = mount_point.path().strip_prefix("/").expect("absolute");
+        let path = PathBuf::from(format!("/proc/{}/root", holder.id())).join(inside);
+        Volume { holder, path, mount_point }
+    }
+
+    /// Takes all the room there is. Removing the file that comes back gives it back.
+    pub fn fill(&self) -> PathBuf {
+        let path = self.path.join("filler");
+        let mut file = File::create(&path).expect("created");
+        let piece = vec![0x5A; 4_096];
+        while file.write_all(&piece).is_ok() {}
+        path
+    }
+
+    /// Nobody can write to it any more.
+    pub fn make_read_only(&mut self) {
+        let stdin = self.holder.stdin.as_mut().expect("piped");
+        let point = self.mount_point.path().display().to_string();
+        writeln!(stdin, "mount -o remount,ro {point} && touch {point}/x 2>/dev/null || echo read-only")
+            .expect("the holder listens");
+        self.wait_for("read-only");
+        assert!(File::create(self.path.join("x")).is_err(), "{point} can still be written to");
+    }
+
+    fn wait_for(&mut self, word: &str) {
+        let mut line = String::new();
+        let out = self.holder.stdout.as_mut().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("the holder answers");
+        assert_eq!(line.trim(), word, "what the holder said");
+    }
+}
+
+/// A shell in a new name space that mounts, says so, and then does what it is told until its stdin is closed.
+fn hold(how: &str, point: &tempfile::TempDir, kib: u32) -> Option<Child> {
+    let mount = format!("mount -t tmpfs -o size={kib}k,mode=777 tmpfs {0} && echo mounted && exec sh", point.path().display());
+    let mut command = Command::new("unshare");
+    command.args([how, "sh", "-c", &mount]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = command.spawn().expect("unshare is part of every Debian");
+    let mut line = String::new();
+    let _ = BufReader::new(holder.stdout.as_mut().expect("piped")).read_line(&mut line);
+    if line.trim() == "mounted" {
+        return Some(holder);
+    }
+    let _ = (holder.kill(), holder.wait());
+    None
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = (self.holder.kill(), self.holder.wait());
+        let _ = fs::remove_dir(self.mount_point.path());
+    }
+}
