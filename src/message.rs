@@ -53,6 +53,88 @@ impl PcmFormat {
     }
 }
 
+/// How sound is coded that is kept as it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    Mp3,
+    /// In ADTS frames.
+    Aac,
+    /// In Ogg.
+    Vorbis,
+    /// In Ogg.
+    Opus,
+    OggFlac,
+    Flac,
+}
+
+impl Codec {
+    /// As sidecars and logs call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Codec::Mp3 => "mp3",
+            Codec::Aac => "aac",
+            Codec::Vorbis => "vorbis",
+            Codec::Opus => "opus",
+            Codec::OggFlac => "ogg-flac",
+            Codec::Flac => "flac",
+        }
+    }
+
+    pub const ALL: [Codec; 6] = [Codec::Mp3, Codec::Aac, Codec::Vorbis, Codec::Opus, Codec::OggFlac, Codec::Flac];
+}
+
+/// What the frames of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Of the codec's time stamps: 48 kHz for every Opus.
+    pub rate: Rate,
+    /// 1 to 8 for PCM; what a stream says, 0 where it does not say.
+    pub channels: u8,
+    pub samples: Samples,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samples {
+    /// Captured here.
+    Pcm(Depth),
+    /// Kept as they came.
+    Coded(Codec),
+}
+
+impl Format {
+    pub const fn coded(codec: Codec, rate: Rate, channels: u8) -> Format {
+        Format { rate, channels, samples: Samples::Coded(codec) }
+    }
+
+    pub const fn pcm(self) -> Option<PcmFormat> {
+        match self.samples {
+            Samples::Pcm(depth) => Some(PcmFormat { rate: self.rate, channels: self.channels, depth }),
+            Samples::Coded(_) => None,
+        }
+    }
+
+    /// Of a sample as captured; 0 for a stream.
+    pub const fn bits(self) -> u8 {
+        match self.samples {
+            Samples::Pcm(depth) => depth.bits(),
+            Samples::Coded(_) => 0,
+        }
+    }
+
+    pub const fn codec(self) -> Option<Codec> {
+        match self.samples {
+            Samples::Pcm(_) => None,
+            Samples::Coded(codec) => Some(codec),
+        }
+    }
+}
+
+impl From<PcmFormat> for Format {
+    fn from(PcmFormat { rate, channels, depth }: PcmFormat) -> Format {
+        Format { rate, channels, samples: Samples::Pcm(depth) }
+    }
+}
+
 /// Why a run or a file ended. Written to logs and sidecars by [`Cause::name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -62,6 +144,8 @@ pub enum Cause {
     Clock,
     /// More than a second was lost; what follows is a new file.
     Gap,
+    /// The stream goes on with another codec, rate or number of channels.
+    Changed,
     /// The file reached the size that its format can hold.
     Size,
     /// The device or its run ended: unplugged, server gone.
@@ -86,6 +170,7 @@ impl Cause {
             Cause::Split => "split",
             Cause::Clock => "clock",
             Cause::Gap => "gap",
+            Cause::Changed => "changed",
             Cause::Size => "size",
             Cause::Unplugged => "unplugged",
             Cause::Stalled => "stalled",
@@ -180,6 +265,12 @@ pub enum Tape {
 pub enum Container {
     Wav,
     Flac,
+    Mp3,
+    /// ADTS frames.
+    Aac,
+    /// Vorbis or FLAC.
+    Ogg,
+    Opus,
 }
 
 impl Container {
@@ -188,7 +279,18 @@ impl Container {
         match self {
             Container::Wav => "wav",
             Container::Flac => "flac",
+            Container::Mp3 => "mp3",
+            Container::Aac => "aac",
+            Container::Ogg => "ogg",
+            Container::Opus => "opus",
         }
+    }
+
+    pub const ALL: [Container; 6] =
+        [Container::Wav, Container::Flac, Container::Mp3, Container::Aac, Container::Ogg, Container::Opus];
+
+    pub fn of_extension(extension: &str) -> Option<Container> {
+        Container::ALL.into_iter().find(|container| container.extension() == extension)
     }
 }
 
@@ -205,7 +307,7 @@ pub struct Identity {
     /// Offset of local time from UTC at `start`, in seconds.
     pub utc_offset_s: i32,
     pub clock: ClockState,
-    pub format: PcmFormat,
+    pub format: Format,
 }
 
 /// A file to create.
@@ -230,6 +332,19 @@ pub struct GapAt {
 /// Gaps that one file remembers; at the next one it ends and another begins.
 pub const GAPS_PER_FILE: usize = 64;
 
+/// What a station said that it was playing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// Frames of the file before it.
+    pub at_frame: u64,
+    pub at: Wall,
+    /// One line.
+    pub text: Arc<str>,
+}
+
+/// Titles that one file remembers; later ones are counted only.
+pub const TITLES_PER_FILE: usize = 4_096;
+
 /// What is known of a file when its last frame is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
@@ -240,6 +355,10 @@ pub struct Closing {
     /// True rate of the device's clock in Hz, when a fit exists.
     pub measured_rate: Option<f64>,
     pub clock: ClockState,
+    /// At most [`TITLES_PER_FILE`]; only streams have any.
+    pub titles: Vec<Title>,
+    /// Bytes of a stream that fitted nowhere.
+    pub garbage_bytes: u64,
 }
 
 /// A line of gaps.csv: [start, end) in UTC.

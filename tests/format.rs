@@ -5,7 +5,7 @@ mod format_files;
 use std::io::Cursor;
 use std::path::Path;
 
-use format_files::{Dice, FlacFile, flac, identity, run, sound, text, wav};
+use format_files::{Dice, FlacFile, flac, identity, run, shape, sound, text, wav};
 use soundpost::format::mend::{Kept, Mend, mend};
 use soundpost::format::pcm_reader::PcmReader;
 use soundpost::format::{Md5, ReadAt, Verified, flac as ours, wav as our_wav};
@@ -48,7 +48,7 @@ fn replay(bytes: &[u8]) -> Result<Vec<u8>, String> {
 fn flac_files_pass_the_reference_decoder_and_claxon() {
     for (hz, channels, depth, frames, options) in SHAPES {
         let who = identity(hz, channels, depth);
-        let pcm = sound(who.format, frames);
+        let pcm = sound(shape(&who), frames);
         let file = flac(&who, &pcm, options, 4);
         let whole = Ok(Verified { frames: frames as u64, md5: Md5::Match });
         assert_eq!(ours::verify(file.closed.as_slice()).map_err(|e| e.to_string()), whole, "{options:?}");
@@ -63,7 +63,7 @@ fn flac_files_pass_the_reference_decoder_and_claxon() {
 #[test]
 fn metaflac_shows_table_and_comments() {
     let who = identity(8_000, 1, Depth::Sixteen);
-    let file = flac(&who, &sound(who.format, 250_000), &["-0", "-b", "4096"], 5);
+    let file = flac(&who, &sound(shape(&who), 250_000), &["-0", "-b", "4096"], 5);
     in_file("a.flac", &file.closed, |path| {
         let list = run("metaflac", &["--list", path]);
         for line in [
@@ -102,7 +102,7 @@ fn other_programs_take_our_wavs() {
     for channels in 1..=8 {
         for depth in [Depth::Sixteen, Depth::TwentyFour] {
             let who = identity(48_000, channels, depth);
-            let pcm = sound(who.format, 2_001);
+            let pcm = sound(shape(&who), 2_001);
             let file = wav(&who, &pcm);
             assert_eq!(our_wav::verify(&file).map(|v| v.frames).map_err(|e| e.to_string()), Ok(2_001));
             assert_eq!(replay(&file).as_ref(), Ok(&pcm));
@@ -112,7 +112,7 @@ fn other_programs_take_our_wavs() {
 }
 
 fn others_agree(path: &str, who: &Identity, pcm: &[u8]) {
-    let (channels, bits) = (who.format.channels, who.format.depth.bits());
+    let (channels, bits) = (shape(&who).channels, shape(&who).depth.bits());
     let info = run("sndfile-info", &[path]);
     for line in ["Frames      : 2001", &format!("Channels    : {channels}\n"), "Sample Rate : 48000"] {
         assert!(info.contains(line), "{line} is not in {info}");
@@ -140,7 +140,7 @@ fn others_agree(path: &str, who: &Identity, pcm: &[u8]) {
     let mut reader = hound::WavReader::open(Path::new(path)).expect("hound takes it");
     let samples: Vec<u8> = reader
         .samples::<i32>()
-        .flat_map(|s| s.expect("a sample").to_le_bytes().into_iter().take(who.format.depth.bytes()))
+        .flat_map(|s| s.expect("a sample").to_le_bytes().into_iter().take(shape(&who).depth.bytes()))
         .collect();
     assert!(samples == pcm, "hound reads other samples");
 }
@@ -167,6 +167,7 @@ fn mended(container: Container, file: &[u8]) -> Option<(Vec<u8>, Kept)> {
     let verified = match container {
         Container::Wav => our_wav::verify(&out),
         Container::Flac => ours::verify(out.as_slice()),
+        other => panic!("{other:?} is not captured"),
     };
     let verified = verified.unwrap_or_else(|e| panic!("a mended file is {e}"));
     assert_eq!(verified.frames, kept.frames);
@@ -185,7 +186,7 @@ fn check_flac_cut(file: &FlacFile, pcm: &[u8], who: &Identity, cut: usize) -> Op
     let (out, kept) = got?;
     assert_eq!((kept.identity.as_ref(), kept.complete, kept.sure_frames), (Some(who), false, kept.frames));
     assert_eq!(out[file.header_bytes..], file.growing[file.header_bytes..out.len()], "no good byte is touched");
-    assert!(replay(&out).expect("readable") == pcm[..kept.frames as usize * who.format.frame_bytes()]);
+    assert!(replay(&out).expect("readable") == pcm[..kept.frames as usize * shape(&who).frame_bytes()]);
     Some(out)
 }
 
@@ -193,7 +194,7 @@ fn check_flac_cut(file: &FlacFile, pcm: &[u8], who: &Identity, cut: usize) -> Op
 fn a_small_flac_cut_at_every_byte_keeps_every_whole_coded_frame() {
     for (channels, depth, options) in [(2, Depth::Sixteen, &["-5", "-b", "64"]), (1, Depth::TwentyFour, &["-0", "-b", "192"])] {
         let who = identity(8_000, channels, depth);
-        let pcm = sound(who.format, 1_111);
+        let pcm = sound(shape(&who), 1_111);
         let file = flac(&who, &pcm, options, 2);
         for cut in 0..=file.growing.len() {
             check_flac_cut(&file, &pcm, &who, cut);
@@ -206,7 +207,7 @@ fn larger_flacs_cut_anywhere_pass_the_reference_decoder() {
     let mut dice = Dice(1);
     for (hz, channels, depth, frames, options) in SHAPES {
         let who = identity(hz, channels, depth);
-        let pcm = sound(who.format, frames);
+        let pcm = sound(shape(&who), frames);
         let file = flac(&who, &pcm, options, 4);
         for round in 0..12 {
             let cut = file.header_bytes + dice.below(file.growing.len() - file.header_bytes);
@@ -243,7 +244,7 @@ impl ReadAt for Watched<'_> {
 #[test]
 fn a_long_file_is_read_once_through_a_small_window() {
     let who = identity(48_000, 2, Depth::Sixteen);
-    let pcm = sound(who.format, 48_000 * 45);
+    let pcm = sound(shape(&who), 48_000 * 45);
     let file = flac(&who, &pcm, &["-2"], 10);
     let cut = file.growing.len() - 5;
     let watched = Watched { bytes: &file.growing[..cut], read: 0.into(), largest: 0.into() };
@@ -257,7 +258,7 @@ fn a_long_file_is_read_once_through_a_small_window() {
 #[test]
 fn rubbish_behind_the_last_whole_coded_frame_is_cut_off() {
     let who = identity(8_000, 2, Depth::Sixteen);
-    let pcm = sound(who.format, 4_000);
+    let pcm = sound(shape(&who), 4_000);
     let file = flac(&who, &pcm, &["-5", "-b", "256"], 2);
     let mut dice = Dice(2);
     for _ in 0..200 {
@@ -280,7 +281,7 @@ fn rubbish_behind_the_last_whole_coded_frame_is_cut_off() {
 #[test]
 fn closing_cut_short_between_any_sectors_is_completed() {
     let who = identity(8_000, 1, Depth::Sixteen);
-    let file = flac(&who, &sound(who.format, 250_000), &["-0"], 120);
+    let file = flac(&who, &sound(shape(&who), 250_000), &["-0"], 120);
     let sectors = file.header_bytes.div_ceil(512);
     assert!(sectors >= 5);
     for mix in 0..1_usize << sectors {
@@ -303,7 +304,7 @@ fn closing_cut_short_between_any_sectors_is_completed() {
 fn a_wav_cut_at_every_byte_keeps_every_whole_frame() {
     for (channels, depth, synced) in [(1, Depth::Sixteen, 0), (3, Depth::TwentyFour, 7), (1, Depth::TwentyFour, 9)] {
         let who = identity(8_000, channels, depth);
-        let (pcm, frame_bytes) = (sound(who.format, 50), who.format.frame_bytes());
+        let (pcm, frame_bytes) = (sound(shape(&who), 50), shape(&who).frame_bytes());
         let mut growing = our_wav::header(&who, &format_files::station());
         let header_bytes = growing.len();
         growing.extend_from_slice(&pcm);
@@ -328,7 +329,7 @@ fn what_is_not_ours_or_destroyed_is_left_alone() {
         assert_eq!(format!("{:?}", mend(container, &file).expect("a slice")), want);
     };
     let who = identity(8_000, 1, Depth::Sixteen);
-    let pcm = sound(who.format, 9_000);
+    let pcm = sound(shape(&who), 9_000);
     let good = flac(&who, &pcm, &["-0", "-b", "512"], 3);
     let spoil = |file: &[u8], at: usize, byte: u8| {
         let mut spoilt = file.to_vec();
@@ -358,7 +359,7 @@ fn what_is_not_ours_or_destroyed_is_left_alone() {
 #[test]
 fn sound_behind_damage_is_told() {
     let who = identity(8_000, 2, Depth::Sixteen);
-    let file = flac(&who, &sound(who.format, 9_000), &["-5", "-b", "512"], 3);
+    let file = flac(&who, &sound(shape(&who), 9_000), &["-5", "-b", "512"], 3);
     let check = |spoil: &dyn Fn(&mut Vec<u8>), frames: u64, sound_behind: bool| {
         let mut spoilt = file.growing.clone();
         spoil(&mut spoilt);
@@ -412,7 +413,7 @@ fn number(bytes: &[u8]) -> i64 {
 #[test]
 fn damage_is_told_and_not_played() {
     let who = identity(8_000, 2, Depth::Sixteen);
-    let pcm = sound(who.format, 9_000);
+    let pcm = sound(shape(&who), 9_000);
     let file = flac(&who, &pcm, &["-5", "-b", "512"], 3).closed;
     let check = |at: usize, want: &str| {
         let mut spoilt = file.clone();

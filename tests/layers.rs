@@ -32,6 +32,7 @@ const DOORS: &[(&str, &str)] = &[
     ("libflac_sys", "format/encode.rs"),
     ("libc::", "device"),
     ("env_logger", "logging.rs"),
+    ("ureq::", "device"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

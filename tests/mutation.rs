@@ -8,7 +8,7 @@ mod format_files;
 use std::io::Cursor;
 use std::time::{Duration, Instant, SystemTime};
 
-use format_files::{Dice, flac, identity, sound, wav};
+use format_files::{Dice, flac, identity, shape, sound, wav};
 use soundpost::config::{self, Config, Environment};
 use soundpost::format::crc::crc16;
 use soundpost::format::mend::{Mend, mend};
@@ -73,7 +73,7 @@ fn seeds(folder: &str) -> Vec<Vec<u8>> {
     let mut seeds = files_in(folder);
     for (channels, depth) in [(1, Depth::Sixteen), (3, Depth::TwentyFour)] {
         let who = identity(8_000, channels, depth);
-        let pcm = sound(who.format, 700);
+        let pcm = sound(shape(&who), 700);
         if folder.ends_with("wav") {
             seeds.push(wav(&who, &pcm));
         } else {
@@ -144,6 +144,7 @@ fn mend_and_decode(container: Container, file: &[u8]) -> Left {
     let verified = match container {
         Container::Wav => our_wav::verify(&out),
         Container::Flac => ours::verify(out.as_slice()),
+        other => panic!("{other:?} is not captured"),
     };
     let verified = match verified {
         Ok(verified) => verified,
@@ -242,7 +243,7 @@ fn spoilt_sidecars() {
 #[test]
 fn forged_checksums() {
     let who = identity(8_000, 2, Depth::Sixteen);
-    let file = flac(&who, &sound(who.format, 5_000), &["-8", "-b", "512"], 1);
+    let file = flac(&who, &sound(shape(&who), 5_000), &["-8", "-b", "512"], 1);
     let mut dice = Dice(0xF06);
     for _ in 0..5_000 {
         let at = dice.below(file.ends.len());

@@ -645,6 +645,8 @@ fn a_sidecar_of_another_recording_is_not_written_over() {
             frames: 9,
             gaps: heapless::Vec::new(),
             measured_rate: None,
+            titles: Vec::new(),
+            garbage_bytes: 0,
             clock: ClockState::Synced,
         };
         let mut identity = rig.new_file(0, Container::Flac, "a").identity;
@@ -761,7 +763,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             start: Wall(EPOCH),
             utc_offset_s: 0,
             clock: ClockState::Synced,
-            format: format(),
+            format: format().into(),
         };
         let header = codec.begin(&identity);
         send(ToStore::Open(0, Box::new(NewFile { identity, container: Container::Wav, stem: stem.into(), header_bytes: 256 })));
@@ -778,6 +780,8 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             frames: 2_000,
             gaps: heapless::Vec::new(),
             measured_rate: None,
+            titles: Vec::new(),
+            garbage_bytes: 0,
             clock: ClockState::Synced,
         };
         send(ToStore::Close(0, Box::new(closing)));

@@ -59,6 +59,7 @@ pub fn growth_over_a_day() {
     // The first file is short: it ends at the next full hour.
     let (first, last) = (hours[1], hours[24]);
     println!("RssAnon after hour 1: {first} KiB, after hour 24: {last} KiB, highest of all hours {:?} KiB", hours.iter().max());
+    println!("every hour: {hours:?}");
     println!("growth: {} KiB (bar: at most 16)", last as i64 - first as i64);
 }
 

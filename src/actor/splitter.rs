@@ -277,8 +277,10 @@ impl Splitter {
         let Some(plan) = self.plan(first_frame) else { return };
         // A clock beyond the last year that can be counted has no boundaries.
         let boundary = Some(self.boundaries.next_after(plan.identity.start)).filter(|&b| b > plan.identity.start);
-        let max_frames = max_frames(self.container, plan.identity.format, HEADER_BYTES);
-        self.file = Some(OpenFile::new(boundary, max_frames, plan.identity.clock));
+        let Some(most) = self.run.as_ref().map(|timeline| max_frames(self.container, timeline.run.format, HEADER_BYTES)) else {
+            return;
+        };
+        self.file = Some(OpenFile::new(boundary, most, plan.identity.clock));
         self.out.push_back(Piece::Open(Box::new(plan)));
     }
 
@@ -299,7 +301,7 @@ impl Splitter {
                 start,
                 utc_offset_s: self.boundaries.utc_offset_s(start),
                 clock: self.offset.state(),
-                format: run.format,
+                format: run.format.into(),
             },
         })
     }
@@ -320,6 +322,6 @@ fn reason_of(cause: Cause) -> Option<Reason> {
         Cause::Disk => Some(Reason::Disk),
         Cause::Recovered => Some(Reason::Restart),
         // Reasons for a file to end, not for a run.
-        Cause::Fault | Cause::Split | Cause::Clock | Cause::Gap | Cause::Size => Some(Reason::Fault),
+        Cause::Fault | Cause::Split | Cause::Clock | Cause::Gap | Cause::Size | Cause::Changed => Some(Reason::Fault),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::check::over_budget;
 use super::{Exit, say};
 use crate::config::{Config, Environment, Parsed, Severity};
+use crate::device::memory;
 use crate::edge::edge;
 use crate::logging;
 use crate::status::{DrillKind, LaneStatus};
@@ -25,6 +26,7 @@ pub struct Options {
 const NOTICES: usize = 256;
 
 pub fn run(options: &Options) -> Exit {
+    memory::settle();
     let parsed = match &options.config {
         None => demo(),
         Some(path) => match Config::load(path, &Environment::of_process()) {

@@ -1,6 +1,22 @@
-//! Gives freed memory back to the machine.
+//! How the heap is kept small over months.
 //!
-//! A marked door for `unsafe`: `malloc_trim` is glibc's alone and has no wrapper.
+//! A marked door for `unsafe`: `malloc_trim` and `mallopt` are glibc's alone and have no wrapper.
+
+/// Memory of this size and more comes from the kernel and goes back to it whole.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const OWN_PAGES_BYTES: libc::c_int = 64 << 10;
+
+/// One heap for all threads, and a fixed size from which memory is no part of it. Threads allocate at starts and ends of files
+/// only, so they do not wait for each other; a heap for each would hold its own holes. To be called before the first thread.
+#[allow(unsafe_code)]
+pub fn settle() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes two integers; a value that it does not know changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES_BYTES);
+    }
+}
 
 /// Returns the free pages of every heap. An encoder allocates about a megabyte for each file and frees it at its end; without
 /// this the holes would add up over months.

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::{ReadAt, fill_at, flac, wav};
+use super::{ReadAt, fill_at, flac, stream, wav};
 use crate::message::{Container, Identity};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,7 @@ pub fn mend(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
     match container {
         Container::Wav => wav::mend(file),
         Container::Flac => flac::mend(file),
+        Container::Mp3 | Container::Aac | Container::Ogg | Container::Opus => stream::mend::mend(container, file),
     }
 }
 

@@ -65,7 +65,7 @@ pub fn identity<'a>(format: PcmFormat, get: impl Fn((&str, &str)) -> Option<&'a 
         start: parse_utc(get(START)?)?,
         utc_offset_s: get(UTC_OFFSET)?.parse().ok()?,
         clock,
-        format,
+        format: format.into(),
     })
 }
 
@@ -104,7 +104,7 @@ pub mod tests {
             start: Wall::from_micros(1_735_135_200_250_000),
             utc_offset_s: 3_600,
             clock: ClockState::Synced,
-            format: PcmFormat { rate: Rate::new(hz).expect("a rate"), channels, depth },
+            format: PcmFormat { rate: Rate::new(hz).expect("a rate"), channels, depth }.into(),
         }
     }
 
@@ -114,7 +114,7 @@ pub mod tests {
             let told = facts.iter().find(|f| (f.guano, f.vorbis) == names).map(|f| f.value.as_str());
             if names.1 == spoil.0 { spoil.1 } else { told }
         };
-        assert_eq!(super::identity(identity.format, get).as_ref(), want, "{spoil:?}");
+        assert_eq!(super::identity(identity.format.pcm().expect("captured"), get).as_ref(), want, "{spoil:?}");
     }
 
     #[test]

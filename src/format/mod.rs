@@ -11,6 +11,7 @@ pub mod mend;
 pub mod metadata;
 pub mod pcm_reader;
 pub mod sidecar;
+pub mod stream;
 pub mod wav;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::message::{Closing, GapAt, Identity};
+use crate::message::{Closing, GapAt, Identity, Title};
 use crate::time::{Rate, Wall};
 
 /// Value of the `schema` key; another number means another meaning of the keys.
@@ -32,7 +32,12 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_rate: Option<f64>,
     pub channels: u8,
-    pub bit_depth: u8,
+    /// Of captured sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bit_depth: Option<u8>,
+    /// Of a stream that is kept as it came: mp3, aac, vorbis, opus, ogg-flac or flac.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
     #[serde(with = "stamp")]
     pub start: Wall,
     /// `start` + (frames + lost_frames) / sample_rate.
@@ -62,6 +67,12 @@ pub struct Sidecar {
     pub rest: Option<String>,
     #[serde(default)]
     pub gaps: Vec<SidecarGap>,
+    /// What the station said that it was playing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub titles: Vec<SidecarTitle>,
+    /// Bytes of a stream that fitted nowhere and are not in the file.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub garbage_bytes: u64,
     pub software: String,
     /// Keys of other writers.
     #[serde(flatten)]
@@ -74,6 +85,25 @@ pub struct SidecarGap {
     pub at_frame: u64,
     pub lost_frames: u64,
     pub reason: String,
+}
+
+/// A title, and the frames of the file before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SidecarTitle {
+    pub at_frame: u64,
+    #[serde(with = "stamp")]
+    pub at: Wall,
+    pub title: String,
+}
+
+impl From<&Title> for SidecarTitle {
+    fn from(title: &Title) -> SidecarTitle {
+        SidecarTitle { at_frame: title.at_frame, at: micros(title.at), title: title.text.to_string() }
+    }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl From<&GapAt> for SidecarGap {
@@ -106,7 +136,8 @@ impl Sidecar {
             sample_rate: identity.format.rate.hz(),
             measured_rate: closing.measured_rate.filter(|hz| hz.is_finite()),
             channels: identity.format.channels,
-            bit_depth: identity.format.depth.bits(),
+            bit_depth: identity.format.pcm().map(|format| format.depth.bits()),
+            codec: identity.format.codec().map(|codec| codec.name().to_owned()),
             start: micros(identity.start),
             end: micros(end(identity, closing.frames, lost_frames)),
             utc_offset_s: identity.utc_offset_s,
@@ -119,6 +150,8 @@ impl Sidecar {
             suspect: false,
             rest: None,
             gaps: closing.gaps.iter().map(SidecarGap::from).collect(),
+            titles: closing.titles.iter().map(SidecarTitle::from).collect(),
+            garbage_bytes: closing.garbage_bytes,
             software: software.to_owned(),
             other: Map::new(),
         }
@@ -129,6 +162,9 @@ impl Sidecar {
         self.recorded_as.get_or_insert(self.start);
         self.start = micros(self.start.plus_ns(by_ns));
         self.end = micros(self.end.plus_ns(by_ns));
+        for title in &mut self.titles {
+            title.at = micros(title.at.plus_ns(by_ns));
+        }
         let total_us = self.recorded_as.map_or(0, |first| self.start.micros().saturating_sub(first.micros()));
         self.corrected_by = Some(total_us as f64 / 1e6);
     }
@@ -218,7 +254,7 @@ mod stamp_option {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Cause, ClockState, Depth, PcmFormat, Reason};
+    use crate::message::{Cause, ClockState, Codec, Depth, PcmFormat, Reason};
 
     const SCHEMA_TEXT: &str = include_str!("sidecar.schema.json");
 
@@ -230,11 +266,19 @@ mod tests {
             start: Wall(1_735_135_200_123_456_789),
             utc_offset_s: 3_600,
             clock: ClockState::Unsynced,
-            format: PcmFormat { rate: Rate::new(48_000).expect("valid"), channels: 2, depth: Depth::Sixteen },
+            format: PcmFormat { rate: Rate::new(48_000).expect("valid"), channels: 2, depth: Depth::Sixteen }.into(),
         };
         let mut gaps = heapless::Vec::new();
         let _ = gaps.push(GapAt { at_frame: 4_800, lost_frames: 480, reason: Reason::Xrun });
-        let closing = Closing { cause: Cause::Split, frames: 96_000 - 480, gaps, measured_rate: None, clock: ClockState::Synced };
+        let closing = Closing {
+            cause: Cause::Split,
+            frames: 96_000 - 480,
+            gaps,
+            measured_rate: None,
+            clock: ClockState::Synced,
+            titles: Vec::new(),
+            garbage_bytes: 0,
+        };
         Sidecar::new("2024/a.flac".into(), &identity, &closing, "soundpost 0.1.0")
     }
 
@@ -248,6 +292,9 @@ mod tests {
         s.suspect = true;
         s.rest = Some("2024/a.flac.rest".into());
         s.sure_frames = Some(90_000);
+        s.codec = Some(Codec::OggFlac.name().to_owned());
+        s.titles = vec![SidecarTitle { at_frame: 7, at: s.start, title: "A – B".into() }];
+        s.garbage_bytes = 12;
         s.other.insert("sections".into(), serde_json::json!([{"start": 1.0, "score": 23.5}]));
         s
     }
@@ -354,7 +401,7 @@ mod tests {
         let schema: Value = serde_json::from_str(SCHEMA_TEXT).expect("the schema is JSON");
         let listed = |at: &Value, name: &str| at["enum"].as_array().is_some_and(|all| all.iter().any(|v| v == name));
         use Cause::*;
-        for cause in [Split, Clock, Gap, Size, Unplugged, Stalled, End, Fault, Disk, Shutdown, Recovered] {
+        for cause in [Split, Clock, Gap, Changed, Size, Unplugged, Stalled, End, Fault, Disk, Shutdown, Recovered] {
             assert!(listed(&schema["properties"]["end_reason"], cause.name()), "{cause:?}");
         }
         for reason in

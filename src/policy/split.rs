@@ -92,6 +92,7 @@ pub fn max_frames(container: Container, format: PcmFormat, header_bytes: u64) ->
     match container {
         Container::Wav => (WAV_BYTES.saturating_sub(header_bytes) / format.frame_bytes().max(1) as u64).max(1),
         Container::Flac => FLAC_FRAMES,
+        Container::Mp3 | Container::Aac | Container::Ogg | Container::Opus => u64::MAX,
     }
 }
 

@@ -110,7 +110,7 @@ const QUEUE_SLOT: usize = 96;
 /// libFLAC 1.5 holds, a channel: signal and windowed signal, two residuals, mid and side, 4 bytes a sample each, twice at a cut.
 fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> usize {
     match container {
-        Container::Wav => 4 << 10,
+        Container::Wav | Container::Mp3 | Container::Aac | Container::Ogg | Container::Opus => 4 << 10,
         Container::Flac => {
             let planes = (usize::from(format.channels) + 2) * 8 * 4 * block_size as usize;
             2 * (planes + 3 * max_frame_bytes(format, block_size))

@@ -19,8 +19,12 @@ pub fn identity(hz: u32, channels: u8, depth: Depth) -> Identity {
         start: Wall::from_micros(1_735_135_200_250_000), // 2024-12-25T14:00:00.25Z
         utc_offset_s: 3_600,
         clock: ClockState::Synced,
-        format: PcmFormat { rate: Rate::new(hz).expect("a rate"), channels, depth },
+        format: PcmFormat { rate: Rate::new(hz).expect("a rate"), channels, depth }.into(),
     }
+}
+
+pub fn shape(identity: &Identity) -> PcmFormat {
+    identity.format.pcm().expect("captured sound")
 }
 
 pub fn station() -> Station {
@@ -66,7 +70,7 @@ pub fn wav(identity: &Identity, pcm: &[u8]) -> Vec<u8> {
     let mut file = wav::header(identity, &station());
     let header_bytes = file.len() as u32;
     file.extend_from_slice(pcm);
-    for (at, size) in wav::size_patches(header_bytes, file.len() as u64, identity.format.frame_bytes()) {
+    for (at, size) in wav::size_patches(header_bytes, file.len() as u64, shape(identity).frame_bytes()) {
         file[at as usize..][..4].copy_from_slice(&size);
     }
     file.resize(file.len() + wav::pad_bytes(pcm.len() as u32) as usize, 0);
@@ -96,7 +100,7 @@ pub fn under_our_header(identity: &Identity, encoded: &[u8], seek_points: usize)
     let head = flac::parse(&encoded).expect("a FLAC file");
     let audio = &encoded[head.audio_at as usize..];
     let mut header = flac::header(identity, &station(), seek_points, head.info.max_block.into());
-    let mut table = SeekTable::new(identity.format.rate, header.seek_points);
+    let mut table = SeekTable::new(shape(identity).rate, header.seek_points);
     let growing = [&header.bytes, audio].concat();
     let (mut at, mut frames, mut number, mut ends, mut sizes) = (0, 0, 0, Vec::new(), Vec::new());
     while at < audio.len() {

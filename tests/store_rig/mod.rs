@@ -205,7 +205,7 @@ impl Rig {
             start: l.began.plus_ns(l.format.rate.ns_of(l.frame)),
             utc_offset_s: 3_600,
             clock: l.clock,
-            format: l.format,
+            format: l.format.into(),
         };
         Box::new(NewFile { identity, container, stem: stem.to_owned(), header_bytes: 0 })
     }
@@ -277,7 +277,15 @@ impl Rig {
         if let Some(sent) = l.key.take().and_then(|key| self.sent.get_mut(&key)) {
             sent.closed = Some(self.mark + 1);
         }
-        let closing = Closing { cause, frames: l.frames, gaps: l.gaps.clone(), measured_rate: None, clock: l.clock };
+        let closing = Closing {
+            cause,
+            frames: l.frames,
+            gaps: l.gaps.clone(),
+            measured_rate: None,
+            clock: l.clock,
+            titles: Vec::new(),
+            garbage_bytes: 0,
+        };
         self.send(ToStore::Close(lane as Lane, Box::new(closing)));
     }
 

@@ -119,6 +119,7 @@ fn read(container: Container, bytes: &[u8]) -> Option<ReadBack> {
     match container {
         Container::Wav => read_wav(bytes),
         Container::Flac => read_flac(bytes),
+        _ => None,
     }
 }
 

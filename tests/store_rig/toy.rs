@@ -102,7 +102,7 @@ impl Toy {
         let frames = (pcm.len() / FRAME_BYTES) as u32;
         let bytes = match self.container {
             Container::Wav => pcm.to_vec(),
-            Container::Flac => pcm
+            _ => pcm
                 .chunks(100 * FRAME_BYTES)
                 .enumerate()
                 .flat_map(|(n, part)| toy_frame(self.frames + n as u64 * 100, part))
@@ -117,7 +117,7 @@ impl Toy {
     pub fn end(&mut self) -> Patches {
         match self.container {
             Container::Wav => toy_sizes(HEADER as u32, self.bytes, FRAME_BYTES).map(|(at, b)| (at, b.to_vec())).to_vec(),
-            Container::Flac => vec![(4, (self.frames as u32).to_le_bytes().to_vec())],
+            _ => vec![(4, (self.frames as u32).to_le_bytes().to_vec())],
         }
     }
 }
@@ -157,7 +157,7 @@ fn toy_parse(container: Container, bytes: &[u8]) -> Option<(Identity, Vec<u8>, u
         start: Wall(f[3].parse().ok()?),
         utc_offset_s: f[4].parse().ok()?,
         clock: if f[5] == "synced" { ClockState::Synced } else { ClockState::Unsynced },
-        format: format(),
+        format: format().into(),
     };
     let data = &bytes[HEADER..];
     if container == Container::Wav {
@@ -194,7 +194,7 @@ fn toy_mend(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
     }
     let patches = match container {
         Container::Wav => toy_sizes(HEADER as u32, keep_bytes, FRAME_BYTES).map(|(at, b)| (at, b.to_vec())).to_vec(),
-        Container::Flac => vec![(4, (frames as u32).to_le_bytes().to_vec())],
+        _ => vec![(4, (frames as u32).to_le_bytes().to_vec())],
     };
     let complete = keep_bytes == bytes.len() as u64;
     Ok(Mend::Keep(Kept { keep_bytes, patches, frames, sure_frames, identity: Some(identity), complete, sound_behind: false }))
@@ -205,10 +205,10 @@ fn toy_read(container: Container, bytes: &[u8]) -> Option<ReadBack> {
     let frames = (pcm.len() / FRAME_BYTES) as u64;
     let told = match container {
         Container::Wav => u64::from(u32_at(bytes, HEADER - 4)) / FRAME_BYTES as u64,
-        Container::Flac => u64::from(u32_at(bytes, 4)),
+        _ => u64::from(u32_at(bytes, 4)),
     };
     (keep == bytes.len() as u64 && told == frames && sure == frames).then(|| {
         let key = (identity.source.to_string(), identity.session.to_string(), identity.first_frame);
-        (key, identity.format, pcm)
+        (key, format(), pcm)
     })
 }

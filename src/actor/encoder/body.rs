@@ -79,7 +79,7 @@ impl Body {
         coding: &Coding,
         ready: Option<FlacEncoder>,
     ) -> Result<Body, &'static str> {
-        let format = identity.format;
+        let format = identity.format.pcm().ok_or("only captured sound is encoded")?;
         match container {
             Container::Wav => {
                 let header = wav::header(identity, &coding.station);
@@ -95,6 +95,7 @@ impl Body {
                 let progress = Progress { table: SeekTable::new(format.rate, header.seek_points), frames: 0, offset: 0 };
                 Ok(Body::Flac(Box::new(FlacBody { header, encoder, progress })))
             }
+            Container::Mp3 | Container::Aac | Container::Ogg | Container::Opus => Err("this format is not encoded here"),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind, memory};
 use crate::edge::Receiver;
 use crate::format::encode::FlacEncoder;
-use crate::message::{Cause, Container, NewFile, Run, Tape, ToStore};
+use crate::message::{Cause, Container, NewFile, PcmFormat, Run, Tape, ToStore};
 use crate::status::{ActorStatus, LaneStatus, State};
 
 /// What an encoder owns; the queues and the pool outlive it when it is started anew.
@@ -91,14 +91,14 @@ impl Files {
         let now = encoder.clock.mono();
         match piece {
             Piece::Prepare(plan) => {
-                if plan.container == Container::Flac {
-                    let (format, coding) = (plan.identity.format, &encoder.coding);
+                if let (Container::Flac, Some(format)) = (plan.container, plan.identity.format.pcm()) {
+                    let coding = &encoder.coding;
                     self.ready = Some(FlacEncoder::new(format, coding.flac_level, coding.block_size(format))?);
                 }
                 encoder.output.send(ToStore::Prepare(lane, new_file(*plan, 0)))?;
             }
             Piece::Open(plan) => {
-                let (ready, frame_bytes) = (self.ready.take(), plan.identity.format.frame_bytes());
+                let (ready, frame_bytes) = (self.ready.take(), plan.identity.format.pcm().map_or(1, PcmFormat::frame_bytes));
                 let body = Body::new(plan.container, &plan.identity, plan.expected_frames, &encoder.coding, ready)?;
                 encoder.output.send(ToStore::Open(lane, new_file(*plan, body.header_bytes())))?;
                 body.begin(&mut encoder.output, now)?;

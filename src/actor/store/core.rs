@@ -15,7 +15,7 @@ use super::steps::is_done;
 use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
-use crate::message::{Cause, ClockState, GapEntry, NewFile, Reason, ToStore};
+use crate::message::{Cause, ClockState, Container, GapEntry, NewFile, Reason, ToStore};
 use crate::time::Mono;
 
 pub struct Core<D: Disk> {
@@ -205,7 +205,8 @@ impl<D: Disk> Core<D> {
                 job.corrected_ns = job.corrected_ns.saturating_add(by_ns);
             }
         }
-        root.corrections.extend(self.unsynced.of(lane, session).map(|sidecar| Correction::new(sidecar, session, by_ns)));
+        root.corrections
+            .extend(self.unsynced.of(lane, session).into_iter().map(|sidecar| Correction::new(sidecar, session, by_ns)));
         if let Some(gap) = of.restart.correct(session, by_ns) {
             self.enter_gap(lane, gap);
         }
@@ -310,12 +311,12 @@ impl<D: Disk> Core<D> {
         let Some(open) = self.lanes.get_mut(lane).and_then(|of| of.open.as_mut()) else { return };
         (open.synced, open.synced_frames, open.dirty) = (open.at, open.frames, false);
         let header = open.new.header_bytes;
-        let grows_by_frames = open.new.container == crate::message::Container::Wav;
-        if !grows_by_frames || open.synced <= u64::from(header) || !open.patches.is_empty() {
+        let grows = open.new.identity.format.pcm().filter(|_| open.new.container == Container::Wav);
+        let Some(format) = grows else { return };
+        if open.synced <= u64::from(header) || !open.patches.is_empty() {
             return;
         }
-        let frame_bytes = u32::try_from(open.new.identity.format.frame_bytes()).unwrap_or(u32::MAX);
-        for (at, bytes) in (formats.size_patches)(header, open.synced, frame_bytes as usize) {
+        for (at, bytes) in (formats.size_patches)(header, open.synced, format.frame_bytes()) {
             // The next sync makes it last; should it fail, the header vouches for less than there is.
             if let Err(e) = open.file.write_at(at, &bytes) {
                 log::debug!(target: "store", "{}: header not brought up to date: {e}", open.part.display());

@@ -1,8 +1,10 @@
 //! Starts that were stamped with a wrong clock, put right when the clock has been set.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::repair::replace;
@@ -45,24 +47,106 @@ impl Correction {
     }
 }
 
+/// Bytes of their paths in all; the oldest are forgotten beyond that.
+const PATHS_BYTES: usize = 512 << 10;
+
 /// Finished files whose clock was not synced.
-#[derive(Default)]
-pub struct Unsynced(VecDeque<(usize, Arc<str>, PathBuf)>);
+///
+/// All room is taken at the start and its pages are touched only when they are used: a small piece of memory kept for each file,
+/// each on a page of its own among what a file needs while it is open, would cost 4 KiB an hour.
+pub struct Unsynced {
+    files: VecDeque<Remembered>,
+    /// The paths of `files`, one behind the other.
+    paths: VecDeque<u8>,
+}
+
+struct Remembered {
+    lane: usize,
+    session: Arc<str>,
+    path_bytes: usize,
+}
+
+impl Default for Unsynced {
+    fn default() -> Unsynced {
+        Unsynced { files: VecDeque::with_capacity(REMEMBERED), paths: VecDeque::with_capacity(PATHS_BYTES) }
+    }
+}
 
 impl Unsynced {
-    pub fn note(&mut self, lane: usize, session: &Arc<str>, sidecar: PathBuf) {
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
+    pub fn note(&mut self, lane: usize, session: &Arc<str>, sidecar: &Path) {
+        let path = sidecar.as_os_str().as_bytes();
+        while self.files.len() >= REMEMBERED || (self.paths.len() + path.len() > PATHS_BYTES && !self.files.is_empty()) {
+            let oldest = self.files.pop_front().map_or(0, |file| file.path_bytes);
+            self.paths.drain(..oldest);
         }
-        self.0.push_back((lane, session.clone(), sidecar));
+        self.files.push_back(Remembered { lane, session: session.clone(), path_bytes: path.len() });
+        self.paths.extend(path);
     }
 
     /// A clock that was synced since then has had its step: another one says nothing about these files.
     pub fn forget(&mut self, lane: usize, session: &str) {
-        self.0.retain(|(of, run, _)| *of != lane || **run != *session);
+        // From the first to the last, each to the end or not at all: what stays is in its old order.
+        for _ in 0..self.files.len() {
+            let Some(file) = self.files.pop_front() else { return };
+            let keep = file.lane != lane || *file.session != *session;
+            for _ in 0..file.path_bytes {
+                let byte = self.paths.pop_front();
+                self.paths.extend(byte.filter(|_| keep));
+            }
+            if keep {
+                self.files.push_back(file);
+            }
+        }
     }
 
-    pub fn of<'a>(&'a self, lane: usize, session: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
-        self.0.iter().filter(move |(of, run, _)| *of == lane && **run == *session).map(|(.., path)| path.clone())
+    pub fn of(&self, lane: usize, session: &str) -> Vec<PathBuf> {
+        let mut at = 0;
+        let mut found = Vec::new();
+        for file in &self.files {
+            if file.lane == lane && *file.session == *session {
+                let path: Vec<u8> = self.paths.range(at..at + file.path_bytes).copied().collect();
+                found.push(PathBuf::from(OsString::from_vec(path)));
+            }
+            at += file.path_bytes; // the sum of all is paths.len()
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(unsynced: &mut Unsynced, lane: usize, session: &str, paths: &[&str]) {
+        paths.iter().for_each(|path| unsynced.note(lane, &session.into(), Path::new(path)));
+    }
+
+    #[test]
+    fn each_run_has_its_own_files() {
+        let mut unsynced = Unsynced::default();
+        note(&mut unsynced, 0, "a", &["/r/1", "/r/two"]);
+        note(&mut unsynced, 1, "a", &["/s/1"]);
+        note(&mut unsynced, 0, "b", &["", "/r/3"]);
+        let of = |unsynced: &Unsynced, lane, session| -> Vec<String> {
+            unsynced.of(lane, session).iter().map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(of(&unsynced, 0, "a"), ["/r/1", "/r/two"]);
+        unsynced.forget(0, "a");
+        assert_eq!(
+            (of(&unsynced, 0, "a").len(), of(&unsynced, 1, "a"), of(&unsynced, 0, "b")),
+            (0, vec!["/s/1".into()], vec!["".into(), "/r/3".into()])
+        );
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let mut unsynced = Unsynced::default();
+        let long = "x".repeat(1_000);
+        for n in 0..5_000 {
+            note(&mut unsynced, 0, "a", &[&format!("{long}{n}")]);
+            assert!(unsynced.paths.len() <= PATHS_BYTES && unsynced.files.len() <= REMEMBERED);
+        }
+        let kept = unsynced.of(0, "a");
+        assert!(kept.len() > 500 && kept.last().is_some_and(|path| path.ends_with(format!("{long}4999"))));
     }
 }

@@ -219,6 +219,8 @@ fn compose<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &Job, abo
         gaps: heapless::Vec::new(),
         measured_rate: None,
         clock: ClockState::Unsynced,
+        titles: Vec::new(),
+        garbage_bytes: 0,
     };
     let mut sidecar = Sidecar::new(name.to_string_lossy().into_owned(), identity, &closing, &formats.software);
     let heard: Vec<(Wall, u64, String)> = match &job.after {

@@ -206,7 +206,7 @@ impl<D: Disk> Core<D> {
                 Event::Trouble(text) => self.alarm(lane, &text),
                 Event::Finished { file, sidecar, unsynced } => {
                     if let Some(session) = unsynced {
-                        self.unsynced.note(lane, &session, sidecar);
+                        self.unsynced.note(lane, &session, &sidecar);
                     }
                     self.finished(lane, file);
                 }
@@ -287,7 +287,7 @@ impl<D: Disk> Core<D> {
             Ok(Finished::Kept(kept)) => {
                 let lane = job.after.as_ref().map_or(0, |after| after.lane);
                 if kept.identity.clock == ClockState::Unsynced {
-                    self.unsynced.note(lane, &kept.identity.session, kept.sidecar.clone());
+                    self.unsynced.note(lane, &kept.identity.session, &kept.sidecar);
                 }
                 self.settle_job(job, kept.frames);
                 self.finished(lane, kept.file);

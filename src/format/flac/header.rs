@@ -50,7 +50,7 @@ pub fn header(identity: &Identity, station: &Station, seek_points: usize, block_
         max_frame_bytes: 0,
         rate_hz: identity.format.rate.hz(),
         channels: identity.format.channels,
-        bits: identity.format.depth.bits(),
+        bits: identity.format.bits(),
         frames: 0,
         md5: [0; 16],
     };

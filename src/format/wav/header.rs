@@ -3,7 +3,7 @@
 
 use super::super::civil::Civil;
 use super::super::metadata::{MAKE, SOFTWARE, Station, facts};
-use crate::message::{Identity, PcmFormat};
+use crate::message::{Format, Identity};
 use crate::time::SECOND_NS;
 
 /// A WAV of ours never grows past this: RIFF sizes have 32 bits, and some readers get unsure shortly before the end of them.
@@ -75,13 +75,13 @@ fn bext(identity: &Identity) -> Vec<u8> {
 }
 
 /// EBU R98: the last line describes this file.
-fn coding_history(format: PcmFormat) -> String {
+fn coding_history(format: Format) -> String {
     let mode = match format.channels {
         1 => ",M=mono",
         2 => ",M=stereo",
         _ => "", // the recommendation has no word for more
     };
-    format!("A=PCM,F={},W={}{mode},T={SOFTWARE}\r\n", format.rate.hz(), format.depth.bits())
+    format!("A=PCM,F={},W={}{mode},T={SOFTWARE}\r\n", format.rate.hz(), format.bits())
 }
 
 /// GUANO 1.0: UTF-8 lines, the version first.
@@ -98,15 +98,16 @@ fn guan(identity: &Identity, station: &Station) -> Vec<u8> {
 }
 
 /// Plain WAVE_FORMAT_PCM for what every reader knows; extensible where the standard asks for it.
-fn fmt(format: PcmFormat) -> Vec<u8> {
-    let plain = format.channels <= 2 && format.depth.bits() <= 16;
-    let (tag, bits) = (if plain { 1_u16 } else { 0xFFFE }, u16::from(format.depth.bits()));
+fn fmt(format: Format) -> Vec<u8> {
+    let plain = format.channels <= 2 && format.bits() <= 16;
+    let (tag, bits) = (if plain { 1_u16 } else { 0xFFFE }, u16::from(format.bits()));
+    let frame_bytes = u32::from(format.channels) * u32::from(format.bits() / 8);
     let mut out = Vec::with_capacity(40);
     out.extend_from_slice(&tag.to_le_bytes());
     out.extend_from_slice(&u16::from(format.channels).to_le_bytes());
     out.extend_from_slice(&format.rate.hz().to_le_bytes());
-    out.extend_from_slice(&(format.bytes_per_second() as u32).to_le_bytes()); // at most 768 000 * 24
-    out.extend_from_slice(&(format.frame_bytes() as u16).to_le_bytes());
+    out.extend_from_slice(&(format.rate.hz() * frame_bytes).to_le_bytes()); // at most 768 000 * 24
+    out.extend_from_slice(&(frame_bytes as u16).to_le_bytes());
     out.extend_from_slice(&bits.to_le_bytes());
     if !plain {
         out.extend_from_slice(&22_u16.to_le_bytes());
