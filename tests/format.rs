@@ -112,7 +112,7 @@ fn other_programs_take_our_wavs() {
 }
 
 fn others_agree(path: &str, who: &Identity, pcm: &[u8]) {
-    let (channels, bits) = (shape(&who).channels, shape(&who).depth.bits());
+    let (channels, bits) = (shape(who).channels, shape(who).depth.bits());
     let info = run("sndfile-info", &[path]);
     for line in ["Frames      : 2001", &format!("Channels    : {channels}\n"), "Sample Rate : 48000"] {
         assert!(info.contains(line), "{line} is not in {info}");
@@ -140,7 +140,7 @@ fn others_agree(path: &str, who: &Identity, pcm: &[u8]) {
     let mut reader = hound::WavReader::open(Path::new(path)).expect("hound takes it");
     let samples: Vec<u8> = reader
         .samples::<i32>()
-        .flat_map(|s| s.expect("a sample").to_le_bytes().into_iter().take(shape(&who).depth.bytes()))
+        .flat_map(|s| s.expect("a sample").to_le_bytes().into_iter().take(shape(who).depth.bytes()))
         .collect();
     assert!(samples == pcm, "hound reads other samples");
 }
@@ -186,7 +186,7 @@ fn check_flac_cut(file: &FlacFile, pcm: &[u8], who: &Identity, cut: usize) -> Op
     let (out, kept) = got?;
     assert_eq!((kept.identity.as_ref(), kept.complete, kept.sure_frames), (Some(who), false, kept.frames));
     assert_eq!(out[file.header_bytes..], file.growing[file.header_bytes..out.len()], "no good byte is touched");
-    assert!(replay(&out).expect("readable") == pcm[..kept.frames as usize * shape(&who).frame_bytes()]);
+    assert!(replay(&out).expect("readable") == pcm[..kept.frames as usize * shape(who).frame_bytes()]);
     Some(out)
 }
 
