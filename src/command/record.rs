@@ -91,6 +91,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     }
     let stop = shared.stop.clone();
     drop(shared); // from here on the seats hold the only senders
+    memory::reserve(table.reserve_bytes());
     let outcome = Supervisor::new(seats, stop, notices).run();
     summarise(&table, &statuses);
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })

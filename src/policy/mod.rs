@@ -1,9 +1,11 @@
 //! Pure: what should happen next? Every function takes the time as an argument; nothing here waits, opens or sends.
 
 pub mod drift;
+pub mod lead;
 pub mod limit;
 pub mod name;
 pub mod offset;
+pub mod reconnect;
 pub mod retry;
 pub mod split;
 

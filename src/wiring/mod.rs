@@ -104,6 +104,11 @@ impl LaneRow {
     }
 }
 
+/// Measured: libFLAC's smaller buffers for two files, headers, a sidecar, a line of the log.
+const RESERVE_FLAC: usize = 192 << 10;
+const RESERVE_LANE: usize = 16 << 10;
+const RESERVE: usize = 128 << 10;
+
 /// Bytes of a message in a queue, its slot's bookkeeping included.
 const QUEUE_SLOT: usize = 96;
 
@@ -129,10 +134,17 @@ impl Table {
         self.lanes.iter().map(|lane| lane.store_depth).sum::<usize>() + STORE_MARKERS
     }
 
-    fn shared(&self) -> [(&'static str, String, usize); 3] {
+    /// Room in the heap for what starts and ends of files need for a moment, in pieces too small to be given back.
+    pub fn reserve_bytes(&self) -> usize {
+        let of = |lane: &LaneRow| if lane.container == Container::Flac { RESERVE_FLAC } else { RESERVE_LANE };
+        RESERVE + self.lanes.iter().map(of).sum::<usize>()
+    }
+
+    fn shared(&self) -> [(&'static str, String, usize); 4] {
         let inbox = self.inbox_depth() * QUEUE_SLOT;
         [
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
+            ("files", "heap for their starts and ends".into(), self.reserve_bytes()),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
         ]

@@ -13,7 +13,7 @@ pub use output::{Output, StoreGone};
 
 use crate::actor::splitter::{Piece, Plan, Splitter};
 use crate::device::clock::Clock;
-use crate::device::{Fault, FaultKind, memory};
+use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::format::encode::FlacEncoder;
 use crate::message::{Cause, Container, NewFile, PcmFormat, Run, Tape, ToStore};
@@ -118,7 +118,6 @@ impl Files {
                 }
                 encoder.output.flush()?;
                 encoder.output.send(ToStore::Close(lane, closing))?;
-                memory::give_back();
             }
             Piece::Correct { session, by_ns } => encoder.output.send(ToStore::Correct(lane, session, by_ns))?,
         }

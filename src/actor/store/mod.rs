@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::device::disk::Disk;
-use crate::device::memory;
 use crate::edge::{Nothing, Receiver};
 use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
@@ -117,17 +116,12 @@ pub fn run<D: Disk>(inbox: &Receiver<ToStore>, machine: &mut Machine<D>, status:
 }
 
 fn serve<D: Disk>(inbox: &Receiver<ToStore>, machine: &mut Machine<D>, status: &ActorStatus, now: &dyn Fn() -> Mono) {
-    // A file was closed, and what its sidecar took is free.
-    let mut untidy = false;
     loop {
         status.begin();
         status.enter(State::Device);
         let before = now();
-        let worked = machine.work(before, inbox.len());
+        machine.work(before, inbox.len());
         machine.took(before, now());
-        if !worked && std::mem::take(&mut untidy) {
-            memory::give_back();
-        }
         let wait_ns = machine.next_due().map(|due| u64::try_from(due.since(now())).unwrap_or(0));
         let deadline = wait_ns.and_then(|ns| Instant::now().checked_add(Duration::from_nanos(ns)));
         status.enter(State::Idle);
@@ -135,7 +129,6 @@ fn serve<D: Disk>(inbox: &Receiver<ToStore>, machine: &mut Machine<D>, status: &
             Ok(message) => {
                 status.enter(State::Device);
                 let before = now();
-                untidy |= matches!(message, ToStore::Close(..));
                 machine.push(message, before);
                 machine.took(before, now());
             }
