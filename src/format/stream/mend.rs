@@ -157,7 +157,7 @@ mod tests {
         check(&[plain, back, plain], Some((1_251, 3_456, true)));
         check(&[plain, back, &plain[..400]], Some((834, 2_304, false)));
         check(&[plain, back, &[0; 4_096]], Some((834, 2_304, false)));
-        check(&[plain, &[0; 4_096], plain, plain], Some((5_347, 3_456, false)));
+        check(&[plain, back, &[0; 4_096], plain, plain], Some((5_764, 4_608, false)));
         check(&[made, back, plain], Some((1_251, 2_304, true)));
         check(&[made, plain, plain], Some((1_251, 3_456, true)));
         check(&[&plain[..400]], None);
