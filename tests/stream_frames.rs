@@ -155,7 +155,8 @@ fn check_lossy(framing: Framing, container: Container, options: &[&str], hz: u32
     let (all, complaints) = decoded(&name, &bare);
     assert_eq!(complaints, "", "{options:?}");
     let count = whole.units.len();
-    let cuts = [1, 2, 3, 9, count / 3, count / 2, count / 2 + 1, count - 9];
+    // ffmpeg wants a handful of frames before it believes in a file.
+    let cuts: Vec<usize> = (1..).map(|i| 17 * i).take_while(|cut| cut + 12 < count).collect();
     let files = parts(framing, &stream, &cuts);
     let (mut unit, mut primed) = (0, 0);
     for file in &files {
@@ -324,7 +325,7 @@ fn spoilt_streams_never_panic() {
             }
             let piece = 1 + dice.below(3_000);
             let cut = dice.below(9);
-            drop(parts_in(framing, &spoilt, cut, piece));
+            parts_in(framing, &spoilt, cut, piece);
             sniff(&spoilt, Some("audio/mpeg"), None);
             if seed % 16 == 0 {
                 mend(container, &spoilt).expect("readable");

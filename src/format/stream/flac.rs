@@ -281,7 +281,8 @@ impl Link {
             true => (16, self.info.max_block.max(17)),
             false => (block, block),
         };
-        StreamInfo { min_block, max_block, ..self.info }
+        // What the sender says of its end is not this file's.
+        StreamInfo { min_block, max_block, min_frame_bytes: 0, max_frame_bytes: 0, frames: 0, md5: [0; 16], ..self.info }
     }
 }
 
