@@ -3,12 +3,14 @@
 //! The standards' words are used inside a format's own folder. A *frame* is one sample of every channel, as everywhere in
 //! soundpost; a coded FLAC frame is called so in full.
 
+pub mod adts;
 pub mod civil;
 pub mod crc;
 pub mod encode;
 pub mod flac;
 pub mod mend;
 pub mod metadata;
+pub mod mp3;
 pub mod pcm_reader;
 pub mod sidecar;
 pub mod stream;

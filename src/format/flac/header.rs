@@ -36,12 +36,13 @@ pub(super) const PADDING: u8 = 1;
 pub(super) const SEEKTABLE: u8 = 3;
 pub(super) const VORBIS_COMMENT: u8 = 4;
 pub(super) const LAST: u8 = 0x80;
+/// Stands instead of ENCODER where somebody else encoded: repair tells a kept stream from a recording by it.
+pub(super) const KEPT_AS_IT_CAME: &str = "KEPT_AS_IT_CAME";
 
 /// A header for a file of unknown length: total samples, frame sizes and MD5 are 0, which the standard reads as unknown.
 /// `block_size` is the number of frames that the encoder puts into every coded frame but the last; at most
 /// [`MAX_POINTS`] points are made room for.
 pub fn header(identity: &Identity, station: &Station, seek_points: usize, block_size: u32) -> FlacHeader {
-    let seek_points = seek_points.min(MAX_POINTS);
     let block_size = block_size.clamp(16, 65_535) as u16;
     let info = StreamInfo {
         min_block: block_size,
@@ -54,6 +55,12 @@ pub fn header(identity: &Identity, station: &Station, seek_points: usize, block_
         frames: 0,
         md5: [0; 16],
     };
+    header_of(&info, identity, station, seek_points)
+}
+
+/// The same for coded frames that were made elsewhere: their shape is what `info` says, not what the identity does.
+pub fn header_of(info: &StreamInfo, identity: &Identity, station: &Station, seek_points: usize) -> FlacHeader {
+    let seek_points = seek_points.min(MAX_POINTS);
     let mut bytes = b"fLaC".to_vec();
     block_header(&mut bytes, STREAMINFO, StreamInfo::BYTES);
     let streaminfo_at = bytes.len();
@@ -85,10 +92,19 @@ pub fn finish(header: &mut [u8], end: &Final, table: &SeekTable) -> Result<(), F
     Ok(())
 }
 
+/// The SEEKTABLE that replaces the PADDING of [`header_of`], the last block before the coded frames.
+pub(crate) fn seek_block(points: usize, table: &SeekTable) -> Vec<u8> {
+    let mut block = Vec::with_capacity(4 + points * POINT_BYTES);
+    block_header(&mut block, SEEKTABLE | LAST, points * POINT_BYTES);
+    block.resize(4 + points * POINT_BYTES, 0);
+    table.write(&mut block[4..]);
+    block
+}
+
 const ENDS: Flaw = Flaw::IllFormed("the header is not all there");
 
 impl StreamInfo {
-    pub(super) fn finished(self, end: &Final) -> StreamInfo {
+    pub(crate) fn finished(self, end: &Final) -> StreamInfo {
         StreamInfo {
             min_frame_bytes: end.min_frame_bytes,
             max_frame_bytes: end.max_frame_bytes,
@@ -99,7 +115,7 @@ impl StreamInfo {
     }
 
     /// Section 8.2. Fields that are too large for their bits are cut off.
-    pub(super) fn bytes(&self) -> [u8; StreamInfo::BYTES] {
+    pub(crate) fn bytes(&self) -> [u8; StreamInfo::BYTES] {
         let mut out = [0; StreamInfo::BYTES];
         out[..2].copy_from_slice(&self.min_block.to_be_bytes());
         out[2..4].copy_from_slice(&self.max_block.to_be_bytes());
@@ -127,7 +143,10 @@ fn vorbis_comment(identity: &Identity, station: &Station) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     text(&mut out, SOFTWARE);
     out.extend_from_slice(&(facts.len() as u32 + 1).to_le_bytes()); // about ten
-    text(&mut out, &format!("ENCODER={SOFTWARE}"));
+    match identity.format.codec() {
+        None => text(&mut out, &format!("ENCODER={SOFTWARE}")),
+        Some(codec) => text(&mut out, &format!("{KEPT_AS_IT_CAME}={}", codec.name())),
+    }
     for fact in &facts {
         text(&mut out, &format!("{}={}", fact.vorbis, fact.value));
     }

@@ -25,7 +25,8 @@ pub fn mend(file: &dyn ReadAt) -> io::Result<Mend> {
         Err(_) if only_zeros(file)? => return Ok(Mend::Empty),
         Err(_) => return Ok(Mend::Foreign(SPOILT)),
     };
-    let depth = [Depth::Sixteen, Depth::TwentyFour].into_iter().any(|d| d.bits() == head.info.bits);
+    // What was encoded here has one of two widths; a stream has what it has.
+    let depth = head.kept || [Depth::Sixteen, Depth::TwentyFour].into_iter().any(|d| d.bits() == head.info.bits);
     let Some(format) = head.info.pcm_format().filter(|_| head.ours && depth) else { return Ok(Mend::Foreign(NOT_OURS)) };
     let stream = Stream::new(head.info);
     let mut table = SeekTable::new(format.rate, head.room.map_or(0, |(_, points)| points));
@@ -113,7 +114,7 @@ fn keep(file: &dyn ReadAt, head: Head, scan: &Scan, table: &SeekTable) -> io::Re
     }
     Ok(Kept {
         keep_bytes: scan.end,
-        complete: finished && head.info.md5 != [0; 16] && patches.is_empty() && file.len()? == scan.end,
+        complete: finished && (head.kept || head.info.md5 != [0; 16]) && patches.is_empty() && file.len()? == scan.end,
         patches,
         frames: scan.frames,
         sure_frames: scan.frames,

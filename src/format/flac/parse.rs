@@ -5,9 +5,9 @@ use std::io;
 
 use super::super::metadata::{self, MAKE};
 use super::super::{Flaw, ReadAt, fill_at};
-use super::header::{LAST, PADDING, SEEKTABLE, STREAMINFO, VORBIS_COMMENT};
+use super::header::{KEPT_AS_IT_CAME, LAST, PADDING, SEEKTABLE, STREAMINFO, VORBIS_COMMENT};
 use super::table::{MAX_POINTS, POINT_BYTES};
-use crate::message::{Depth, Identity, PcmFormat};
+use crate::message::{Codec, Depth, Format, Identity, PcmFormat};
 use crate::time::Rate;
 
 /// STREAMINFO in its order.
@@ -49,6 +49,8 @@ pub struct Head {
     /// The vendor string is ours, whether an identity could be read or not.
     pub ours: bool,
     pub identity: Option<Identity>,
+    /// Its coded frames came from elsewhere.
+    pub kept: bool,
 }
 
 /// The file ended inside its header, at a block that begins here or earlier.
@@ -72,7 +74,8 @@ pub fn parse(file: &dyn ReadAt) -> Result<Head, Flaw> {
         return Err(Flaw::IllFormed("STREAMINFO is not its first block"));
     }
     let info = parse_stream_info(&start[8..])?;
-    let mut head = Head { info, streaminfo_at: 8, room: None, audio_at: start.len() as u64, ours: false, identity: None };
+    let mut head =
+        Head { info, streaminfo_at: 8, room: None, audio_at: start.len() as u64, ours: false, identity: None, kept: false };
     let mut last = start[4] & LAST != 0;
     let mut blocks = 0;
     while !last {
@@ -123,6 +126,10 @@ impl Head {
         }
         let get = |(_, name): (&str, &str)| comments.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|&(_, v)| v);
         self.identity = self.info.pcm_format().and_then(|format| metadata::identity(format, get));
+        self.kept = get(("", KEPT_AS_IT_CAME)).is_some_and(|codec| codec == Codec::Flac.name());
+        if let (true, Some(identity)) = (self.kept, &mut self.identity) {
+            identity.format = Format::coded(Codec::Flac, identity.format.rate, identity.format.channels);
+        }
         Ok(())
     }
 }

@@ -40,6 +40,11 @@ impl Stream {
         Stream { info, max_frame_bytes: FrameHeader::MAX_BYTES + channels * samples + 2 }
     }
 
+    /// The same, for coded frames that are no longer than this.
+    pub(crate) fn up_to(self, max_frame_bytes: usize) -> Stream {
+        Stream { max_frame_bytes: self.max_frame_bytes.min(max_frame_bytes), ..self }
+    }
+
     /// Bytes that are enough to answer for any coded frame: at most 2.2 MB, about 20 kB for stereo at 48 kHz.
     pub fn window_bytes(&self) -> usize {
         self.max_frame_bytes + FrameHeader::MAX_BYTES
@@ -124,7 +129,7 @@ fn last_frame_bytes(bytes: &[u8], header_bytes: usize) -> Option<usize> {
 }
 
 /// Position of the next sync code (section 9.1: 0xFFF8 or 0xFFF9), or of a 0xFF that ends the bytes.
-fn find_sync(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_sync(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += find_ff(bytes.get(at..)?)?;

@@ -15,6 +15,8 @@ pub mod mend;
 pub mod mp3;
 pub mod ogg;
 pub mod sniff;
+mod sync;
+mod walk;
 
 use crate::message::{Closing, Codec, Container, Format, Identity};
 
@@ -76,7 +78,7 @@ impl Framer {
     pub fn new(framing: Framing) -> Framer {
         match framing {
             Framing::Mp3 => Framer::Mp3(Box::default()),
-            Framing::Adts => Framer::Adts(adts::Framer),
+            Framing::Adts => Framer::Adts(adts::Framer::default()),
             Framing::Ogg => Framer::Ogg(Box::default()),
             Framing::Flac => Framer::Flac(Box::default()),
         }
