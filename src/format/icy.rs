@@ -40,10 +40,15 @@ pub struct Deinterleaver {
 #[derive(Clone, Copy)]
 enum Place {
     /// Bytes of sound before the next length.
-    Audio { left: u32 },
+    Audio {
+        left: u32,
+    },
     Length,
     /// have < want <= MAX_TEXT_BYTES
-    Text { have: usize, want: usize },
+    Text {
+        have: usize,
+        want: usize,
+    },
 }
 
 impl Deinterleaver {
@@ -215,7 +220,8 @@ mod tests {
             bytes.resize(1 + blocks * 16, 0);
             bytes
         };
-        let parts = [text("StreamTitle='one';"), text(""), text("StreamTitle='one';"), text("StreamTitle='';"), text("StreamTitle='2';")];
+        let parts =
+            [text("StreamTitle='one';"), text(""), text("StreamTitle='one';"), text("StreamTitle='';"), text("StreamTitle='2';")];
         let sound: Vec<u8> = (0..=200).cycle().take(parts.len() * 7 + 3).collect();
         let mut wire = Vec::new();
         for (n, piece) in sound.chunks(7).enumerate() {

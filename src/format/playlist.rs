@@ -61,8 +61,13 @@ fn mime(content_type: &str) -> String {
 fn named(content_type: Option<&str>, url: &str) -> Option<Kind> {
     match content_type.map(mime).as_deref() {
         Some(
-            "audio/x-mpegurl" | "audio/mpegurl" | "application/x-mpegurl" | "application/mpegurl" | "application/vnd.apple.mpegurl"
-            | "application/vnd.apple.mpegurl.audio" | "audio/x-mpequrl",
+            "audio/x-mpegurl"
+            | "audio/mpegurl"
+            | "application/x-mpegurl"
+            | "application/mpegurl"
+            | "application/vnd.apple.mpegurl"
+            | "application/vnd.apple.mpegurl.audio"
+            | "audio/x-mpequrl",
         ) => Some(Kind::M3u),
         Some("audio/x-scpls" | "application/pls+xml" | "audio/scpls" | "application/x-scpls") => Some(Kind::Pls),
         Some("application/xspf+xml") => Some(Kind::Xspf),
@@ -194,7 +199,8 @@ mod tests {
         check(Kind::M3u, "", &[]);
         assert_eq!(read(Kind::M3u, b"#EXTM3U\n#EXT-X-VERSION:3\nx.ts\n", "http://h/"), Playlist::Hls);
         assert_eq!(read(Kind::M3u, b"http://a/caf\xe9", ""), Playlist::Entries(vec!["http://a/caf%C3%A9".to_owned()]));
-        let Playlist::Entries(many) = read(Kind::M3u, (0..99).map(|n| format!("{n}\n")).collect::<String>().as_bytes(), "http://h/")
+        let Playlist::Entries(many) =
+            read(Kind::M3u, (0..99).map(|n| format!("{n}\n")).collect::<String>().as_bytes(), "http://h/")
         else {
             panic!("not HLS")
         };
@@ -233,6 +239,10 @@ mod tests {
         assert_eq!(kind("text/html", "http://h/x.pls", b"<!DOCTYPE html>"), None);
         assert_eq!(kind("audio/mpeg", "http://h/x.m3u", b"ID3\x04"), None);
         assert_eq!(kind("text/xml", "http://h/x", b"<?xml version"), None);
-        assert!(is_doubtful(Some("text/plain"), "http://h/x") && is_doubtful(None, "") && !is_doubtful(Some("audio/mpeg"), "http://h/"));
+        assert!(
+            is_doubtful(Some("text/plain"), "http://h/x")
+                && is_doubtful(None, "")
+                && !is_doubtful(Some("audio/mpeg"), "http://h/")
+        );
     }
 }
