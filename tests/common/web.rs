@@ -58,7 +58,7 @@ impl Visit {
     /// Ends the connection with RST instead of FIN.
     pub fn reset(self) -> io::Result<()> {
         rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO))?;
-        Ok(())
+        Err(io::ErrorKind::ConnectionReset.into()) // so that no FIN is sent before
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
@@ -96,7 +96,8 @@ impl Agent {
     /// For one lane, which uses it from one thread; `stop` ends whatever it waits for within 250 ms.
     pub fn client(&self, stop: Arc<AtomicBool>) -> Client {
         let waiting = Arc::new(Waiting::new(stop));
-        let dial = Dial { shared: Arc::clone(&self.0), waiting: Arc::clone(&waiting) };
+        let dials = Arc::new(AtomicU32::new(0));
+        let dial = Dial { shared: Arc::clone(&self.0), waiting: Arc::clone(&waiting), dials: Arc::clone(&dials) };
         let limits = self.0.limits;
         let config = Config::builder()
             .http_status_as_error(false)
@@ -115,7 +116,7 @@ impl Agent {
             .timeout_per_write(Some(limits.write))
             .build();
         let http = ureq::Agent::with_parts(config, dial.clone(), dial);
-        Client { http, shared: Arc::clone(&self.0), waiting }
+        Client { http, shared: Arc::clone(&self.0), waiting, dials }
     }
 }
 
@@ -143,6 +144,8 @@ fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, Fault> {
 struct Dial {
     shared: Arc<Shared>,
     waiting: Arc<Waiting>,
+    /// Connections begun so far: a request that adds none used one that was kept.
+    dials: Arc<AtomicU32>,
 }
 
 impl fmt::Debug for Dial {
@@ -184,6 +187,7 @@ impl Connector<()> for Dial {
     type Out = Line;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Line>, Error> {
+        self.dials.fetch_add(1, Ordering::Relaxed);
         let (shared, host, limits) = (&self.shared, host_of(details.uri), self.shared.limits);
         let ticket = shared.connects.enter(shared.names.is_doubtful(host), limits.turn, &self.waiting).map_err(halted)?;
         let until = Instant::now() + limits.connect;
@@ -219,6 +223,7 @@ pub struct Client {
     http: ureq::Agent,
     shared: Arc<Shared>,
     waiting: Arc<Waiting>,
+    dials: Arc<AtomicU32>,
 }
 
 /// A small document, whole.
@@ -259,12 +264,9 @@ impl Client {
         self.waiting.check(Instant::now()) == Err(Halt::Stopped)
     }
 
-    fn request(&self, mut address: Address, header: Option<(&str, &str)>) -> Result<Body, Fault> {
-        let mut seen: Vec<String> = Vec::new();
-        loop {
-            if !address.is_http() {
-                return Err(Fault::new(FaultKind::Config, format!("{address}: is not http:// or https://")));
-            }
+    /// Once more if a connection that was kept turns out to be closed, which no look at it can rule out.
+    fn ask(&self, address: &Address, header: Option<(&str, &str)>) -> Result<Response<ureq::Body>, Fault> {
+        let once = || {
             let mut request = self.http.get(&address.url);
             if let Some((name, value)) = header {
                 request = request.header(name, value);
@@ -272,8 +274,22 @@ impl Client {
             if let Some(auth) = &address.auth {
                 request = request.header(header::AUTHORIZATION, auth.header());
             }
-            let synced = self.shared.clock.look().synced;
-            let response = request.call().map_err(|e| refusal::fault(&address, e, synced))?;
+            request.call()
+        };
+        let before = self.dials.load(Ordering::Relaxed);
+        let first = once();
+        let was_kept = self.dials.load(Ordering::Relaxed) == before;
+        let response = if first.is_err() && was_kept && self.waiting.check(Instant::now()).is_ok() { once() } else { first };
+        response.map_err(|e| refusal::fault(address, e, self.shared.clock.look().synced))
+    }
+
+    fn request(&self, mut address: Address, header: Option<(&str, &str)>) -> Result<Body, Fault> {
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            if !address.is_http() {
+                return Err(Fault::new(FaultKind::Config, format!("{address}: is not http:// or https://")));
+            }
+            let response = self.ask(&address, header)?;
             match response.status().as_u16() {
                 200..=299 => return Ok(Body::new(response, address, Arc::clone(&self.shared.clock))),
                 code @ (301 | 302 | 303 | 307 | 308) => {
