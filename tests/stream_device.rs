@@ -309,7 +309,7 @@ fn stalls_are_seen_and_slow_drips_are_not_stalls() {
     let begun = Instant::now();
     let fault = radio.read(&mut space).expect_err("stalled");
     let took = begun.elapsed();
-    assert!(fault.kind == FaultKind::Retry && fault.what.contains("no answer for 0.7 s"), "{fault:?}");
+    assert!(fault.kind == FaultKind::Stalled && fault.what.contains("no answer for 0.7 s"), "{fault:?}");
     assert!(took >= Duration::from_millis(250) && took < Duration::from_millis(1_300), "{took:?}");
     let limits = Limits::default();
     let worst = limits.read.as_secs_f64() + 8.0;

@@ -167,6 +167,9 @@ impl Resolver for Dial {
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let patience = if timeout.after.is_not_happening() { self.shared.limits.resolve } else { *timeout.after };
         let found = self.shared.names.resolve(host_of(uri), uri.port_u16().unwrap_or(usual), patience, &self.waiting);
+        if found.is_err() {
+            self.dials.fetch_add(1, Ordering::Relaxed); // nothing that was kept is to blame
+        }
         match found {
             Ok(found) => {
                 let mut addresses = self.empty();
@@ -334,7 +337,12 @@ impl Body {
 
     /// 0 is the end, of whatever kind a server can tell; an end that comes too early is a fault.
     pub fn read(&mut self, space: &mut [u8]) -> Result<usize, Fault> {
-        self.reader.read(space).map_err(|e| refusal::fault(&self.address, raised(e), self.clock.look().synced))
+        self.reader.read(space).map_err(|e| {
+            let error = raised(e);
+            let is_stall = refusal::is_quiet(&error);
+            let fault = refusal::fault(&self.address, error, self.clock.look().synced);
+            if is_stall { Fault { kind: FaultKind::Stalled, ..fault } } else { fault }
+        })
     }
 
     pub fn header(&self, name: &str) -> Option<String> {

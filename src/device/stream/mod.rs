@@ -211,7 +211,7 @@ impl On {
         loop {
             let room = self.icy.as_ref().map_or(usize::MAX, Deinterleaver::room).min(space.len());
             let space = &mut space[..room];
-            let n = if self.first.is_empty() { self.body.read(space)? } else { self.from_first(space) };
+            let n = if self.first.is_empty() { self.body.read(space)? } else { self.take_first(space) };
             if n == 0 {
                 return Ok(Heard::End);
             }
@@ -223,7 +223,7 @@ impl On {
         }
     }
 
-    fn from_first(&mut self, space: &mut [u8]) -> usize {
+    fn take_first(&mut self, space: &mut [u8]) -> usize {
         let n = self.first.len().min(space.len());
         space[..n].copy_from_slice(&self.first[..n]);
         self.first = First::from_slice(&self.first[n..]).unwrap_or_default(); // fewer than before

@@ -38,6 +38,11 @@ pub fn fault(address: &Address, error: Error, synced: bool) -> Fault {
     Fault::new(kind, format!("{address}: {what}"))
 }
 
+/// Nothing came for as long as one read may take.
+pub fn is_quiet(error: &Error) -> bool {
+    matches!(error, Error::Other(inner) if matches!(inner.downcast_ref(), Some(Halt::Quiet(_))))
+}
+
 /// A response that is no stream.
 pub fn status(address: &Address, code: u16) -> Fault {
     let given = if address.auth.is_some() { "refuses username and password" } else { "wants username and password" };
