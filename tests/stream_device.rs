@@ -41,8 +41,11 @@ fn radio(url: &str) -> Radio {
     radio_of(&agent(), &[url])
 }
 
+/// Each with the number of bytes before it.
+type Titles = Vec<(usize, String)>;
+
 /// All that comes: sound, titles with the number of bytes before them, and how it ended.
-fn all(radio: &mut Radio) -> (Vec<u8>, Vec<(usize, String)>, Result<(), Fault>) {
+fn all(radio: &mut Radio) -> (Vec<u8>, Titles, Result<(), Fault>) {
     let (mut sound, mut titles, mut space) = (Vec::new(), Vec::new(), [0; 1000]);
     loop {
         match radio.read(&mut space) {
