@@ -8,12 +8,15 @@ pub mod civil;
 pub mod crc;
 pub mod encode;
 pub mod flac;
+pub mod icy;
 pub mod mend;
 pub mod metadata;
 pub mod mp3;
 pub mod pcm_reader;
+pub mod playlist;
 pub mod sidecar;
 pub mod stream;
+pub mod uri;
 pub mod wav;
 
 use std::fmt;
