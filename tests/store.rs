@@ -728,6 +728,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             analyses: None,
             depth: 16,
             sync_ns: SECOND,
+            cue: false,
             status: Arc::default(),
         }],
         inbox_depth: 16,
@@ -809,6 +810,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         analyses: None,
         depth: 4,
         sync_ns: 5 * SECOND,
+        cue: false,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };
@@ -897,6 +899,7 @@ fn ten_thousand_files_are_no_delay() {
         analyses: None,
         depth: 4,
         sync_ns: 5 * SECOND,
+        cue: false,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };

@@ -5,6 +5,7 @@
 
 pub mod civil;
 pub mod crc;
+pub mod cue;
 pub mod encode;
 pub mod flac;
 pub mod mend;

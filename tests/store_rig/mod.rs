@@ -361,6 +361,7 @@ pub fn machine(
         analyses: analyses.map(PathBuf::from),
         depth: 64,
         sync_ns: lane.sync_ns,
+        cue: false,
         status: lane.status.clone(),
     };
     let settings = Settings {
