@@ -38,6 +38,26 @@ fn a_power_cut_costs_seconds_and_nothing_finished() {
     assert!(all.images.len() >= 20_000, "only {} different disks", all.images.len());
 }
 
+/// The bytes of a stream name nobody: whatever was synced is recovered under the name of its source and run.
+#[test]
+fn a_stream_keeps_its_identity_through_power_cuts() {
+    let trial = Trial { family: STREAMS, ordered: usize::MAX, scattered: 24, recut_every: 2, sample_every: u64::MAX };
+    let mut all = Figures::default();
+    for (roots, script) in SESSIONS.iter().filter(|(_, script)| !script.contains("f:")) {
+        let here = cut_session(&trial, roots, script);
+        println!("{:6} power cuts in {} operations: {script}", here.points, here.operations);
+        all.add(here);
+    }
+    println!(
+        "{} power cuts leave {} different disks with {} recordings to recover: at most {:.2} s of sound lost",
+        all.points,
+        all.images.len(),
+        all.recovered,
+        all.most_lost_s
+    );
+    assert!(all.images.len() >= 10_000 && all.recovered >= 5_000, "{} disks, {} recovered", all.images.len(), all.recovered);
+}
+
 #[test]
 fn a_repair_may_be_cut_anywhere() {
     let (roots, script) = (&["/r", "/r"], "o0:x/a O1:a d d d g0:9 d d d d s0:x/b d d");

@@ -59,6 +59,7 @@ struct State {
     /// Orders data and names among each other.
     sequence: u64,
     operations: u64,
+    syncs: u64,
     troubles: Vec<Trouble>,
     limits: Vec<(PathBuf, u64)>,
     sync_ns: i64,
@@ -174,6 +175,11 @@ impl MemoryDisk {
         self.state().operations
     }
 
+    /// Of them the syncs.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
     /// From now on the disk is remembered as it was before each operation.
     pub fn remember(&self) {
         self.state().history = Some(Vec::new());
@@ -227,6 +233,7 @@ impl State {
         let number = self.operations;
         self.operations += 1;
         if is_sync {
+            self.syncs += 1;
             self.elapsed_ns += self.sync_ns;
         }
         let mut failed = Ok(());
