@@ -22,7 +22,7 @@ const SESSIONS: &[(&[&str], &str)] = &[
 
 #[test]
 fn a_power_cut_costs_seconds_and_nothing_finished() {
-    let trial = Trial { family: TOYS, ordered: usize::MAX, scattered: 44, recut_every: 1, sample_every: u64::MAX };
+    let trial = Trial { family: TOYS, ordered: usize::MAX, scattered: 52, recut_every: 1, sample_every: u64::MAX };
     let mut all = Figures::default();
     for (roots, script) in SESSIONS {
         let here = cut_session(&trial, roots, script);

@@ -122,7 +122,13 @@ pub fn forget<D: Disk>(disk: &D, places: &Places, name: &Path) -> io::Result<()>
         Some(Err(Unread::Broken)) => true,
         Some(Err(Unread::Foreign)) | None => false,
     };
-    if is_stub { disk.remove(&places.sidecar(name)) } else { Ok(()) }
+    if !is_stub {
+        return Ok(());
+    }
+    let path = places.sidecar(name);
+    disk.remove(&path)?;
+    // Or it could come back when the folder was left in good order, and nobody looks any more.
+    disk.sync_dir(folder(&path))
 }
 
 /// Of each pattern of names so many of the last ones are looked at when a recorder starts: what was open was the last.
@@ -131,6 +137,9 @@ pub const LAST: usize = 8;
 /// Stubs whose recording is not there, finished or not, go: the power went before the name of the recording was kept.
 /// `last` of each pattern of names, or all.
 pub fn sweep<D: Disk>(disk: &D, places: &Places, last: usize) -> io::Result<()> {
+    if disk.kind(&places.analyses)?.is_none() {
+        return Ok(());
+    }
     let mut found: BTreeMap<Vec<u8>, Vec<PathBuf>> = BTreeMap::new();
     disk.list(&places.analyses, &mut |path, kind| {
         if let Some(name) = recording_of(places, path).filter(|_| kind == Kind::File) {
