@@ -46,6 +46,10 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> (Logging, Option<String
         .filter_level(level)
         .filter_module("polling", LevelFilter::Warn)
         .filter_module("async_io", LevelFilter::Warn)
+        // They tell whole addresses, secrets in them included.
+        .filter_module("ureq", LevelFilter::Warn)
+        .filter_module("ureq_proto", LevelFilter::Warn)
+        .filter_module("rustls", LevelFilter::Warn)
         .target(env_logger::Target::Pipe(Box::new(queue)))
         .write_style(env_logger::WriteStyle::Never)
         .format(|out, record| {

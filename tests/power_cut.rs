@@ -22,7 +22,7 @@ const SESSIONS: &[(&[&str], &str)] = &[
 
 #[test]
 fn a_power_cut_costs_seconds_and_nothing_finished() {
-    let trial = Trial { family: TOYS, ordered: usize::MAX, scattered: 44, recut_every: 1, sample_every: u64::MAX };
+    let trial = Trial { family: TOYS, ordered: usize::MAX, scattered: 52, recut_every: 1, sample_every: u64::MAX };
     let mut all = Figures::default();
     for (roots, script) in SESSIONS {
         let here = cut_session(&trial, roots, script);
@@ -36,6 +36,26 @@ fn a_power_cut_costs_seconds_and_nothing_finished() {
         all.most_lost_s
     );
     assert!(all.images.len() >= 20_000, "only {} different disks", all.images.len());
+}
+
+/// The bytes of a stream name nobody: whatever was synced is recovered under the name of its source and run.
+#[test]
+fn a_stream_keeps_its_identity_through_power_cuts() {
+    let trial = Trial { family: STREAMS, ordered: usize::MAX, scattered: 24, recut_every: 2, sample_every: u64::MAX };
+    let mut all = Figures::default();
+    for (roots, script) in SESSIONS.iter().filter(|(_, script)| !script.contains("f:")) {
+        let here = cut_session(&trial, roots, script);
+        println!("{:6} power cuts in {} operations: {script}", here.points, here.operations);
+        all.add(here);
+    }
+    println!(
+        "{} power cuts leave {} different disks with {} recordings to recover: at most {:.2} s of sound lost",
+        all.points,
+        all.images.len(),
+        all.recovered,
+        all.most_lost_s
+    );
+    assert!(all.images.len() >= 10_000 && all.recovered >= 5_000, "{} disks, {} recovered", all.images.len(), all.recovered);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const SESSIONS: &[(&[&str], &str)] = &[
 
 #[test]
 fn real_files_survive_power_cuts() {
-    let trial = Trial { family: REAL, ordered: 12, scattered: 8, recut_every: 3, sample_every: 40 };
+    let trial = Trial { family: REAL, ordered: 12, scattered: 11, recut_every: 3, sample_every: 40 };
     let (next, all) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -165,7 +165,10 @@ fn sixteen_files_that_end_together_on_a_slow_disk_keep_nobody_waiting() {
     let mut longest = 0;
     while rig.lanes[15].status.files_closed.load(Relaxed) == 1 {
         let before = rig.now;
-        rig.machine.work(rig.now, 0);
+        if !rig.machine.work(rig.now, 0) {
+            rig.now = rig.machine.next_due().expect("files wait for each other, and not for ever");
+            continue;
+        }
         rig.now.0 += disk.take_elapsed_ns();
         longest = longest.max(rig.now.since(before));
     }
@@ -728,6 +731,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             analyses: None,
             depth: 16,
             sync_ns: SECOND,
+            cue: false,
             status: Arc::default(),
         }],
         inbox_depth: 16,
@@ -809,6 +813,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         analyses: None,
         depth: 4,
         sync_ns: 5 * SECOND,
+        cue: false,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };
@@ -897,6 +902,7 @@ fn ten_thousand_files_are_no_delay() {
         analyses: None,
         depth: 4,
         sync_ns: 5 * SECOND,
+        cue: false,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };
@@ -945,4 +951,78 @@ fn a_growing_file_that_somebody_removes_keeps_nothing_from_ending() {
     let kind = |path: &str| soundpost::device::disk::Disk::kind(&disk, Path::new(path)).expect("listed");
     assert!(kind("/r/a.flac").is_none() && kind("/r/analyses/a.flac.analysis.json").is_none(), "nothing is made up");
     assert!(kind("/r/b.flac").is_some());
+}
+
+/// A hundred stations on one folder with a slow disk: what a cut of all of them costs.
+#[test]
+fn a_hundred_stations_that_cut_together_on_a_slow_disk_keep_nobody_waiting() {
+    const LANES: usize = 100;
+    let disk = MemoryDisk::new(&["/r"]);
+    let roots = ["/r"; LANES];
+    let mut rig = Rig::new(&disk, STREAMS, &roots);
+    disk.slow_sync(SECOND / 5);
+    let hour = |rig: &mut Rig, name: &str| {
+        for lane in 0..LANES {
+            rig.close(lane, Cause::Split);
+            rig.open(lane, [Container::Mp3, Container::Ogg][lane % 2], &format!("s{lane}/{name}/x"));
+            rig.data(lane, 10);
+        }
+    };
+    hour(&mut rig, "1");
+    rig.pass(10 * SECOND);
+    // In steady state: one sync of all a period.
+    let before = disk.syncs();
+    for _ in 0..40 {
+        (0..LANES).for_each(|lane| rig.data(lane, 10));
+        rig.pass(SECOND / 4);
+    }
+    let steady = disk.syncs() - before;
+    let (began, before) = (rig.now, disk.syncs());
+    hour(&mut rig, "2");
+    assert_eq!(rig.now, began, "a message waited for the disk");
+    let mut busy = 0;
+    while (0..LANES).any(|lane| rig.lanes[lane].status.files_closed.load(Relaxed) == 0) {
+        if !rig.machine.work(rig.now, 0) {
+            rig.now = rig.machine.next_due().expect("something is due");
+            continue;
+        }
+        let took = disk.take_elapsed_ns();
+        (rig.now.0, busy) = (rig.now.0 + took, busy + took);
+    }
+    let syncs = disk.syncs() - before;
+    println!(
+        "100 stations: {steady} syncs in 10 s of recording; a cut of all costs {syncs} syncs, {} ms of the store's time, and is done after {} ms",
+        busy / 1_000_000,
+        rig.now.since(began) / 1_000_000
+    );
+    assert!(steady <= 4 && syncs <= 6 && busy <= 2 * SECOND, "{steady} {syncs} {busy}");
+    assert!(rig.finish(30 * SECOND));
+    assert_eq!(recordings(&disk, STREAMS, &["/r"]).expect("all is whole").len(), 2 * LANES);
+}
+
+#[test]
+fn a_stream_is_known_from_its_first_moment() {
+    let disk = MemoryDisk::new(&["/r"]);
+    let mut rig = Rig::new(&disk, STREAMS, &["/r"]);
+    rig.open(0, Container::Mp3, "d/a");
+    assert!(sidecar(&disk, "/r", "d/a.mp3").is_begun());
+    seconds(&mut rig, 6);
+    let lost = disk.crash(Crash::Lost);
+    boot(&lost, STREAMS, &["/r"]);
+    let s = sidecar(&lost, "/r", "d/a.mp3");
+    assert_eq!((s.source.as_str(), s.session.as_str(), s.recovered, s.end_reason.as_str()), ("mic0", "run1", true, "recovered"));
+    assert!(s.frames >= u64::from(HZ) && s.codec.as_deref() == Some("mp3"));
+    // Nobody knows whose it is: it is finished all the same, as the only source's.
+    let bare = disk.crash(Crash::Lost);
+    bare.remove(Path::new("/r/analyses/d/a.mp3.analysis.json")).expect("removed");
+    boot(&bare, STREAMS, &["/r"]);
+    let s = sidecar(&bare, "/r", "d/a.mp3");
+    assert!(s.source == "mic0" && s.session.starts_with("recovered-") && s.recovered);
+    // Not one frame: nothing stays.
+    rig.close(0, Cause::Split);
+    rig.open(0, Container::Mp3, "b");
+    rig.close(0, Cause::Unplugged);
+    assert!(rig.finish(SECOND));
+    assert_eq!((names(&disk, "/r"), disk.files("/r/analyses").len()), (vec!["d/a.mp3".to_owned()], 1));
+    assert_eq!(sidecar(&disk, "/r", "d/a.mp3").end_reason, "split");
 }

@@ -1,6 +1,6 @@
 //! `soundpost verify`: is everything in a folder of recordings as it was written, and does it hang together?
 //!
-//! Every file is checked by its own means (FLAC: CRC of each frame, MD5 of all samples; WAV: its lengths), then against its
+//! Every file is checked by its own means (FLAC: CRC of each frame, MD5 of all samples; WAV: its lengths; streams: that their units follow each other), then against its
 //! sidecar, then against its neighbours of the same run; what is missing must stand in gaps.csv. Nothing is changed.
 
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use super::{Exit, put, say};
 use crate::actor::store::{MARK, Places, places_of};
 use crate::device::disk::{RealDisk, RealFile, real_path};
 use crate::format::sidecar::{self, Sidecar};
-use crate::format::{Broken, Flaw, Md5, Verified, flac, wav};
-use crate::message::Identity;
+use crate::format::{Broken, Flaw, Md5, Verified, flac, stream, wav};
+use crate::message::{Container, Identity};
 
 /// What was found, counted.
 #[derive(Default)]
@@ -54,7 +54,7 @@ pub fn run(folder: &Path) -> Exit {
         let name = path.strip_prefix(&folder).unwrap_or(path).display().to_string();
         let line = if path.extension().is_some_and(|e| e == "part") {
             findings.unfinished += 1;
-            if let Some(identity) = identity(path) {
+            if let Some(identity) = identity(places, path) {
                 findings.note(places, neighbour(&identity, None, name.clone()), &identity.source, &identity.session);
             }
             format!("unfinished  {name}: being recorded, or to be repaired")
@@ -67,6 +67,7 @@ pub fn run(folder: &Path) -> Exit {
     }
     let runs = std::mem::take(&mut findings.runs);
     for places in &roots {
+        note_begun(places, &places.analyses);
         let lines = account::read(&places.root);
         for ((_, source, session), neighbours) in runs.iter().filter(|((root, ..), _)| *root == places.root) {
             compare(source, session, neighbours, lines.get(source).map_or(&[], Vec::as_slice), &mut findings);
@@ -88,7 +89,7 @@ impl Findings {
 /// One line for one recording.
 fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> String {
     let sidecar = path.strip_prefix(&places.root).ok().and_then(|below| read_sidecar(&places.sidecar(below)));
-    if let Some(sidecar) = &sidecar {
+    if let Some(sidecar) = sidecar.as_ref().filter(|sidecar| !sidecar.is_begun()) {
         let length = sidecar.frames.saturating_add(sidecar.lost_frames);
         let corrected = sidecar.recorded_as.map_or(0, |first| sidecar.start.since(first));
         let neighbour = Neighbour {
@@ -121,11 +122,15 @@ fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> S
     let frames = verified.frames;
     let Some(sidecar) = sidecar else {
         findings.sound += 1;
-        if let Some(identity) = identity(path) {
+        if let Some(identity) = identity(places, path) {
             findings.note(places, neighbour(&identity, Some(frames), name.to_owned()), &identity.source, &identity.session);
         }
         return format!("sound       {name}: {frames} frames, {sum}, no sidecar");
     };
+    if sidecar.is_begun() {
+        findings.sound += 1;
+        return format!("sound       {name}: {frames} frames, {sum}, its sidecar was never finished");
+    }
     if sidecar.frames != frames {
         findings.broken += 1;
         return format!("broken      {name}: {frames} frames, its sidecar says {}", sidecar.frames);
@@ -172,22 +177,58 @@ fn verify(path: &Path) -> Result<Verified, Broken> {
     let unreadable = |e| Broken { frames: 0, what: Flaw::Io(e) };
     if path.extension().is_some_and(|e| e == "flac") {
         let file = File::open(path).map_err(unreadable)?;
-        flac::verify(BufReader::with_capacity(1 << 16, file))
-    } else {
-        wav::verify(&RealDisk.open_to_read(path).map_err(unreadable)?)
+        return flac::verify(BufReader::with_capacity(1 << 16, file));
     }
+    match container(path) {
+        Some(container @ (Container::Mp3 | Container::Aac | Container::Ogg | Container::Opus)) => {
+            let file = File::open(path).map_err(unreadable)?;
+            stream::mend::verify(container, BufReader::with_capacity(1 << 16, file))
+        }
+        Some(Container::Wav | Container::Flac) | None => wav::verify(&RealDisk.open_to_read(path).map_err(unreadable)?),
+    }
+}
+
+fn container(path: &Path) -> Option<Container> {
+    Container::of_extension(path.extension()?.to_str()?)
 }
 
 fn read_sidecar(path: &Path) -> Option<Sidecar> {
     Sidecar::read(&fs::read(path).ok()?).ok()
 }
 
-/// Who and when, as the header of an own recording tells.
-fn identity(path: &Path) -> Option<Identity> {
+/// Who and when, as the header of an own recording tells, or what was written beside a stream at its start.
+fn identity(places: &Places, path: &Path) -> Option<Identity> {
+    let name = if path.extension()? == "part" { path.with_extension("") } else { path.to_path_buf() };
+    if !matches!(container(&name)?, Container::Wav | Container::Flac) {
+        // Its bytes name nobody.
+        let below = name.strip_prefix(&places.root).ok()?;
+        return read_sidecar(&places.sidecar(below))?.stream_identity();
+    }
     let file: RealFile = RealDisk.open_to_read(path).ok()?;
     match path.with_extension("").extension().or(path.extension())?.to_str()? {
         "flac" => flac::parse(&file).ok()?.identity,
         _ => wav::parse(&file).ok()?.identity,
+    }
+}
+
+/// Sidecars that were begun with a recording which is not there: a power cut took it before it was kept.
+fn note_begun(places: &Places, folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            note_begun(places, &path);
+            continue;
+        }
+        let below = path.strip_prefix(&places.analyses).ok().and_then(Path::to_str);
+        let Some(name) = below.and_then(|below| below.strip_suffix(".analysis.json")) else { continue };
+        let file = places.root.join(name);
+        let part = places.root.join(format!("{name}.part"));
+        if file.exists() || part.exists() || matches!(container(&file), None | Some(Container::Wav | Container::Flac)) {
+            continue;
+        }
+        if read_sidecar(&path).is_some_and(|sidecar| sidecar.is_begun()) {
+            put(format_args!("note        {name}: was begun, and nothing of it was kept"));
+        }
     }
 }
 
@@ -221,5 +262,5 @@ fn walk(folder: &Path, root: usize, roots: &mut Vec<Places>, files: &mut Vec<(Pa
 fn is_recording(path: &Path) -> bool {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let name = name.strip_suffix(".part").unwrap_or(name);
-    name.ends_with(".wav") || name.ends_with(".flac")
+    container(Path::new(name)).is_some()
 }

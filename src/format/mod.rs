@@ -6,6 +6,7 @@
 pub mod adts;
 pub mod civil;
 pub mod crc;
+pub mod cue;
 pub mod encode;
 pub mod flac;
 pub mod icy;

@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::message::{Closing, GapAt, Identity, Title};
+use crate::message::{Cause, ClockState, Closing, Codec, Format, GapAt, Identity, Title};
 use crate::time::{Rate, Wall};
 
 /// Value of the `schema` key; another number means another meaning of the keys.
 pub const SCHEMA: &str = "soundpost/analysis/1";
+
+/// End reason of a recording that goes on: written beside a stream that is kept as it comes, whose own bytes name nobody.
+pub const RECORDING: &str = "recording";
 
 /// Larger files are not read: an hour of sections is a few hundred KiB.
 pub const LIMIT_BYTES: usize = 8 << 20;
@@ -157,6 +160,39 @@ impl Sidecar {
         }
     }
 
+    /// Of a file that has just begun.
+    pub fn begun(file: String, identity: &Identity, software: &str) -> Sidecar {
+        let closing = Closing {
+            cause: Cause::Recovered,
+            frames: 0,
+            gaps: heapless::Vec::new(),
+            measured_rate: None,
+            clock: identity.clock,
+            titles: Vec::new(),
+            garbage_bytes: 0,
+        };
+        Sidecar { end_reason: RECORDING.to_owned(), ..Sidecar::new(file, identity, &closing, software) }
+    }
+
+    /// Its recording goes on, or was never finished: its length says nothing.
+    pub fn is_begun(&self) -> bool {
+        self.end_reason == RECORDING
+    }
+
+    /// Who and when the recording of a stream is, as far as microseconds go; `None` if this is not of a stream.
+    pub fn stream_identity(&self) -> Option<Identity> {
+        let codec = Codec::ALL.into_iter().find(|codec| self.codec.as_deref() == Some(codec.name()))?;
+        Some(Identity {
+            source: self.source.as_str().into(),
+            session: self.session.as_str().into(),
+            first_frame: self.first_frame,
+            start: self.start,
+            utc_offset_s: self.utc_offset_s,
+            clock: if self.clock == ClockState::Synced.name() { ClockState::Synced } else { ClockState::Unsynced },
+            format: Format::coded(codec, Rate::new(self.sample_rate)?, self.channels),
+        })
+    }
+
     /// The wall clock was set: the file began this much later. The first start is remembered.
     pub fn correct(&mut self, by_ns: i64) {
         self.recorded_as.get_or_insert(self.start);
@@ -254,7 +290,7 @@ mod stamp_option {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Cause, ClockState, Codec, Depth, PcmFormat, Reason};
+    use crate::message::{Depth, PcmFormat, Reason};
 
     const SCHEMA_TEXT: &str = include_str!("sidecar.schema.json");
 
@@ -304,6 +340,26 @@ mod tests {
         for sidecar in [plain(), full()] {
             assert_eq!(Sidecar::read(&sidecar.write()), Ok(sidecar));
         }
+    }
+
+    #[test]
+    fn a_stream_is_known_by_what_was_written_at_its_start() {
+        let identity = Identity {
+            source: "radio".into(),
+            session: "s".into(),
+            first_frame: 7,
+            start: Wall(1_735_135_200_123_456_000),
+            utc_offset_s: -3_600,
+            clock: ClockState::Synced,
+            format: Format::coded(Codec::Opus, Rate::new(48_000).expect("valid"), 2),
+        };
+        let begun = Sidecar::begun("a.opus".into(), &identity, "x");
+        let read = Sidecar::read(&begun.write()).expect("whole");
+        assert!(read.is_begun() && read.is_of(&identity, 0) && read.end == read.start);
+        assert_eq!(read.stream_identity(), Some(identity));
+        assert_eq!(plain().stream_identity(), None);
+        let schema: Value = serde_json::from_str(SCHEMA_TEXT).expect("the schema is JSON");
+        assert_eq!(faults(&schema, &serde_json::to_value(begun).expect("JSON")), Vec::<String>::new());
     }
 
     #[test]
@@ -404,6 +460,7 @@ mod tests {
         for cause in [Split, Clock, Gap, Changed, Size, Unplugged, Stalled, End, Fault, Disk, Shutdown, Recovered] {
             assert!(listed(&schema["properties"]["end_reason"], cause.name()), "{cause:?}");
         }
+        assert!(listed(&schema["properties"]["end_reason"], RECORDING));
         for reason in
             [Reason::Xrun, Reason::Overload, Reason::Unplugged, Reason::Stalled, Reason::Fault, Reason::Disk, Reason::Restart]
         {

@@ -64,6 +64,7 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
         analyses: config.analysis.analyses_dir.as_deref().map(real_path),
         depth: row.store_depth,
         sync_ns: sync_ns(source.lane.sync_seconds),
+        cue: false,
         status: status.clone(),
     });
     // Of blocks: markers say nothing about how far the disk is behind.

@@ -25,7 +25,7 @@ pub fn play(
     for word in script.split_whitespace() {
         let lane = || usize::from(word.as_bytes()[1] - b'0');
         let name = word.split_once(':').map_or("", |(_, name)| name);
-        let container = if word.as_bytes()[0].is_ascii_uppercase() { Container::Flac } else { Container::Wav };
+        let container = family.containers[usize::from(word.as_bytes()[0].is_ascii_uppercase())];
         match word.as_bytes()[0].to_ascii_lowercase() {
             b'o' => rig.open(lane(), container, name),
             // An encoder that was started anew: it has lost half a second, and knows of no old file.
@@ -84,6 +84,8 @@ struct Played<'a> {
 struct Outcome {
     /// Frames of each recording that are as they were sent.
     kept: BTreeMap<Key, u64>,
+    /// Recordings of which nothing told whose they are.
+    guessed: Vec<PathBuf>,
     files: Hashes,
     recovered: u64,
     rests: u64,
@@ -98,7 +100,17 @@ impl Played<'_> {
         let before: Files = self.roots.iter().flat_map(|root| left.files(root)).collect();
         let files = now.iter().map(|(path, bytes)| (path.clone(), hash(bytes))).collect();
         let mut outcome = Outcome { files, ..Outcome::default() };
-        for file in recordings(after, self.family, &self.honest)? {
+        let mut found = recordings(after, self.family, &self.honest)?;
+        // Two runs of a source begin with the same sound: those whose names are known come first.
+        found.sort_by_key(|file| file.key.1.starts_with("recovered-"));
+        for mut file in found {
+            if file.key.1.starts_with("recovered-") {
+                outcome.guessed.push(file.path.clone());
+                // Its sound tells what is asked here.
+                let is_it = |(key, want): &(&Key, &Vec<u8>)| want.starts_with(&file.pcm) && !outcome.kept.contains_key(*key);
+                let key = self.want.iter().find(is_it).map(|(key, _)| key.clone());
+                file.key = key.ok_or_else(|| format!("{}: never sent", file.path.display()))?;
+            }
             outcome.recovered += u64::from(file.sidecar.recovered);
             outcome.rests += u64::from(check_rest(&file.path, &now, &before)?);
             let want = self.want.get(&file.key).ok_or_else(|| format!("{:?} was never recorded", file.key))?;
@@ -111,9 +123,12 @@ impl Played<'_> {
     }
 
     /// What was finished at the moment of the cut is as it was, and little of the rest is gone: the longest loss in seconds.
-    fn judge(&self, outcome: &Outcome, finished: &Hashes, mark: u64) -> Result<f64, String> {
+    fn judge(&self, outcome: &Outcome, finished: &Hashes, safe: &HashSet<PathBuf>, mark: u64) -> Result<f64, String> {
         if let Some((path, _)) = finished.iter().find(|(path, hash)| outcome.files.get(*path) != Some(*hash)) {
             return Err(format!("{} was finished and has changed", path.display()));
+        }
+        if let Some(path) = outcome.guessed.iter().find(|path| safe.contains(*path)) {
+            return Err(format!("{}: its sound was synced, and nobody knows whose it is", path.display()));
         }
         let mut most_lost_s = 0_f64;
         for (key, sent) in &self.rig.sent {
@@ -134,8 +149,15 @@ impl Played<'_> {
     /// The recordings that a power cut may not touch any more.
     fn finished(&self, moment: &MemoryDisk) -> Hashes {
         let files = self.honest.iter().flat_map(|root| moment.durable_files(root));
-        let files = files.filter(|(path, _)| path.extension().is_some_and(|e| e == "wav" || e == "flac"));
+        let files = files.filter(|(path, _)| path.extension().and_then(|e| Container::of_extension(e.to_str()?)).is_some());
         files.map(|(path, bytes)| (path, hash(&bytes))).collect()
+    }
+
+    /// Growing recordings of which sound is on disk already, by their final path.
+    fn safe(&self, moment: &MemoryDisk) -> HashSet<PathBuf> {
+        let files = self.honest.iter().flat_map(|root| moment.durable_files(root));
+        let parts = files.filter(|(path, bytes)| path.extension().is_some_and(|e| e == "part") && bytes.len() > 12);
+        parts.map(|(path, _)| path.with_extension("")).collect()
     }
 
     /// Frames from its start that are as they were sent.
@@ -160,7 +182,7 @@ impl Played<'_> {
         if file.pcm.len() > want.len() || hole.into_iter().any(|(is, want)| is != want && *is != 0) {
             return Err(format!("{path}: holds what was never sent"));
         }
-        if sent.container == Container::Flac && right < frames {
+        if sent.container != Container::Wav && right < frames {
             return Err(format!("{path}: a frame is wrong"));
         }
         Ok(right as u64)
@@ -272,7 +294,7 @@ pub fn cut_session(trial: &Trial, roots: &[&str], script: &str) -> Figures {
     // The same disk may be left at different moments; what must have survived differs, the repair does not.
     let mut outcomes: HashMap<u64, Outcome> = HashMap::new();
     for (mark, moment) in disk.remembered() {
-        let finished = played.finished(&moment);
+        let (finished, safe) = (played.finished(&moment), played.safe(&moment));
         for crash in crashes(&moment, figures.points, trial.ordered, trial.scattered) {
             figures.points += 1;
             let told = |e: String| -> ! { panic!("{script}\nmark {mark}, operation {}, {crash:?}: {e}", moment.operations()) };
@@ -281,7 +303,7 @@ pub fn cut_session(trial: &Trial, roots: &[&str], script: &str) -> Figures {
             let outcome = outcomes
                 .entry(image)
                 .or_insert_with(|| cut_once(trial, &played, &moment, crash, &mut figures).unwrap_or_else(|e| told(e)));
-            let lost_s = played.judge(outcome, &finished, mark).unwrap_or_else(|e| told(e));
+            let lost_s = played.judge(outcome, &finished, &safe, mark).unwrap_or_else(|e| told(e));
             figures.most_lost_s = figures.most_lost_s.max(lost_s);
         }
     }

@@ -15,7 +15,7 @@ mod toy;
 
 pub use cuts::{Figures, Trial, boot_and_compare, crashes, cut_session, play, without_mark};
 pub use real::{REAL, is_sound};
-pub use toy::{TOYS, Toy};
+pub use toy::{STREAMS, TOYS, Toy};
 
 use soundpost::actor::store::{Formats, LaneSettings, Machine, Settings, parse_gap_line};
 use soundpost::device::Fault;
@@ -63,6 +63,8 @@ pub struct Family {
     pub format: fn(lane: usize) -> PcmFormat,
     /// Of a source, so many frames from one on.
     pub pcm: fn(&str, PcmFormat, u64, u64) -> Vec<u8>,
+    /// What small and capital letters of a script mean.
+    pub containers: [Container; 2],
     /// A second of sound comes in so many pieces.
     pub pieces: u64,
 }
@@ -205,7 +207,7 @@ impl Rig {
             start: l.began.plus_ns(l.format.rate.ns_of(l.frame)),
             utc_offset_s: 3_600,
             clock: l.clock,
-            format: l.format.into(),
+            format: toy::file_format(container, l.format),
         };
         Box::new(NewFile { identity, container, stem: stem.to_owned(), header_bytes: 0 })
     }
@@ -361,6 +363,7 @@ pub fn machine(
         analyses: analyses.map(PathBuf::from),
         depth: 64,
         sync_ns: lane.sync_ns,
+        cue: false,
         status: lane.status.clone(),
     };
     let settings = Settings {
@@ -401,8 +404,6 @@ pub fn recordings(disk: &MemoryDisk, family: Family, roots: &[&str]) -> Result<V
     for (path, bytes) in &files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let container = match path.extension().and_then(|e| e.to_str()) {
-            Some("wav") => Container::Wav,
-            Some("flac") => Container::Flac,
             Some("csv") => {
                 check_gaps(bytes)?;
                 continue;
@@ -416,7 +417,9 @@ pub fn recordings(disk: &MemoryDisk, family: Family, roots: &[&str]) -> Result<V
             // Its header is torn, so nothing can be said of it; what it held is counted as lost below.
             Some("part") | None => continue,
             _ if name == ".soundpost" => continue,
-            _ => return Err(format!("{} is nobody's", path.display())),
+            // The power went before it took its place; it is written over.
+            Some("tmp") if name.ends_with(".analysis.json.tmp") => continue,
+            Some(e) => Container::of_extension(e).ok_or_else(|| format!("{} is nobody's", path.display()))?,
         };
         let (key, format, pcm) = (family.read)(container, bytes).ok_or_else(|| format!("{} is not whole", path.display()))?;
         let root = roots.iter().map(Path::new).find(|root| path.starts_with(root)).ok_or("no root")?;
@@ -424,6 +427,8 @@ pub fn recordings(disk: &MemoryDisk, family: Family, roots: &[&str]) -> Result<V
         let sidecar = root.join("analyses").join(format!("{}.analysis.json", below.display()));
         let sidecar = files.get(&sidecar).ok_or_else(|| format!("{} has no sidecar", path.display()))?;
         let sidecar = Sidecar::read(sidecar).map_err(|e| format!("{}: {e:?}", path.display()))?;
+        // The bytes of a stream name nobody.
+        let key = if key.0.is_empty() { (sidecar.source.clone(), sidecar.session.clone(), sidecar.first_frame) } else { key };
         if sidecar.frames != (pcm.len() / format.frame_bytes()) as u64 || Path::new(&sidecar.file) != below {
             return Err(format!("{}: its sidecar tells of other frames: {sidecar:?}", path.display()));
         }

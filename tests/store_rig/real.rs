@@ -25,6 +25,7 @@ pub const REAL: Family = Family {
     read,
     format,
     pcm,
+    containers: [Container::Wav, Container::Flac],
     pieces: 10,
 };
 

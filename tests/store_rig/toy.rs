@@ -19,8 +19,30 @@ pub const TOYS: Family = Family {
     read: toy_read,
     format: |_| format(),
     pcm: |source, _, first, frames| super::pcm(source, first, frames),
+    containers: [Container::Wav, Container::Flac],
     pieces: 1,
 };
+
+/// Two toys whose bytes name nobody, as those of streams do: an MP3 without any header, an Ogg whose beginning is changed at its end.
+pub const STREAMS: Family = Family { containers: [Container::Mp3, Container::Ogg], ..TOYS };
+
+/// What the store is told of the sound in a file.
+pub fn file_format(container: Container, format: PcmFormat) -> Format {
+    match container {
+        Container::Mp3 => Format::coded(soundpost::message::Codec::Mp3, format.rate, format.channels),
+        Container::Ogg => Format::coded(soundpost::message::Codec::Vorbis, format.rate, format.channels),
+        _ => format.into(),
+    }
+}
+
+/// Bytes before the first frame.
+fn header_bytes(container: Container) -> usize {
+    match container {
+        Container::Mp3 => 0,
+        Container::Ogg => 8,
+        _ => HEADER,
+    }
+}
 
 const HEADER: usize = 256;
 
@@ -49,11 +71,14 @@ impl ToyFile {
 
 impl Codec for ToyFile {
     fn header_bytes(&self) -> usize {
-        HEADER
+        header_bytes(self.toy.container)
     }
 
     fn begin(&mut self, _: Mono, send: Outbox) {
         let header = self.toy.begin(&self.identity);
+        if header.is_empty() {
+            return;
+        }
         send(ToStore::Data(self.lane, self.block(&header, 0)));
     }
 
@@ -85,7 +110,12 @@ impl Toy {
     }
 
     pub fn begin(&mut self, i: &Identity) -> Vec<u8> {
-        (self.frames, self.bytes) = (0, HEADER as u64);
+        (self.frames, self.bytes) = (0, header_bytes(self.container) as u64);
+        match self.container {
+            Container::Mp3 => return Vec::new(),
+            Container::Ogg => return b"OggT\0\0\0\0".to_vec(),
+            _ => {}
+        }
         let magic = if self.container == Container::Wav { "RIFF\0\0\0\0" } else { "fLaC\0\0\0\0" };
         let mut header = magic.as_bytes().to_vec();
         let clock = i.clock.name();
@@ -117,6 +147,7 @@ impl Toy {
     pub fn end(&mut self) -> Patches {
         match self.container {
             Container::Wav => toy_sizes(HEADER as u32, self.bytes, FRAME_BYTES).map(|(at, b)| (at, b.to_vec())).to_vec(),
+            Container::Mp3 => Vec::new(),
             _ => vec![(4, (self.frames as u32).to_le_bytes().to_vec())],
         }
     }
@@ -165,6 +196,13 @@ fn toy_parse(container: Container, bytes: &[u8]) -> Option<(Identity, Vec<u8>, u
         let sure = (u32_at(bytes, HEADER - 4) as usize / FRAME_BYTES).min(frames);
         return Some((identity, data[..frames * FRAME_BYTES].to_vec(), (HEADER + frames * FRAME_BYTES) as u64, sure as u64));
     }
+    let (pcm, at) = toy_frames(data);
+    let frames = (pcm.len() / FRAME_BYTES) as u64;
+    Some((identity, pcm, (HEADER + at) as u64, frames))
+}
+
+/// Samples of the whole frames, and the bytes of these.
+fn toy_frames(data: &[u8]) -> (Vec<u8>, usize) {
     let (mut pcm, mut at) = (Vec::new(), 0);
     while data.len() - at >= 12 && &data[at..at + 2] == b"FR" {
         let n = usize::from(u16::from_le_bytes([data[at + 2], data[at + 3]])) * FRAME_BYTES;
@@ -175,13 +213,33 @@ fn toy_parse(container: Container, bytes: &[u8]) -> Option<(Identity, Vec<u8>, u
         pcm.extend(&data[at + 8..at + 8 + n]);
         at += n + 12;
     }
-    let frames = (pcm.len() / FRAME_BYTES) as u64;
-    Some((identity, pcm, (HEADER + at) as u64, frames))
+    (pcm, at)
+}
+
+/// Of a stream: its frames, and the bytes to keep.
+fn stream_parse(container: Container, bytes: &[u8]) -> (Vec<u8>, u64) {
+    let header = header_bytes(container);
+    let starts = bytes.len() >= header && bytes.starts_with(if header > 0 { b"OggT" } else { b"" });
+    let (pcm, at) = toy_frames(if starts { &bytes[header..] } else { &[] });
+    (pcm, (header + at) as u64)
+}
+
+fn is_stream(container: Container) -> bool {
+    matches!(container, Container::Mp3 | Container::Ogg)
 }
 
 fn toy_mend(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
     let mut bytes = vec![0; file.len()? as usize];
     file.read_at(0, &mut bytes)?;
+    if is_stream(container) {
+        let (pcm, keep_bytes) = stream_parse(container, &bytes);
+        let frames = (pcm.len() / FRAME_BYTES) as u64;
+        let told = (4, (frames as u32).to_le_bytes().to_vec());
+        let patches = if container == Container::Ogg { vec![told] } else { Vec::new() };
+        let kept =
+            Kept { keep_bytes, patches, frames, sure_frames: frames, identity: None, complete: false, sound_behind: false };
+        return Ok(if frames == 0 { Mend::Empty } else { Mend::Keep(kept) });
+    }
     if bytes.len() <= HEADER {
         return Ok(Mend::Empty);
     }
@@ -201,6 +259,11 @@ fn toy_mend(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
 }
 
 fn toy_read(container: Container, bytes: &[u8]) -> Option<ReadBack> {
+    if is_stream(container) {
+        let (pcm, keep) = stream_parse(container, bytes);
+        let told = container == Container::Mp3 || u32_at(bytes, 4) as usize == pcm.len() / FRAME_BYTES;
+        return (keep == bytes.len() as u64 && told).then(|| ((String::new(), String::new(), 0), format(), pcm));
+    }
     let (identity, pcm, keep, sure) = toy_parse(container, bytes)?;
     let frames = (pcm.len() / FRAME_BYTES) as u64;
     let told = match container {

@@ -2,6 +2,9 @@
 //!
 //! Many lanes end their files in the same second. They queue here and are committed together, so that sixteen files on a slow
 //! card cost three syncs and not sixty-four. Each step is remembered in the [`Closing`], and none is done twice.
+//!
+//! The sidecar of a stream's recording replaces the one that was begun with the file, which alone says whose it is: it is made
+//! under a passing name, and on disk with the data before it takes the place.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,15 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lane::OpenFile;
-use super::naming::Places;
-use super::repair::folder;
+use super::naming::{CUE, DRAFT, Places, dotted};
+use super::repair::{create_draft, folder};
+use super::root::Files;
+use super::stub::{self, Stub};
 use crate::device::disk::{Disk, DiskFile, read_small};
+use crate::format::cue;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar, Unread};
 use crate::message::{self, ClockState, Identity};
 use crate::time::Mono;
 
 /// Files of one commit.
-pub const TOGETHER: usize = 32;
+pub const TOGETHER: usize = 128;
 
 /// From so many files on, one sync of the whole file system is cheaper than one of each.
 pub const SYNC_ALL_FROM: usize = 3;
@@ -35,6 +41,10 @@ pub struct Closing<F> {
     pub retry_at: Mono,
     step: Step,
     sidecar: Option<F>,
+    draft: Draft,
+    cue: Cue<F>,
+    /// Path below the root of the name that it could not get: what was begun beside it goes when the file has another one.
+    stale: Option<PathBuf>,
     /// Trouble with it has been said.
     pub told: bool,
     /// It failed in a way that must not be tried for ever.
@@ -53,6 +63,22 @@ enum Step {
     Vanished,
 }
 
+/// The new sidecar of a file that has one already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Draft {
+    Missing,
+    Written,
+    Synced,
+    Placed,
+}
+
+/// The cue sheet.
+enum Cue<F> {
+    Unwanted,
+    Wanted,
+    Written(F),
+}
+
 /// What a commit has to say.
 pub enum Event {
     /// The file stands under this path, and the sidecar beside it if it has one.
@@ -63,8 +89,35 @@ pub enum Event {
 }
 
 impl<F: DiskFile> Closing<F> {
-    pub fn new(lane: usize, open: OpenFile<F>, closing: Box<message::Closing>, now: Mono) -> Closing<F> {
-        Closing { lane, open, closing, since: now, retry_at: now, step: Step::Data, sidecar: None, told: false, falls: 0 }
+    /// It waits for others until `retry_at`.
+    pub fn new(
+        lane: usize,
+        open: OpenFile<F>,
+        closing: Box<message::Closing>,
+        cue: bool,
+        retry_at: Mono,
+        now: Mono,
+    ) -> Closing<F> {
+        let has_titles = !closing.titles.is_empty();
+        Closing {
+            lane,
+            open,
+            closing,
+            since: now,
+            retry_at,
+            step: Step::Data,
+            sidecar: None,
+            draft: Draft::Missing,
+            cue: if cue && has_titles { Cue::Wanted } else { Cue::Unwanted },
+            stale: None,
+            told: false,
+            falls: 0,
+        }
+    }
+
+    /// A sidecar was begun with the file.
+    fn is_begun(&self) -> bool {
+        self.open.stub != Stub::Needless
     }
 
     /// The wall clock was set meanwhile: the sidecar is written (again). False if the file has its name already: then its
@@ -74,6 +127,7 @@ impl<F: DiskFile> Closing<F> {
             return false;
         }
         self.open.corrected_ns = self.open.corrected_ns.saturating_add(by_ns);
+        self.draft = Draft::Missing;
         if self.step == Step::Surely || self.step == Step::Name {
             self.step = Step::Header;
         }
@@ -93,17 +147,22 @@ impl<F: DiskFile> Closing<F> {
 
     /// The disk did not sync something of this file.
     fn doubt(&mut self) {
+        self.draft = Draft::Missing;
         self.open.suspect = true;
         self.open.sure_frames.get_or_insert(self.open.synced_frames);
     }
 
     /// Writes the header's last words and the sidecar. The sidecar may be torn by a power cut: while the file has not got its
     /// name, repair reads it with that in mind.
-    fn describe<D: Disk<File = F>>(&mut self, disk: &D, places: &Places, software: &str, now: Mono) -> io::Result<()> {
+    fn describe<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, software: &str, now: Mono) -> io::Result<()> {
         for (at, bytes) in &self.open.patches {
             self.open.file.write_at(*at, bytes)?;
         }
-        self.sidecar = match self.write_sidecar(disk, places, software) {
+        let written = match self.is_begun() {
+            true => self.place_draft(disk, files, software).map(|()| None),
+            false => self.write_sidecar(disk, files, software),
+        };
+        self.sidecar = match written {
             Err(e) if now.since(self.since) < SIDECAR_PATIENCE_NS => return Err(e),
             Err(e) => {
                 log::error!(target: "store", "{}: finished without a sidecar: {e}; make room or check the disk", self.open.name.display());
@@ -111,16 +170,19 @@ impl<F: DiskFile> Closing<F> {
             }
             Ok(file) => file,
         };
+        if let Err(e) = self.write_cue(disk, &files.places) {
+            log::warn!(target: "store", "{}: finished without a cue sheet: {e}", self.open.name.display());
+            self.cue = Cue::Unwanted;
+        }
         Ok(())
     }
 
-    fn write_sidecar<D: Disk<File = F>>(&self, disk: &D, places: &Places, software: &str) -> io::Result<Option<F>> {
-        let path = places.sidecar(&self.open.name);
-        disk.create_dirs(folder(&path))?;
+    fn write_sidecar<D: Disk<File = F>>(&self, disk: &D, files: &mut Files, software: &str) -> io::Result<Option<F>> {
+        let path = files.places.sidecar(&self.open.name);
+        files.fresh.make(disk, folder(&path))?;
         let file = match disk.create(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                if let Some(whose) = others(disk, &path, &self.open.new.identity)? {
-                    log::warn!(target: "store", "{}: {whose}; it is kept, and {} has no sidecar", path.display(), self.open.name.display());
+                if self.is_barred(disk, &path)? {
                     return Ok(None);
                 }
                 let file = disk.open(&path)?;
@@ -133,9 +195,85 @@ impl<F: DiskFile> Closing<F> {
         Ok(Some(file))
     }
 
+    /// Somebody else's sidecar is in the way, which is said.
+    fn is_barred<D: Disk>(&self, disk: &D, path: &Path) -> io::Result<bool> {
+        let whose = others(disk, path, &self.open.new.identity)?;
+        if let Some(whose) = whose {
+            log::warn!(target: "store", "{}: {whose}; it is kept, and {} has no sidecar", path.display(), self.open.name.display());
+        }
+        Ok(whose.is_some())
+    }
+
+    /// Under its passing name.
+    fn write_draft<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, software: &str) -> io::Result<()> {
+        let path = files.places.sidecar(&self.open.name);
+        files.fresh.make(disk, folder(&path))?;
+        let (_, file) = create_draft(disk, &path)?;
+        file.write_at(0, &self.sidecar(software).write())?;
+        (self.sidecar, self.draft) = (Some(file), Draft::Written);
+        Ok(())
+    }
+
+    /// After an error it is written anew: nobody knows what the disk has of it.
+    fn sync_draft(&mut self) -> io::Result<()> {
+        self.draft = Draft::Missing;
+        let Some(file) = self.sidecar.take() else { return Ok(()) };
+        file.sync()?;
+        self.draft = Draft::Synced;
+        Ok(())
+    }
+
+    /// The sidecar takes the place of the one that was begun.
+    fn place_draft<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, software: &str) -> io::Result<()> {
+        if self.draft == Draft::Placed {
+            return Ok(());
+        }
+        if self.draft == Draft::Missing {
+            self.write_draft(disk, files, software)?;
+        }
+        if self.draft == Draft::Written {
+            self.sync_draft()?;
+        }
+        let path = files.places.sidecar(&self.open.name);
+        let draft = draft_of(&path);
+        if disk.kind(&path)?.is_some() && self.is_barred(disk, &path)? {
+            let _ = disk.remove(&draft); // it is in nobody's way
+            self.draft = Draft::Missing;
+            return Ok(());
+        }
+        disk.replace(&draft, &path)?;
+        self.draft = Draft::Placed;
+        Ok(())
+    }
+
+    /// Nobody waits for it: what goes wrong with it is only said.
+    fn write_cue<D: Disk<File = F>>(&mut self, disk: &D, places: &Places) -> io::Result<()> {
+        let identity = &self.open.new.identity;
+        let (Cue::Wanted, Some(codec)) = (&self.cue, identity.format.codec()) else { return Ok(()) };
+        let path = cue_of(places, &self.open.name);
+        let name = self.open.name.file_name().unwrap_or_default().to_string_lossy();
+        let text = cue::sheet(&name, codec, identity.format.rate, &self.closing.titles);
+        let file = disk.create(&path)?;
+        if let Err(e) = file.write_at(0, text.as_bytes()) {
+            drop(file);
+            let _ = disk.remove(&path); // half a list is none
+            return Err(e);
+        }
+        self.cue = Cue::Written(file);
+        Ok(())
+    }
+
     fn later(&mut self, now: Mono) {
         self.retry_at = now.plus_ns(RETRY_NS);
     }
+}
+
+fn draft_of(sidecar: &Path) -> PathBuf {
+    dotted(sidecar, DRAFT)
+}
+
+fn cue_of(places: &Places, name: &Path) -> PathBuf {
+    places.root.join(name.with_extension(CUE))
 }
 
 /// Whose this sidecar is, if it is not to be written over: another program's, or another recording's.
@@ -150,24 +288,24 @@ pub fn others<D: Disk>(disk: &D, path: &Path, identity: &Identity) -> io::Result
 /// Takes the first files of the queue as far as the disk lets them come, and those that are done out of it.
 pub fn commit<D: Disk>(
     disk: &D,
-    places: &Places,
+    files: &mut Files,
     software: &str,
     queue: &mut VecDeque<Closing<D::File>>,
     now: Mono,
     event: &mut dyn FnMut(usize, Event),
 ) {
-    sync_data(disk, places, queue, now, event);
+    sync_data(disk, files, software, queue, now, event);
     for closing in due(queue, now).filter(|c| c.step == Step::Header) {
-        match closing.describe(disk, places, software, now) {
+        match closing.describe(disk, files, software, now) {
             Ok(()) => closing.step = Step::Surely,
             Err(e) => trouble(closing, now, "cannot be described", &e, event),
         }
     }
-    sync_description(disk, places, queue, now, event);
+    sync_description(disk, files, queue, now, event);
     for closing in due(queue, now).filter(|c| c.step == Step::Name) {
-        match give_name(disk, places, closing) {
+        match give_name(disk, &files.places, closing) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound && vanished(disk, places, closing) => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && vanished(disk, &files.places, closing) => {
                 let part = closing.open.part.display();
                 let text =
                     format!("{part}: it is not there any more: somebody removed it, or its disk is gone; it cannot be finished");
@@ -177,7 +315,8 @@ pub fn commit<D: Disk>(
             Err(e) => trouble(closing, now, "cannot get its name", &e, event),
         }
     }
-    sync_names(disk, places, queue, now, event);
+    sync_names(disk, files, queue, now, event);
+    let places = &files.places;
     for closing in queue.iter().take(TOGETHER).filter(|c| c.step == Step::Done) {
         let (file, sidecar) = (places.root.join(&closing.open.name), places.sidecar(&closing.open.name));
         let identity = &closing.open.new.identity;
@@ -215,15 +354,20 @@ where
 /// already forgotten what it could not write.
 fn sync_data<D: Disk>(
     disk: &D,
-    places: &Places,
+    files: &mut Files,
+    software: &str,
     queue: &mut VecDeque<Closing<D::File>>,
     now: Mono,
     event: &mut dyn FnMut(usize, Event),
 ) {
-    let together = count(queue, now, Step::Data) >= SYNC_ALL_FROM && disk.sync_all(&places.root).is_ok();
+    for closing in due(queue, now).filter(|c| c.step == Step::Data && c.is_begun()) {
+        if let Err(e) = closing.write_draft(disk, files, software) {
+            log::debug!(target: "store", "{}: {e}", closing.open.name.display()); // tried again, and said, with the next step
+        }
+    }
+    let together = count(queue, now, Step::Data) >= SYNC_ALL_FROM && files.sync_all(disk, true).is_ok();
     for closing in due(queue, now).filter(|c| c.step == Step::Data) {
-        // The name too, or a sidecar could be left without its file.
-        let synced = if together { Ok(()) } else { closing.open.file.sync().and_then(|()| sync_part_name(disk, &closing.open)) };
+        let synced = if together { Ok(()) } else { sync_file(disk, files, software, &mut closing.open) };
         closing.step = Step::Header;
         match synced {
             Ok(()) => (closing.open.synced, closing.open.synced_frames) = (closing.open.at, closing.open.frames),
@@ -232,28 +376,29 @@ fn sync_data<D: Disk>(
                 event(closing.lane, Event::Trouble(not_synced(&closing.open.part, &e)));
             }
         }
+        if together && closing.draft == Draft::Written {
+            (closing.sidecar, closing.draft) = (None, Draft::Synced);
+        }
     }
 }
 
-/// A file that ended before its first sync.
-fn sync_part_name<D: Disk>(disk: &D, open: &OpenFile<D::File>) -> io::Result<()> {
-    if open.named { Ok(()) } else { disk.sync_dir(folder(&open.part)) }
+/// The name too if the file ended before its first sync, or a sidecar could be left without its file; and whose file it is.
+fn sync_file<D: Disk>(disk: &D, files: &mut Files, software: &str, open: &mut OpenFile<D::File>) -> io::Result<()> {
+    stub::sync(disk, &files.places, &mut files.fresh, open, software);
+    open.file.sync()?;
+    if open.named { Ok(()) } else { files.fresh.sync_name(disk, &open.part) }
 }
 
 fn sync_description<D: Disk>(
     disk: &D,
-    places: &Places,
+    files: &mut Files,
     queue: &mut VecDeque<Closing<D::File>>,
     now: Mono,
     event: &mut dyn FnMut(usize, Event),
 ) {
-    let all = || -> io::Result<()> {
-        disk.sync_all(&places.root)?;
-        if places.analyses.starts_with(&places.root) { Ok(()) } else { disk.sync_all(&places.analyses) }
-    };
-    let together = count(queue, now, Step::Surely) >= SYNC_ALL_FROM && all().is_ok();
+    let together = count(queue, now, Step::Surely) >= SYNC_ALL_FROM && files.sync_all(disk, true).is_ok();
     for closing in due(queue, now).filter(|c| c.step == Step::Surely) {
-        let synced = if together { Ok(()) } else { sync_each(disk, places, closing) };
+        let synced = if together { Ok(()) } else { sync_each(disk, files, closing) };
         closing.sidecar = None;
         match synced {
             Err(e) if !closing.open.suspect => {
@@ -268,13 +413,18 @@ fn sync_description<D: Disk>(
     }
 }
 
-fn sync_each<D: Disk>(disk: &D, places: &Places, closing: &Closing<D::File>) -> io::Result<()> {
+fn sync_each<D: Disk>(disk: &D, files: &mut Files, closing: &Closing<D::File>) -> io::Result<()> {
     if !closing.open.patches.is_empty() {
         closing.open.file.sync()?;
     }
+    if let Cue::Written(file) = &closing.cue {
+        file.sync()?;
+    }
     if let Some(sidecar) = &closing.sidecar {
         sidecar.sync()?;
-        disk.sync_dir(folder(&places.sidecar(&closing.open.name)))?;
+    }
+    if closing.sidecar.is_some() || closing.draft == Draft::Placed {
+        files.fresh.sync_name(disk, &files.places.sidecar(&closing.open.name))?;
     }
     Ok(())
 }
@@ -288,6 +438,9 @@ fn vanished<D: Disk>(disk: &D, places: &Places, closing: &Closing<D::File>) -> b
     if matches!(disk.kind(&sidecar), Ok(Some(_))) && matches!(others(disk, &sidecar, &closing.open.new.identity), Ok(None)) {
         let _ = disk.remove(&sidecar); // an orphan is harmless
     }
+    if matches!(closing.draft, Draft::Written | Draft::Synced) {
+        let _ = disk.remove(&draft_of(&sidecar));
+    }
     true
 }
 
@@ -298,11 +451,17 @@ fn give_name<D: Disk>(disk: &D, places: &Places, closing: &mut Closing<D::File>)
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             let stem = closing.open.name.with_extension("");
             let free = places.free_name(disk, &stem, closing.open.new.container.extension())?;
-            let sidecar = places.sidecar(&closing.open.name);
-            if disk.kind(&sidecar)?.is_some() && others(disk, &sidecar, &closing.open.new.identity)?.is_none() {
-                disk.remove(&sidecar)?;
+            match closing.is_begun() {
+                // Until the file has its name, this says whose it is.
+                true => _ = closing.stale.get_or_insert_with(|| closing.open.name.clone()),
+                false => forget(disk, places, closing, &closing.open.name)?,
+            }
+            if matches!(closing.cue, Cue::Written(_)) {
+                disk.remove(&cue_of(places, &closing.open.name))?;
+                closing.cue = Cue::Wanted;
             }
             closing.open.name = free;
+            closing.draft = Draft::Missing;
             closing.step = Step::Header;
         }
         other => {
@@ -313,19 +472,31 @@ fn give_name<D: Disk>(disk: &D, places: &Places, closing: &mut Closing<D::File>)
     Ok(())
 }
 
+/// The sidecar under a name that the file did not get.
+fn forget<D: Disk>(disk: &D, places: &Places, closing: &Closing<D::File>, name: &Path) -> io::Result<()> {
+    let sidecar = places.sidecar(name);
+    if disk.kind(&sidecar)?.is_some() && others(disk, &sidecar, &closing.open.new.identity)?.is_none() {
+        disk.remove(&sidecar)?;
+    }
+    Ok(())
+}
+
 fn sync_names<D: Disk>(
     disk: &D,
-    places: &Places,
+    files: &mut Files,
     queue: &mut VecDeque<Closing<D::File>>,
     now: Mono,
     event: &mut dyn FnMut(usize, Event),
 ) {
-    let together = count(queue, now, Step::Named) >= SYNC_ALL_FROM && disk.sync_all(&places.root).is_ok();
+    let together = count(queue, now, Step::Named) >= SYNC_ALL_FROM && files.sync_all(disk, false).is_ok();
     for closing in due(queue, now).filter(|c| c.step == Step::Named) {
-        let target = places.root.join(&closing.open.name);
-        if let Err(e) = if together { Ok(()) } else { disk.sync_dir(folder(&target)) } {
+        let target = files.places.root.join(&closing.open.name);
+        if let Err(e) = if together { Ok(()) } else { files.fresh.sync_name(disk, &target) } {
             // Not tried again; after a power cut the old name may be back, and repair gives the new one again.
             event(closing.lane, Event::Trouble(not_synced(&target, &e)));
+        }
+        if let Some(name) = closing.stale.take() {
+            let _ = forget(disk, &files.places, closing, &name); // an orphan is harmless
         }
         closing.step = Step::Done;
     }

@@ -12,11 +12,17 @@ use super::repair::Job;
 use super::restart::Restart;
 use super::root::Root;
 use super::steps::is_done;
+use super::stub;
 use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
 use crate::message::{Cause, ClockState, Container, GapEntry, NewFile, Reason, ToStore};
 use crate::time::Mono;
+
+/// Lanes of a folder from which on they are many.
+pub const MANY: usize = 8;
+
+const GATHER_NS: i64 = 500_000_000;
 
 pub struct Core<D: Disk> {
     pub disk: D,
@@ -40,7 +46,7 @@ impl<D: Disk> Core<D> {
                 Some(dir) if is_shared(&dir) => Places::shared(lane.root, &dir),
                 analyses => Places::new(lane.root, analyses),
             };
-            let root = roots.iter().position(|root| root.places.root == places.root).unwrap_or_else(|| {
+            let root = roots.iter().position(|root| root.files.places.root == places.root).unwrap_or_else(|| {
                 roots.push(Root::new(places));
                 roots.len() - 1
             });
@@ -48,6 +54,7 @@ impl<D: Disk> Core<D> {
                 source: lane.source,
                 root,
                 sync_ns: lane.sync_ns.max(1),
+                cue: lane.cue,
                 status: lane.status,
                 open: None,
                 prepared: None,
@@ -87,7 +94,10 @@ impl<D: Disk> Core<D> {
                 of.append(block)?;
                 if let Some(open) = of.open.as_mut().filter(|open| !open.dirty) {
                     open.dirty = true;
-                    open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
+                    // Who was synced or opened together with others stays together with them.
+                    if open.next_sync <= now || open.next_sync > now.plus_ns(of.sync_ns) {
+                        open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
+                    }
                 }
             }
             ToStore::Patch(_, at, block) => {
@@ -104,8 +114,8 @@ impl<D: Disk> Core<D> {
 
     fn prepare(&mut self, lane: usize, new: &NewFile) {
         let Some(of) = self.lanes.get_mut(lane) else { return };
-        if let Some(root) = self.roots.get(of.root).filter(|root| root.is_open()) {
-            of.prepare(&self.disk, &root.places, new);
+        if let Some(root) = self.roots.get_mut(of.root).filter(|root| root.is_open()) {
+            of.prepare(&self.disk, &mut root.files, new);
         }
     }
 
@@ -115,9 +125,11 @@ impl<D: Disk> Core<D> {
         let Some(of) = self.lanes.get_mut(lane) else { return Ok(()) };
         let Some(root) = self.roots.get_mut(of.root) else { return Ok(()) };
         if !root.is_open() {
-            return Err(Refusal::at(&root.places.root)(std::io::Error::other("the folder could not be opened")));
+            return Err(Refusal::at(&root.files.places.root)(std::io::Error::other("the folder could not be opened")));
         }
-        of.open = Some(of.create(&self.disk, &root.places, new)?);
+        let mut open = of.create(&self.disk, &mut root.files, new)?;
+        stub::begin(&self.disk, &root.files.places, &mut root.files.fresh, &mut open, &self.formats.software);
+        of.open = Some(open);
         of.restart.begin(&new.identity);
         if new.identity.clock == ClockState::Synced {
             of.restart.trust();
@@ -147,6 +159,7 @@ impl<D: Disk> Core<D> {
     }
 
     fn close(&mut self, lane: usize, closing: Box<crate::message::Closing>, now: Mono) {
+        let gather_ns = self.gather_ns(lane);
         let Some(of) = self.lanes.get_mut(lane) else { return };
         if of.open.as_ref().is_some_and(|open| open.frames == 0) {
             // Not one frame: it is looked at, and removed.
@@ -160,8 +173,16 @@ impl<D: Disk> Core<D> {
         of.tail =
             Some(Tail { identity: open.new.identity.clone(), frames: closing.frames, reason: Reason::Fault, faulted: false });
         if let Some(root) = self.roots.get_mut(of.root) {
-            root.closings.push_back(Closing::new(lane, open, closing, now));
+            root.closings.push_back(Closing::new(lane, open, closing, of.cue, now.plus_ns(gather_ns), now));
         }
+    }
+
+    /// How long a file that ended waits for others to end: lanes that share a folder do so at the same hour, not quite at
+    /// the same moment.
+    fn gather_ns(&self, lane: usize) -> i64 {
+        let root = self.lanes.get(lane).map(|of| of.root);
+        let lanes = self.lanes.iter().filter(|of| Some(of.root) == root).count();
+        if lanes >= MANY { GATHER_NS } else { 0 }
     }
 
     /// A loss that the lane reports.
@@ -195,7 +216,7 @@ impl<D: Disk> Core<D> {
         }
         for closing in root.closings.iter_mut().filter(|c| c.lane == lane && is_meant(&c.open.new)) {
             if !closing.correct(by_ns) {
-                let sidecar = root.places.sidecar(&closing.open.name);
+                let sidecar = root.files.places.sidecar(&closing.open.name);
                 root.corrections.push_back(Correction::new(sidecar, session, by_ns));
             }
         }
@@ -288,7 +309,7 @@ impl<D: Disk> Core<D> {
     pub fn close_root(&mut self, root: usize) {
         let Some(root) = self.roots.get_mut(root).filter(|root| root.is_open() && is_done(root)) else { return };
         if let Err(e) = root.close() {
-            log::error!(target: "store", "{}: its end is not noted: {e}", root.places.root.display());
+            log::error!(target: "store", "{}: its end is not noted: {e}", root.files.places.root.display());
         }
         root.retry_at = Mono(i64::MAX); // not opened again: this is the end
     }

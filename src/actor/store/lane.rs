@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use super::naming::{PART, Places, dotted, tame};
+use super::naming::{PART, dotted, tame};
 use super::repair::{After, Job, folder};
 use super::restart::Restart;
+use super::root::Files;
+use super::stub::Stub;
 use crate::device::disk::{Disk, DiskFile};
 use crate::format::sidecar;
 use crate::message::{Cause, GAPS_PER_FILE, GapEntry, Identity, NewFile, Reason};
@@ -26,6 +28,7 @@ pub struct Lane<F> {
     pub source: Arc<str>,
     pub root: usize,
     pub sync_ns: i64,
+    pub cue: bool,
     pub status: Arc<LaneStatus>,
     pub open: Option<OpenFile<F>>,
     pub prepared: Option<OpenFile<F>>,
@@ -70,6 +73,7 @@ pub struct OpenFile<F> {
     pub sure_frames: Option<u64>,
     pub heard: heapless::Vec<GapEntry, GAPS_PER_FILE>,
     pub corrected_ns: i64,
+    pub stub: Stub,
 }
 
 /// What the disk refused, where.
@@ -101,25 +105,25 @@ pub fn next_sync(now: Mono, lane: usize, lanes: usize, period_ns: i64) -> Mono {
 
 impl<F: DiskFile> Lane<F> {
     /// Creates the file, unless it was made ready before.
-    pub fn create<D: Disk<File = F>>(&mut self, disk: &D, places: &Places, new: &NewFile) -> Result<OpenFile<F>, Refusal> {
+    pub fn create<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, new: &NewFile) -> Result<OpenFile<F>, Refusal> {
         if let Some(ready) = self.prepared.take() {
             if ready.new.stem == new.stem && ready.new.container == new.container {
-                return Ok(OpenFile { new: new.clone(), ..ready });
+                return Ok(OpenFile { stub: Stub::of(new), new: new.clone(), ..ready });
             }
             drop_prepared(disk, ready);
         }
-        create(disk, places, new)
+        create(disk, files, new)
     }
 
     /// Makes the next file ready; what stood ready before and is another one goes. No harm if it cannot be done now.
-    pub fn prepare<D: Disk<File = F>>(&mut self, disk: &D, places: &Places, new: &NewFile) {
+    pub fn prepare<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, new: &NewFile) {
         match create_if_other(self.prepared.as_ref(), new) {
             false => {}
             true => {
                 if let Some(old) = self.prepared.take() {
                     drop_prepared(disk, old);
                 }
-                match create(disk, places, new) {
+                match create(disk, files, new) {
                     Ok(ready) => self.prepared = Some(ready),
                     Err(refusal) => log::debug!(target: "store", "{}: not made ready: {}", refusal.path.display(), refusal.error),
                 }
@@ -221,13 +225,14 @@ fn create_if_other<F>(ready: Option<&OpenFile<F>>, new: &NewFile) -> bool {
     !ready.is_some_and(|ready| ready.new.stem == new.stem && ready.new.container == new.container)
 }
 
-fn create<D: Disk>(disk: &D, places: &Places, new: &NewFile) -> Result<OpenFile<D::File>, Refusal> {
+fn create<D: Disk>(disk: &D, files: &mut Files, new: &NewFile) -> Result<OpenFile<D::File>, Refusal> {
     let stem = tame(&new.stem);
+    let Files { places, fresh } = files;
     let wanted = places.root.join(&stem);
     let extension = new.container.extension();
     let mut tries = 0;
     let (file, part, name) = loop {
-        disk.create_dirs(folder(&wanted)).map_err(Refusal::at(folder(&wanted)))?;
+        fresh.make(disk, folder(&wanted)).map_err(Refusal::at(folder(&wanted)))?;
         let name = places.free_name(disk, &stem, extension).map_err(Refusal::at(&wanted))?;
         let part = dotted(&places.root.join(&name), PART);
         tries += 1;
@@ -255,6 +260,7 @@ fn create<D: Disk>(disk: &D, places: &Places, new: &NewFile) -> Result<OpenFile<
         sure_frames: None,
         heard: heapless::Vec::new(),
         corrected_ns: 0,
+        stub: Stub::of(new),
     })
 }
 

@@ -24,6 +24,7 @@ use crate::time::Mono;
 mod closing;
 mod core;
 mod correct;
+mod fresh;
 mod lane;
 mod ledger;
 mod look;
@@ -34,6 +35,7 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
+mod stub;
 
 pub use ledger::parse as parse_gap_line;
 pub use machine::Machine;
@@ -53,6 +55,8 @@ pub struct LaneSettings {
     pub depth: usize,
     /// At most so much of the lane's open file is lost when the power goes.
     pub sync_ns: i64,
+    /// Titles are written beside each recording too, as a cue sheet.
+    pub cue: bool,
     pub status: Arc<LaneStatus>,
 }
 
@@ -102,6 +106,10 @@ const FINISH: Duration = Duration::from_secs(20);
 /// Between two tries to finish.
 const FINISH_POLL: Duration = Duration::from_millis(100);
 
+/// Messages between two steps, and the time for them.
+const AT_ONCE: usize = 512;
+const AT_ONCE_TIME: Duration = Duration::from_millis(200);
+
 /// The thread's body, until the inbox closes.
 pub fn run<D: Disk>(inbox: &Receiver<ToStore>, machine: &mut Machine<D>, status: &ActorStatus, now: &dyn Fn() -> Mono) -> End {
     // The machine is made to be looked at after a panic: each message and each step leaves its traces before it begins.
@@ -122,6 +130,17 @@ fn serve<D: Disk>(inbox: &Receiver<ToStore>, machine: &mut Machine<D>, status: &
         let before = now();
         machine.work(before, inbox.len());
         machine.took(before, now());
+        // Everything that came meanwhile, so that what ends together is finished together; not for ever, for syncs are due too.
+        let began = Instant::now();
+        for _ in 0..inbox.len().min(AT_ONCE) {
+            if began.elapsed() > AT_ONCE_TIME {
+                break;
+            }
+            let Ok(message) = inbox.try_recv() else { break };
+            let before = now();
+            machine.push(message, before);
+            machine.took(before, now());
+        }
         let wait_ns = machine.next_due().map(|due| u64::try_from(due.since(now())).unwrap_or(0));
         let deadline = wait_ns.and_then(|ns| Instant::now().checked_add(Duration::from_nanos(ns)));
         status.enter(State::Idle);

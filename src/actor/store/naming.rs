@@ -17,6 +17,10 @@ pub const EXTENSIONS: [&str; 6] = ["wav", "flac", "mp3", "ogg", "opus", "aac"];
 pub const PART: &str = "part";
 /// What was cut off from a damaged FLAC.
 pub const REST: &str = "rest";
+/// Of a file that is to take the place of another.
+pub const DRAFT: &str = "tmp";
+/// Of a recording's titles: it belongs to its stem.
+pub const CUE: &str = "cue";
 pub const SIDECAR: &str = "analysis.json";
 
 /// A component longer than this would not fit a file system's 255 bytes with suffix, extension and endings.
@@ -72,7 +76,7 @@ impl Places {
         let bare = self.root.join(stem);
         let taken = |path: &Path| Ok::<bool, io::Error>(disk.kind(path)?.is_some());
         let flac = dotted(&bare, Container::Flac.extension());
-        if taken(&bare)? || taken(&dotted(&bare, PART))? || taken(&dotted(&flac, REST))? {
+        if taken(&bare)? || taken(&dotted(&bare, PART))? || taken(&dotted(&flac, REST))? || taken(&dotted(&bare, CUE))? {
             return Ok(true);
         }
         for extension in EXTENSIONS {
@@ -158,6 +162,7 @@ mod tests {
         check(&["a.flac", "a-2.mp3", "a-3.ogg.part"], "a", "a-4.flac");
         check(&["analyses/a.aac.analysis.json"], "a", "a-2.flac");
         check(&["a.flac.rest"], "a", "a-2.flac");
+        check(&["a.cue"], "a", "a-2.flac");
         check(&["sub/a.flac"], "a", "a.flac");
         check(&["sub/a.flac"], "sub/a", "sub/a-2.flac");
         check(&["a.txt", "ab.flac"], "a", "a.flac");

@@ -10,9 +10,10 @@ use super::Formats;
 use super::closing::others;
 use super::ledger;
 use super::look::{Look, Seen, look};
-use super::naming::{Places, dotted, finished_name, known_extension};
+use super::naming::{DRAFT, Places, dotted, finished_name, known_extension};
 use super::rest;
 use super::root::{MARK, Unfinished, find_parts, find_root, lock, not_locked, places_of};
+use super::stub;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::format::ReadAt;
 use crate::format::mend::{Kept, Mend};
@@ -30,6 +31,8 @@ pub struct Job {
     pub corrected_ns: i64,
     /// Of a file of this process: what is needed to say how much went missing after it.
     pub after: Option<After>,
+    /// The source of its folder, if there is only one.
+    pub only_source: Option<String>,
     pub tries: u32,
     pub retry_at: Mono,
     /// It is being read by a thread of its own.
@@ -60,6 +63,7 @@ impl Job {
             suspect: false,
             corrected_ns: 0,
             after: None,
+            only_source: None,
             tries: 0,
             retry_at: Mono(0),
             look: None,
@@ -100,16 +104,22 @@ pub struct Recovered {
 pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut Job) -> io::Result<Finished> {
     let known = |path: &Path| known_extension(path).map(|extension| (path.to_path_buf(), extension));
     let Some((name, extension)) = finished_name(&job.part).or_else(|| known(&job.part)) else {
-        return Ok(Finished::Foreign("it is no recording: files ending in .wav or .flac are repaired, with or without .part"));
+        return Ok(Finished::Foreign(
+            "it is no recording: files ending in .wav, .flac, .mp3, .aac, .ogg or .opus are repaired, with or without .part",
+        ));
     };
     let in_place = name == job.part;
-    let container = match extension {
-        "wav" => Container::Wav,
-        "flac" => Container::Flac,
-        _ => return Ok(Finished::Foreign("this format is not repaired")),
+    let Some(container) = Container::of_extension(extension) else {
+        return Ok(Finished::Foreign("this format is not repaired"));
     };
+    let wanted = name.strip_prefix(&places.root).unwrap_or(&name).to_path_buf();
     let file = match disk.open(&job.part) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Finished::Gone),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            if disk.kind(&name)?.is_none() {
+                stub::forget(disk, places, &wanted)?;
+            }
+            return Ok(Finished::Gone);
+        }
         other => other?,
     };
     if file.hold().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
@@ -128,6 +138,9 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
         Mend::Empty if in_place => return Ok(Finished::Foreign("there is not one frame of sound in it")),
         Mend::Empty => {
             drop(file);
+            if disk.kind(&name)?.is_none() {
+                stub::forget(disk, places, &wanted)?;
+            }
             disk.remove(&job.part)?;
             disk.sync_dir(folder(&job.part))?;
             return Ok(Finished::Empty);
@@ -140,13 +153,15 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
     if in_place && kept.sound_behind {
         return Ok(Finished::Foreign("it is damaged in its middle; to have it repaired nevertheless, add .part to its name"));
     }
-    let Some(identity) = kept.identity.clone() else { return Ok(Finished::Foreign("its header names no source")) };
+    let Some(identity) = identity(disk, places, job, &kept, &file, &wanted, container)? else {
+        return Ok(Finished::Foreign("its header names no source"));
+    };
     // What this process wrote may not be on disk yet, and the mended header will vouch for all of it.
     if job.after.is_some() {
         job.suspect |= file.sync().is_err();
     }
     let name = match in_place {
-        true => name.strip_prefix(&places.root).unwrap_or(&name).to_path_buf(),
+        true => wanted.clone(),
         false => free_name(disk, places, &name, extension)?,
     };
     let target = places.root.join(&name);
@@ -159,6 +174,9 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
         disk.rename(&job.part, &target)?;
         disk.sync_dir(folder(&target))?;
     }
+    if name != wanted {
+        stub::forget(disk, places, &wanted)?;
+    }
     Ok(Finished::Kept(Recovered {
         identity,
         sidecar: places.sidecar(&name),
@@ -167,6 +185,36 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
         frames: kept.frames,
         end: described.end,
     }))
+}
+
+/// Whose recording it is: by its header, by this process's memory, by the sidecar that was begun with it. One without all of
+/// these is named by what can be told of it, for it must be found again.
+fn identity<D: Disk>(
+    disk: &D,
+    places: &Places,
+    job: &Job,
+    kept: &Kept,
+    file: &D::File,
+    name: &Path,
+    container: Container,
+) -> io::Result<Option<Identity>> {
+    if kept.identity.is_some() || !stub::is_nameless(container) {
+        return Ok(kept.identity.clone());
+    }
+    if let Some(after) = &job.after {
+        return Ok(Some(after.identity.clone()));
+    }
+    if let Some(identity) = stub::identity(disk, places, name, container)? {
+        return Ok(Some(identity));
+    }
+    let modified = disk.modified(&job.part)?;
+    let identity = stub::estimate(file, container, name, kept.frames, job.only_source.as_deref(), modified);
+    log::warn!(
+        target: "store",
+        "{}: nothing beside it says whose it is; taken for {}'s, ending when it was last written to",
+        job.part.display(), identity.source
+    );
+    Ok(Some(identity))
 }
 
 /// The name that the file was on its way to; should a stranger have taken it, the next free one. Below the root.
@@ -290,7 +338,7 @@ pub fn write_draft<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<P
 
 /// An empty file under the passing name of `path`; what somebody was killed over is written anew.
 pub fn create_draft<D: Disk>(disk: &D, path: &Path) -> io::Result<(PathBuf, D::File)> {
-    let draft = dotted(path, "tmp");
+    let draft = dotted(path, DRAFT);
     let file = match disk.create(&draft) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             let file = disk.open(&draft)?;
@@ -366,6 +414,10 @@ fn repair_path<D: Disk>(
         true => find_parts(disk, &places).map_err(told)?,
     };
     found.others.retain(|folder| folder.starts_with(path));
+    // Elsewhere other recorders may have theirs.
+    if is_dir && places.analyses.starts_with(&places.root) {
+        stub::sweep(disk, &places, usize::MAX).map_err(told)?;
+    }
     for mut job in found.jobs.into_iter().filter(|job| job.part.starts_with(path)) {
         match finish(disk, &places, formats, &mut job) {
             Ok(Finished::Kept(kept)) => {

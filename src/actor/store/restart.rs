@@ -11,7 +11,7 @@ use crate::message::{Cause, GapEntry, Identity, Reason};
 use crate::time::{Rate, Wall};
 
 /// Sidecars that are read at most: the last by name of each pattern of names.
-const PATTERNS: usize = 64;
+const PATTERNS: usize = 256;
 
 /// When each of these sources last ended, by the newest sidecars, unless it ended in good order. Names sort as time does, within names that differ in digits only.
 pub fn newest_ends<D: Disk>(disk: &D, places: &Places, sources: &[String]) -> Vec<(String, Wall)> {

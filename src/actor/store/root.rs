@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::closing::Closing;
 use super::correct::Correction;
+use super::fresh::Fresh;
 use super::ledger::Ledger;
 use super::naming::{Places, finished_name};
 use super::repair::Job;
 use super::restart;
+use super::stub;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::device::{Fault, FaultKind};
 use crate::time::{Mono, Wall};
@@ -23,8 +25,27 @@ const ID_DIGITS: usize = 32;
 /// For the path of the sidecars; a longer one is not remembered.
 const ANALYSES_BYTES: usize = 384;
 
-pub struct Root<D: Disk> {
+/// Where its files stand, and which folders of them the disk does not surely keep yet.
+pub struct Files {
     pub places: Places,
+    pub fresh: Fresh,
+}
+
+impl Files {
+    /// Everything of the folder stays after a power cut, sidecars elsewhere too if they are asked for: those first.
+    pub fn sync_all<D: Disk>(&mut self, disk: &D, with_sidecars: bool) -> io::Result<()> {
+        if with_sidecars && !self.places.analyses.starts_with(&self.places.root) {
+            disk.sync_all(&self.places.analyses)?;
+            self.fresh.synced(&self.places.analyses);
+        }
+        disk.sync_all(&self.places.root)?;
+        self.fresh.synced(&self.places.root);
+        Ok(())
+    }
+}
+
+pub struct Root<D: Disk> {
+    pub files: Files,
     pub ledger: Ledger<D::File>,
     pub closings: VecDeque<Closing<D::File>>,
     pub jobs: VecDeque<Job>,
@@ -44,7 +65,7 @@ impl<D: Disk> Root<D> {
     pub fn new(places: Places) -> Root<D> {
         Root {
             ledger: Ledger::new(&places.root),
-            places,
+            files: Files { places, fresh: Fresh::default() },
             closings: VecDeque::new(),
             jobs: VecDeque::new(),
             corrections: VecDeque::new(),
@@ -64,19 +85,25 @@ impl<D: Disk> Root<D> {
 
     /// Takes the folder for this process and finds what the last one left unfinished.
     pub fn open(&mut self, disk: &D, sources: &[String]) -> Result<(), Fault> {
-        let root = self.places.root.clone();
+        let root = self.files.places.root.clone();
         let fault = |what: &str, e: io::Error| refusal(&root, what, &e);
         disk.create_dirs(&root).map_err(|e| fault("cannot create the folder", e))?;
-        let (mark, id, left_open) = take_mark(disk, &self.places)?;
-        let unfinished = find_parts(disk, &self.places).map_err(|e| fault("cannot list the folder", e))?;
+        let (mark, id, left_open) = take_mark(disk, &self.files.places)?;
+        let unfinished = find_parts(disk, &self.files.places).map_err(|e| fault("cannot list the folder", e))?;
         for folder in &unfinished.others {
             log::info!(target: "store", "{}: a recorder's own folder; what is unfinished there is left to it", folder.display());
         }
         // Only a folder that was left in the middle of recording is worth a look at older sidecars.
         if left_open {
-            self.ended = restart::newest_ends(disk, &self.places, sources);
+            // Who was killed may have made folders that no sync covers yet. And should a stub stay, it is in nobody's way.
+            let _ = self.files.sync_all(disk, false);
+            if let Err(e) = stub::sweep(disk, &self.files.places, stub::LAST) {
+                log::debug!(target: "store", "{}: not looked through: {e}", self.files.places.analyses.display());
+            }
+            self.ended = restart::newest_ends(disk, &self.files.places, sources);
         }
-        self.jobs.extend(unfinished.jobs);
+        let only_source = if let [only] = sources { Some(only.clone()) } else { None };
+        self.jobs.extend(unfinished.jobs.into_iter().map(|job| Job { only_source: only_source.clone(), ..job }));
         self.id = id;
         self.mark = Some(mark);
         Ok(())
@@ -85,7 +112,7 @@ impl<D: Disk> Root<D> {
     /// In good order: the next start finds nothing missing. Not after trouble, for then something may be.
     pub fn close(&mut self) -> io::Result<()> {
         if let Some(mark) = &self.mark {
-            mark.write_at(0, mark_text(&self.id, false, &self.places).as_bytes())?;
+            mark.write_at(0, mark_text(&self.id, false, &self.files.places).as_bytes())?;
             mark.sync()?;
         }
         self.mark = None;

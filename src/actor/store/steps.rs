@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::closing::{self, Event, SYNC_ALL_FROM, not_synced};
-use super::core::Core;
+use super::core::{Core, MANY};
 use super::lane::{micros_since, next_sync};
-use super::repair::{self, Finished, folder};
+use super::repair::{self, Finished};
 use super::restart;
+use super::root::Files;
+use super::stub::{self, Stub};
 use crate::device::disk::{Disk, DiskFile};
 use crate::message::{Cause, ClockState};
 use crate::time::Mono;
@@ -55,8 +57,11 @@ impl<D: Disk> Core<D> {
         if let Some(lane) = self.due_lanes(now.plus_ns(-late)).next() {
             // The first one's turn brings all of its folder along that are due by now.
             let root = self.lanes.get(lane).map_or(0, |of| of.root);
-            let together = self.due_lanes(now).filter(|l| self.lanes.get(*l).is_some_and(|of| of.root == root)).count();
-            return Some(if together >= SYNC_ALL_FROM { Step::SyncRoot(root) } else { Step::SyncFile(lane) });
+            let here = |by: Mono| self.due_lanes(by).filter(|l| self.lanes.get(*l).is_some_and(|of| of.root == root)).count();
+            // Of many lanes those take part too that would be due soon: one sync of all, and not one of each after the other.
+            let soon = self.lanes.get(lane).map_or(now, |of| now.plus_ns(of.sync_ns / 2));
+            let together = here(now) >= SYNC_ALL_FROM || here(soon) >= MANY;
+            return Some(if together { Step::SyncRoot(root) } else { Step::SyncFile(lane) });
         }
         if let Some(root) =
             first_root(&|r| r.closings.iter().any(|c| c.retry_at <= now && (calm || now.since(c.since) > CLOSE_LATE_NS)))
@@ -128,7 +133,7 @@ impl<D: Disk> Core<D> {
                     Err(_) => folder.retry_at = now.plus_ns(RETRY_NS),
                     Ok(()) => {
                         folder.told = false;
-                        log::info!(target: "store", "{}: the folder is there now", folder.places.root.display());
+                        log::info!(target: "store", "{}: the folder is there now", folder.files.places.root.display());
                     }
                 }
             }
@@ -139,11 +144,13 @@ impl<D: Disk> Core<D> {
         let lanes = self.lanes.len();
         let Some(of) = self.lanes.get_mut(lane) else { return };
         let Some(open) = &mut of.open else { return };
+        let Some(Files { places, fresh }) = self.roots.get_mut(of.root).map(|root| &mut root.files) else { return };
         open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
         let began = Instant::now();
+        stub::sync(&self.disk, places, fresh, open, &self.formats.software);
         let mut synced = open.file.sync();
         if synced.is_ok() && !open.named {
-            synced = self.disk.sync_dir(folder(&open.part));
+            synced = fresh.sync_name(&self.disk, &open.part);
             open.named = synced.is_ok();
         }
         of.status.syncs.fetch_add(1, Relaxed);
@@ -167,9 +174,15 @@ impl<D: Disk> Core<D> {
 
     /// Many at once: one sync of everything, and if that fails each by itself, to learn which.
     fn sync_root(&mut self, root: usize, now: Mono) {
-        let Some(folder) = self.roots.get(root) else { return };
+        let Some(Files { places, fresh }) = self.roots.get_mut(root).map(|folder| &mut folder.files) else { return };
+        let mut stubs = false;
+        let open = self.lanes.iter_mut().filter(|of| of.root == root).filter_map(|of| of.open.as_mut());
+        for open in open.filter(|open| open.dirty) {
+            stub::begin(&self.disk, places, fresh, open, &self.formats.software);
+            stubs |= open.stub == Stub::Written;
+        }
         let began = Instant::now();
-        let synced = self.disk.sync_all(&folder.places.root);
+        let synced = self.roots.get_mut(root).map_or(Ok(()), |folder| folder.files.sync_all(&self.disk, stubs));
         let (lanes, took_us) = (self.lanes.len(), micros_since(began));
         for lane in 0..lanes {
             if !self.is_dirty(lane, root) {
@@ -184,7 +197,11 @@ impl<D: Disk> Core<D> {
                 of.status.sync_max_us.fetch_max(took_us, Relaxed);
                 if let Some(open) = &mut of.open {
                     open.named = true;
-                    open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
+                    if open.stub == Stub::Written {
+                        open.stub = Stub::Durable;
+                    }
+                    // From here on they are synced together.
+                    open.next_sync = now.plus_ns(of.sync_ns);
                 }
             }
             self.synced(lane);
@@ -198,7 +215,7 @@ impl<D: Disk> Core<D> {
     fn commit(&mut self, root: usize, now: Mono) {
         let Some(folder) = self.roots.get_mut(root) else { return };
         let mut events = Vec::new();
-        closing::commit(&self.disk, &folder.places, &self.formats.software, &mut folder.closings, now, &mut |lane, event| {
+        closing::commit(&self.disk, &mut folder.files, &self.formats.software, &mut folder.closings, now, &mut |lane, event| {
             events.push((lane, event));
         });
         for (lane, event) in events {
@@ -236,7 +253,7 @@ impl<D: Disk> Core<D> {
             Err(e) => {
                 folder.ledger_retry_at = now.plus_ns(RETRY_NS);
                 if !std::mem::replace(&mut folder.ledger_told, true) {
-                    let root = folder.places.root.display();
+                    let root = folder.files.places.root.display();
                     log::error!(target: "store", "{root}/gaps.csv: {e}; its lines wait in memory: make room or check the disk");
                 }
             }
@@ -250,7 +267,7 @@ impl<D: Disk> Core<D> {
         // Counted before the try, so that a file on which the store falls is not tried for ever.
         job.tries += 1;
         job.retry_at = now.plus_ns(RETRY_NS);
-        let result = repair::finish(&self.disk, &folder.places, &self.formats, job);
+        let result = repair::finish(&self.disk, &folder.files.places, &self.formats, job);
         let part = job.part.display();
         match &result {
             Ok(Finished::Kept(kept)) => match &kept.rest {

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use crate::format::ReadAt;
+use crate::time::Wall;
 
 mod memory;
 mod real;
@@ -55,11 +56,15 @@ pub trait Disk: Send {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes this directory and those above it that are missing, and syncs their names.
     fn create_dirs(&self, dir: &Path) -> io::Result<()>;
+    /// As `create_dirs`, but nothing is synced; `made` hears of each one that was missing.
+    fn make_dirs(&self, dir: &Path, made: &mut dyn FnMut(&Path)) -> io::Result<()>;
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Everything on the file system that holds `dir` stays after a power cut (syncfs).
     fn sync_all(&self, dir: &Path) -> io::Result<()>;
     /// Tells of everything below `dir` except what is below a directory for which `visit` answers false.
     fn list(&self, dir: &Path, visit: &mut dyn FnMut(&Path, Kind) -> bool) -> io::Result<()>;
+    /// When the file was written to for the last time, by the clock of then.
+    fn modified(&self, path: &Path) -> io::Result<Wall>;
     /// Bytes that an ordinary user may still write here.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 }

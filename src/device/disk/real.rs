@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::{Disk, DiskFile, Kind};
 use crate::format::ReadAt;
+use crate::time::{SECOND_NS, Wall};
 
 /// One spelling for one place: absolute, without links, `.` and `..` as far as the path exists. The rest may yet be made.
 pub fn real_path(path: &Path) -> PathBuf {
@@ -153,15 +154,15 @@ impl Disk for RealDisk {
     }
 
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
-        let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.is_dir()).collect();
-        for dir in missing.into_iter().rev() {
-            match fs::create_dir(dir) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-                other => other?,
-            }
+        for dir in missing(dir) {
+            make_dir(dir)?;
             self.sync_dir(parent(dir))?;
         }
         Ok(())
+    }
+
+    fn make_dirs(&self, dir: &Path, made: &mut dyn FnMut(&Path)) -> io::Result<()> {
+        missing(dir).into_iter().try_for_each(|dir| make_dir(dir).map(|()| made(dir)))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -196,9 +197,28 @@ impl Disk for RealDisk {
         Ok(())
     }
 
+    fn modified(&self, path: &Path) -> io::Result<Wall> {
+        let meta = fs::symlink_metadata(path)?;
+        Ok(Wall(meta.mtime().saturating_mul(SECOND_NS).saturating_add(meta.mtime_nsec())))
+    }
+
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(here(dir))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// From the top down.
+fn missing(dir: &Path) -> Vec<&Path> {
+    let mut missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.is_dir()).collect();
+    missing.reverse();
+    missing
+}
+
+fn make_dir(dir: &Path) -> io::Result<()> {
+    match fs::create_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        other => other,
     }
 }
 

@@ -286,7 +286,7 @@ mod tests {
         check(b"\x1A\x45\xDF\xA3", None, no("it is Matroska or WebM"));
         check(b"\x89PNG\r\n\x1A\n", None, no("it is an image"));
         check(b"\xFF\xD8\xFF\xE0\0\x10JFIF", None, no("it is an image"));
-        let mut ts = vec![0; 188];
+        let mut ts = [0; 188];
         ts[0] = 0x47;
         check(&ts.repeat(3), None, no("it is MPEG-TS, which is only known inside HLS"));
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile, Kind};
 use crate::format::ReadAt;
+use crate::time::Wall;
 
 mod crash;
 
@@ -58,6 +59,7 @@ struct State {
     /// Orders data and names among each other.
     sequence: u64,
     operations: u64,
+    syncs: u64,
     troubles: Vec<Trouble>,
     limits: Vec<(PathBuf, u64)>,
     sync_ns: i64,
@@ -173,6 +175,11 @@ impl MemoryDisk {
         self.state().operations
     }
 
+    /// Of them the syncs.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
     /// From now on the disk is remembered as it was before each operation.
     pub fn remember(&self) {
         self.state().history = Some(Vec::new());
@@ -226,6 +233,7 @@ impl State {
         let number = self.operations;
         self.operations += 1;
         if is_sync {
+            self.syncs += 1;
             self.elapsed_ns += self.sync_ns;
         }
         let mut failed = Ok(());
@@ -398,9 +406,29 @@ impl Drop for MemoryFile {
 }
 
 impl MemoryDisk {
+    /// False if it is there already.
+    fn make_dir(&self, dir: &Path) -> io::Result<bool> {
+        let mut state = self.state();
+        match state.dir_exists(dir) {
+            Ok(()) => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+        state.begin(dir, false)?;
+        state.change(Change::Add(dir.to_path_buf(), Node::Dir));
+        Ok(true)
+    }
+
     fn handle(&self, inode: usize, path: &Path, locks: bool) -> MemoryFile {
         MemoryFile { disk: self.clone(), inode, path: path.to_path_buf(), locks: AtomicBool::new(locks) }
     }
+}
+
+/// From the top down.
+fn from_top(dir: &Path) -> Vec<&Path> {
+    let mut all: Vec<&Path> = dir.ancestors().collect();
+    all.reverse();
+    all
 }
 
 impl Disk for MemoryDisk {
@@ -466,21 +494,19 @@ impl Disk for MemoryDisk {
     }
 
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
-        let mut missing: Vec<&Path> = dir.ancestors().collect();
-        missing.reverse();
-        for dir in missing {
-            let above = dir.parent().unwrap_or(Path::new("/"));
-            {
-                let mut state = self.state();
-                match state.dir_exists(dir) {
-                    Ok(()) => continue,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(e),
-                }
-                state.begin(dir, false)?;
-                state.change(Change::Add(dir.to_path_buf(), Node::Dir));
+        for dir in from_top(dir) {
+            if self.make_dir(dir)? {
+                self.sync_dir(dir.parent().unwrap_or(Path::new("/")))?;
             }
-            self.sync_dir(above)?;
+        }
+        Ok(())
+    }
+
+    fn make_dirs(&self, dir: &Path, made: &mut dyn FnMut(&Path)) -> io::Result<()> {
+        for dir in from_top(dir) {
+            if self.make_dir(dir)? {
+                made(dir);
+            }
         }
         Ok(())
     }
@@ -525,6 +551,11 @@ impl Disk for MemoryDisk {
             }
         }
         Ok(())
+    }
+
+    /// Time does not pass here.
+    fn modified(&self, path: &Path) -> io::Result<Wall> {
+        self.state().file(path).map(|_| Wall(0))
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
