@@ -359,6 +359,8 @@ pub struct Closing {
     pub titles: Vec<Title>,
     /// Bytes of a stream that fitted nowhere.
     pub garbage_bytes: u64,
+    /// What the identity's start has turned out to be: how much a server had stored is known only after a while.
+    pub start: Option<Wall>,
 }
 
 /// A line of gaps.csv: [start, end) in UTC.

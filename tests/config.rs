@@ -65,10 +65,9 @@ fn an_isr_file_has_no_problems_and_isr_values() {
     let config = &parsed.config;
     let names: Vec<&str> = config.sources.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["my_stream", "mic_in", "radio1", "system_audio", "shared"]);
-    assert_eq!(config.not_recorded().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["my_stream", "radio1"]);
     assert_eq!(config.general.log_file, Some(PathBuf::from("recorder.log")));
     match &config.sources[0].kind {
-        SourceKind::Stream { url, username: None, password: None, format: StreamFormat::Auto } => {
+        SourceKind::Stream { urls, username: None, password: None, format: StreamFormat::Auto, cue_sheet: false } => {
             assert_eq!(url.expose(), "http://icecast.example.com:8000/live");
         }
         other => panic!("{other:?}"),
@@ -172,7 +171,7 @@ fn every_type_with_every_key() {
     );
     let [stream, replay, demo, tone] = parsed.config.sources.as_slice() else { panic!("four sources") };
     match &stream.kind {
-        SourceKind::Stream { url, password: Some(password), format: StreamFormat::Opus, .. } => {
+        SourceKind::Stream { urls, password: Some(password), format: StreamFormat::Opus, .. } => {
             assert_eq!(url.expose(), "https://u:hunter2@radio.example.com/a#b;c");
             assert_eq!(password.expose(), "p#q;r=s:t");
         }
@@ -424,7 +423,7 @@ fn variables_inside_values() {
     let parsed = parse_in(text, &[("HOST", "h:80"), ("PW", "x ; y")]);
     assert_eq!(lines(&parsed), [""; 0]);
     match &parsed.config.sources[0].kind {
-        SourceKind::Stream { url, password: Some(password), username: Some(username), .. } => {
+        SourceKind::Stream { urls, password: Some(password), username: Some(username), .. } => {
             assert_eq!((url.expose(), password.expose(), username.as_str()), ("http://h:80/a", "x ; y", "${HOST}"));
         }
         other => panic!("{other:?}"),

@@ -650,6 +650,7 @@ fn a_sidecar_of_another_recording_is_not_written_over() {
             measured_rate: None,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
             clock: ClockState::Synced,
         };
         let mut identity = rig.new_file(0, Container::Flac, "a").identity;
@@ -786,6 +787,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             measured_rate: None,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
             clock: ClockState::Synced,
         };
         send(ToStore::Close(0, Box::new(closing)));

@@ -111,6 +111,7 @@ fn closing(frames: u64) -> Closing {
         clock: ClockState::Synced,
         titles: Vec::new(),
         garbage_bytes: 0,
+        start: None,
     }
 }
 

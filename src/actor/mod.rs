@@ -5,3 +5,4 @@ pub mod capture;
 pub mod encoder;
 pub mod splitter;
 pub mod store;
+pub mod stream;

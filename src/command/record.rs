@@ -26,7 +26,7 @@ pub struct Options {
 const NOTICES: usize = 256;
 
 pub fn run(options: &Options) -> Exit {
-    memory::settle();
+    memory::one_heap();
     let parsed = match &options.config {
         None => demo(),
         Some(path) => match Config::load(path, &Environment::of_process()) {
@@ -47,9 +47,6 @@ pub fn run(options: &Options) -> Exit {
     }
     if let Some(complaint) = complaint {
         log::warn!("{complaint}");
-    }
-    for source in config.not_recorded() {
-        log::warn!("[{}]: this version does not record streams yet: the source is left out", source.name);
     }
     match record(&config, &options.drills) {
         Ok(exit) => exit,
@@ -91,7 +88,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     }
     let stop = shared.stop.clone();
     drop(shared); // from here on the seats hold the only senders
-    memory::reserve(table.reserve_bytes());
+    memory::settle();
     let outcome = Supervisor::new(seats, stop, notices).run();
     summarise(&table, &statuses);
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })

@@ -22,14 +22,6 @@ pub fn text(parsed: &Parsed) -> String {
         }
         push_key(&mut out, line);
     }
-    for source in &parsed.config.sources {
-        if !source.is_recorded() {
-            push(
-                &mut out,
-                format_args!("\n# [{}] is not recorded: this version does not record streams\n", quoted(&source.name)),
-            );
-        }
-    }
     for source in broken {
         push(&mut out, format_args!("\n# [{}] is left out (line {}): {}\n", quoted(&source.name), source.line, source.reason));
     }

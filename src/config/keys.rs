@@ -8,7 +8,7 @@ use log::LevelFilter;
 use super::script::{self, ScriptedFault};
 use super::settings::Detector;
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
-use super::url::StreamUrl;
+use super::url::StreamUrls;
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
 use crate::message::{Container, Depth};
 use crate::time::Rate;
@@ -59,6 +59,9 @@ pub static LOG_LEVEL: Key<LevelFilter> =
 pub static LOG_FILE: Key<Option<PathBuf>> = key("log_file", "recorder.log", "a path, or none", |t| optional(t, path));
 pub static MEMORY_BUDGET_MB: Key<u32> = key("memory_budget_mb", "64", "MiB, 8 to 65536", |t| whole(t, 8, 65_536));
 
+pub static CA_FILE: Key<Option<PathBuf>> =
+    key("ca_file", "", "a file with certificates in PEM that are trusted too, or nothing", |t| unless_empty(t, path));
+
 // [general], or any source.
 pub static OUTPUT_DIRECTORY: Key<PathBuf> = key("output_directory", "recordings", "a path", path);
 pub static SPLIT_MINUTES: Key<f64> = key("split_minutes", "60", "minutes, more than 0 and at most 1440", split_minutes);
@@ -86,8 +89,10 @@ pub static SAMPLE_RATE_48: Key<Rate> = key("sample_rate", "48000", RATES, rate);
 pub static CHANNELS: Key<u8> = key("channels", "2", "1 to 8", |t| whole(t, 1, 8));
 pub static FORMAT_WAV: Key<Container> = key("format", "wav", "wav or flac", container);
 pub static FORMAT_FLAC: Key<Container> = key("format", "flac", "wav or flac", container);
-pub static URL: Key<Option<StreamUrl>> =
-    key("url", "", "http://host:port/path or https://", |t| unless_empty(t, StreamUrl::parse)).shown(Shown::Masked);
+pub static URL: Key<Option<StreamUrls>> =
+    key("url", "", "http://host:port/path or https://, others after a blank stand in", |t| unless_empty(t, StreamUrls::parse))
+        .shown(Shown::Masked);
+pub static CUE_SHEET: Key<bool> = key("cue_sheet", "no", "yes or no", flag);
 pub static USERNAME: Key<Option<String>> = key("username", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static PASSWORD: Key<Option<Secret>> = secret("password", "a password, or nothing");
 pub static STREAM_FORMAT: Key<StreamFormat> =
@@ -133,7 +138,7 @@ pub static LONGITUDE: Key<Option<f64>> =
 
 pub type List = &'static [&'static About];
 
-pub static GENERAL: List = &[&LOG_LEVEL.about, &LOG_FILE.about, &MEMORY_BUDGET_MB.about];
+pub static GENERAL: List = &[&LOG_LEVEL.about, &LOG_FILE.about, &MEMORY_BUDGET_MB.about, &CA_FILE.about];
 /// What a source takes over from `[general]` unless it says otherwise.
 pub static LANE: List = &[
     &OUTPUT_DIRECTORY.about,
@@ -152,7 +157,7 @@ pub static LANE: List = &[
     &RETRY_DELAY_SECONDS.about,
 ];
 pub static SOUNDCARD: List = &[&TYPE.about, &DEVICE.about, &SAMPLE_RATE.about, &CHANNELS.about, &FORMAT_WAV.about];
-pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about];
+pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about, &CUE_SHEET.about];
 pub static FILE: List = &[
     &TYPE.about,
     &PATH.about,
@@ -251,7 +256,7 @@ mod tests {
                 LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
-                STREAM_FORMAT PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
+                STREAM_FORMAT CUE_SHEET CA_FILE PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
                 WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD SITE_NAME LATITUDE LONGITUDE
             }

@@ -149,11 +149,6 @@ impl Config {
         config
     }
 
-    /// Sources that are configured well but that this version does not record: worth one line at the start.
-    pub fn not_recorded(&self) -> impl Iterator<Item = &SourceConfig> {
-        self.sources.iter().filter(|s| !s.is_recorded())
-    }
-
     /// A section that is none of the settings.
     fn add(&mut self, section: &Section, inherited: &Inherited, report: &mut Report) {
         let reason = match self.name_problem(&section.name) {

@@ -17,6 +17,8 @@ pub struct General {
     pub log_file: Option<PathBuf>,
     /// The program refuses to start when its fixed buffers come to more.
     pub memory_budget_mb: u32,
+    /// Certificates that are trusted besides the well-known ones.
+    pub ca_file: Option<PathBuf>,
     /// What a source has that does not say otherwise.
     pub lane: LaneSettings,
 }
@@ -80,6 +82,7 @@ pub fn general(reader: &mut Reader) -> General {
         log_level: reader.get(&keys::LOG_LEVEL),
         log_file: reader.get(&keys::LOG_FILE),
         memory_budget_mb: reader.get(&keys::MEMORY_BUDGET_MB),
+        ca_file: reader.get(&keys::CA_FILE),
         lane: LaneSettings::read(reader),
     }
 }

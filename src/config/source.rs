@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::keys::{self, Key, List};
 use super::reader::Reader;
 use super::script::ScriptedFault;
-use super::url::StreamUrl;
+use super::url::StreamUrls;
 use super::value::{Secret, Wrong, flag, whole};
 use crate::message::{Container, Depth};
 use crate::time::Rate;
@@ -64,7 +64,7 @@ pub enum SourceKind {
     File { path: PathBuf, pace: Pace, repeat: Repeat, faults: Vec<ScriptedFault>, format: Container, raw: Option<RawPcm> },
     Demo { seed: u64, sample_rate: Rate, channels: u8, format: Container },
     Tone { hz: f64, dbfs: f64, sample_rate: Rate, channels: u8, format: Container, pace: Pace },
-    Stream { url: StreamUrl, username: Option<String>, password: Option<Secret>, format: StreamFormat },
+    Stream { urls: StreamUrls, username: Option<String>, password: Option<Secret>, format: StreamFormat, cue_sheet: bool },
 }
 
 /// How fast samples come.
@@ -128,12 +128,6 @@ impl SourceConfig {
             | SourceKind::Tone { format, .. } => Some(format),
             SourceKind::Stream { .. } => None,
         }
-    }
-
-    /// Whether this version of the program records such a source. One that it does not is a valid part of a configuration;
-    /// the program says so and goes on with the others.
-    pub fn is_recorded(&self) -> bool {
-        self.source_type() != SourceType::Stream
     }
 
     pub fn source_type(&self) -> SourceType {
@@ -238,8 +232,8 @@ impl SourceKind {
     fn read_stream(reader: &mut Reader) -> Option<SourceKind> {
         let url = required(&keys::URL, reader);
         let (username, password) = (reader.get(&keys::USERNAME), reader.get(&keys::PASSWORD));
-        let format = reader.get(&keys::STREAM_FORMAT);
-        Some(SourceKind::Stream { url: url?, username, password, format })
+        let (format, cue_sheet) = (reader.get(&keys::STREAM_FORMAT), reader.get(&keys::CUE_SHEET));
+        Some(SourceKind::Stream { urls: url?, username, password, format, cue_sheet })
     }
 }
 

@@ -58,6 +58,30 @@ pub fn masked(url: &str) -> String {
     }
 }
 
+/// One address or several, blanks between them: the first is wanted, the others stand in for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamUrls(Vec<StreamUrl>);
+
+impl StreamUrls {
+    pub fn parse(text: &str) -> Result<StreamUrls, Wrong> {
+        text.split_whitespace().map(StreamUrl::parse).collect::<Result<Vec<_>, _>>().map(StreamUrls)
+    }
+
+    /// As they were written, user information included.
+    pub fn expose(&self) -> Vec<String> {
+        self.0.iter().map(|url| url.expose().to_owned()).collect()
+    }
+}
+
+impl fmt::Display for StreamUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, url) in self.0.iter().enumerate() {
+            write!(f, "{}{url}", if n == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&masked(&self.0))

@@ -128,6 +128,7 @@ impl Sidecar {
     /// Of a file that ended as `closing` tells.
     pub fn new(file: String, identity: &Identity, closing: &Closing, software: &str) -> Sidecar {
         let lost_frames = closing.gaps.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.lost_frames));
+        let identity = &Identity { start: closing.start.unwrap_or(identity.start), ..identity.clone() };
         Sidecar {
             schema: SCHEMA.to_owned(),
             file,
@@ -170,6 +171,7 @@ impl Sidecar {
             clock: identity.clock,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
         };
         Sidecar { end_reason: RECORDING.to_owned(), ..Sidecar::new(file, identity, &closing, software) }
     }
@@ -314,6 +316,7 @@ mod tests {
             clock: ClockState::Synced,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
         };
         Sidecar::new("2024/a.flac".into(), &identity, &closing, "soundpost 0.1.0")
     }

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn soon_at_first_then_less_often() {
         check(10, 5.0, Why::Gone, 4, "0 1500 1500 1500");
-        check(3, 1.0, Why::Gone, 6, "0 1000 1000 1000! 1000! 1000!");
+        check(3, 1.0, Why::Gone, 6, "0 1000 1000 1000 1000! 1000!");
         check(10, 0.0, Why::Gone, 3, "0 0! 0!");
     }
 

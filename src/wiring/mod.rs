@@ -3,6 +3,7 @@
 //! | actor | thread | reads | writes | when its output is full |
 //! |---|---|---|---|---|
 //! | capture (one a lane) | own, real-time | its source | tape | reads on into a spare buffer, counts, sends one gap |
+//! | capture of a stream (the cutter inside) | own | its station | the store's inbox | waits for a free block; the server holds the sound |
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
@@ -16,6 +17,7 @@ pub mod probe;
 mod proofs;
 pub mod sources;
 pub mod start;
+pub mod stations;
 pub mod storage;
 
 use std::fmt;
@@ -30,6 +32,8 @@ const BLOCK_MS: usize = 85;
 const OUT_BLOCK_MS: usize = 500;
 /// Encoded blocks of a lane: those that the store holds, and one to fill.
 const OUT_BLOCKS: usize = 6;
+/// A stream's bytes: four blocks a second at 128 kbit/s.
+const STREAM_BLOCK_BYTES: usize = 4 << 10;
 /// Markers (Start, Gap, Stop) that may stand between the blocks of a tape.
 const MARKERS: usize = 64;
 /// Messages of a lane in the store's inbox besides its blocks.
@@ -38,16 +42,35 @@ const STORE_MARKERS: usize = 32;
 pub const CAPTURE_STACK: usize = 256 << 10;
 pub const ENCODER_STACK: usize = 256 << 10;
 pub const STORE_STACK: usize = 512 << 10;
+pub const STREAM_STACK: usize = 192 << 10;
+/// Of a connection without TLS, and the bytes that are being framed.
+const STREAM_BUFFERS: usize = 56 << 10;
 const LOG_STACK: usize = 64 << 10;
 const MAIN_STACK: usize = 256 << 10; // what is used of it
+
+/// What a lane brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// As asked for, or as the device was found at start; should it settle for another later, the pool stays as it is.
+    Sound(PcmFormat, Container),
+    /// Bytes that are kept as they come, so many a second as far as can be known before they come.
+    Stream { bytes_per_second: usize },
+}
+
+impl Feed {
+    pub fn bytes_per_second(self) -> usize {
+        match self {
+            Feed::Sound(format, _) => format.bytes_per_second(),
+            Feed::Stream { bytes_per_second } => bytes_per_second,
+        }
+    }
+}
 
 /// The fixed sizes of one lane.
 #[derive(Clone, Debug)]
 pub struct LaneRow {
     pub name: Arc<str>,
-    /// As asked for, or as the device was found at start; should it settle for another later, the pool stays as it is.
-    pub format: PcmFormat,
-    pub container: Container,
+    pub feed: Feed,
     pub pcm_block_bytes: usize,
     pub pcm_blocks: usize,
     pub out_block_bytes: usize,
@@ -70,8 +93,7 @@ impl LaneRow {
         let out_block_bytes = (per_second / 1000 * OUT_BLOCK_MS).next_power_of_two().clamp(64 << 10, 1 << 20);
         LaneRow {
             name,
-            format,
-            container,
+            feed: Feed::Sound(format, container),
             pcm_block_bytes,
             pcm_blocks,
             out_block_bytes,
@@ -82,15 +104,37 @@ impl LaneRow {
         }
     }
 
-    /// How long the pool can take up sound while everything behind it stands still.
-    pub fn pool_seconds(&self) -> f64 {
-        (self.pcm_blocks * self.pcm_block_bytes) as f64 / self.format.bytes_per_second() as f64
+    /// A station: one thread, and one pool whose blocks go to the store as they are.
+    pub fn stream(name: Arc<str>, bytes_per_second: usize, pool_seconds: f64) -> LaneRow {
+        let pool_bytes = (bytes_per_second as f64 * pool_seconds.max(0.0)).ceil() as usize;
+        let out_blocks = pool_bytes.div_ceil(STREAM_BLOCK_BYTES).max(8);
+        LaneRow {
+            name,
+            feed: Feed::Stream { bytes_per_second },
+            pcm_block_bytes: 0,
+            pcm_blocks: 0,
+            out_block_bytes: STREAM_BLOCK_BYTES,
+            out_blocks,
+            tape_depth: 0,
+            store_depth: out_blocks + STORE_MARKERS,
+            encoder_bytes: 0,
+        }
     }
 
-    fn parts(&self) -> [(&'static str, String, usize); 5] {
+    /// How long the pool can take up sound while everything behind it stands still.
+    pub fn pool_seconds(&self) -> f64 {
+        let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);
+        let pool = if let Feed::Stream { .. } = self.feed { out } else { pcm };
+        pool as f64 / self.feed.bytes_per_second().max(1) as f64
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String, usize)> {
+        if let Feed::Stream { .. } = self.feed {
+            return self.stream_parts();
+        }
         let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);
         let tape = self.tape_depth * QUEUE_SLOT;
-        [
+        vec![
             ("capture", "thread and spare block".into(), CAPTURE_STACK + self.pcm_block_bytes),
             ("pool", format!("{} blocks of {} B, {:.1} s", self.pcm_blocks, self.pcm_block_bytes, self.pool_seconds()), pcm),
             ("tape", format!("{} messages", self.tape_depth), tape),
@@ -99,15 +143,18 @@ impl LaneRow {
         ]
     }
 
+    fn stream_parts(&self) -> Vec<(&'static str, String, usize)> {
+        let pool = format!("{} blocks of {} B, {:.1} s", self.out_blocks, self.out_block_bytes, self.pool_seconds());
+        vec![
+            ("capture", "thread, framing, network buffers".into(), STREAM_STACK + STREAM_BUFFERS),
+            ("pool", pool, self.out_blocks * self.out_block_bytes),
+        ]
+    }
+
     pub fn bytes(&self) -> usize {
         self.parts().iter().map(|p| p.2).sum()
     }
 }
-
-/// Measured: libFLAC's smaller buffers for two files, headers, a sidecar, a line of the log.
-const RESERVE_FLAC: usize = 192 << 10;
-const RESERVE_LANE: usize = 16 << 10;
-const RESERVE: usize = 128 << 10;
 
 /// Bytes of a message in a queue, its slot's bookkeeping included.
 const QUEUE_SLOT: usize = 96;
@@ -134,17 +181,10 @@ impl Table {
         self.lanes.iter().map(|lane| lane.store_depth).sum::<usize>() + STORE_MARKERS
     }
 
-    /// Room in the heap for what starts and ends of files need for a moment, in pieces too small to be given back.
-    pub fn reserve_bytes(&self) -> usize {
-        let of = |lane: &LaneRow| if lane.container == Container::Flac { RESERVE_FLAC } else { RESERVE_LANE };
-        RESERVE + self.lanes.iter().map(of).sum::<usize>()
-    }
-
-    fn shared(&self) -> [(&'static str, String, usize); 4] {
+    fn shared(&self) -> [(&'static str, String, usize); 3] {
         let inbox = self.inbox_depth() * QUEUE_SLOT;
         [
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
-            ("files", "heap for their starts and ends".into(), self.reserve_bytes()),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
         ]
@@ -156,7 +196,8 @@ impl Table {
     }
 
     pub fn threads(&self) -> usize {
-        self.lanes.len() * 2 + 3
+        let of = |lane: &LaneRow| if let Feed::Stream { .. } = lane.feed { 1 } else { 2 };
+        self.lanes.iter().map(of).sum::<usize>() + 3
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{LaneRow, Table, sources};
+use super::{Feed, LaneRow, Table, sources};
 use crate::config::{Config, SourceConfig};
 use crate::message::PcmFormat;
 
@@ -21,7 +21,8 @@ pub fn sized(config: &Config, table: Table) -> Table {
     let found = ask(&sources);
     let rows = sources.into_iter().zip(found).zip(&table.lanes).map(|((source, found), row)| {
         let lane = &source.lane;
-        found.map(|format| LaneRow::new(row.name.clone(), format, row.container, lane.pool_seconds, lane.flac_block_size))
+        let Feed::Sound(_, container) = row.feed else { return None };
+        found.map(|format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size))
     });
     let larger = rows.collect();
     enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000)
@@ -82,7 +83,11 @@ mod tests {
         let table = Table { lanes: wished.iter().map(|&(hz, channels)| row(hz, channels)).collect() };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);
-        let rows: Vec<_> = table.lanes.iter().map(|lane| (lane.format.rate.hz(), lane.format.channels)).collect();
+        let shape = |lane: &LaneRow| match lane.feed {
+            Feed::Sound(format, _) => (format.rate.hz(), format.channels),
+            Feed::Stream { .. } => (0, 0),
+        };
+        let rows: Vec<_> = table.lanes.iter().map(shape).collect();
         assert_eq!(rows, expected);
         assert!(table.bytes() <= budget_mb * 1_000_000);
         assert!(table.lanes.iter().all(|lane| lane.pool_seconds() >= 12.0));

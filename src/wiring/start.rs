@@ -4,11 +4,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use super::{CAPTURE_STACK, ENCODER_STACK, LaneRow, Table, sources};
+use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, sources, stations};
 use crate::actor::capture::{Capture, Lines};
 use crate::actor::encoder::{Coding, Encoder, Output};
 use crate::actor::splitter::{self, Splitter};
-use crate::config::{Config, FilenameTime, SourceConfig};
+use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
@@ -53,21 +53,24 @@ pub struct Shared {
 
 /// The row of each source that can be recorded, sized by what was asked for.
 pub fn table(config: &Config) -> Table {
-    let rows = recorded(config).filter_map(|source| {
-        let format = sources::expected_format(source)?;
-        let container = source.container()?;
-        let name = source.name.as_str().into();
-        Some(LaneRow::new(name, format, container, source.lane.pool_seconds, source.lane.flac_block_size))
-    });
-    Table { lanes: rows.collect() }
+    Table { lanes: recorded(config).filter_map(row).collect() }
+}
+
+fn row(source: &SourceConfig) -> Option<LaneRow> {
+    let (name, lane) = (source.name.as_str().into(), &source.lane);
+    if let SourceKind::Stream { format, .. } = source.kind {
+        return Some(LaneRow::stream(name, stations::bytes_per_second(format), lane.pool_seconds));
+    }
+    let (format, container) = (sources::expected_format(source)?, source.container()?);
+    Some(LaneRow::new(name, format, container, lane.pool_seconds, lane.flac_block_size))
 }
 
 /// The sources that can be recorded, in the order of the configuration.
 pub fn recorded(config: &Config) -> impl Iterator<Item = &SourceConfig> {
-    config.sources.iter().filter(|source| source.container().is_some() && sources::expected_format(source).is_some())
+    config.sources.iter().filter(|source| row(source).is_some())
 }
 
-/// Capture and encoder of every lane.
+/// Capture and encoder of every lane, or the one thread of a station.
 pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], shared: &Shared) -> Result<Vec<Seat>, String> {
     let station = Station {
         name: config.site.name.clone(),
@@ -75,12 +78,19 @@ pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], share
         longitude: config.site.position.map(|p| p.longitude),
     };
     let mut seats = Vec::new();
+    let mut agent = None;
     for (lane, ((source, row), status)) in recorded(config).zip(&table.lanes).zip(statuses).enumerate() {
+        let Feed::Sound(_, container) = row.feed else {
+            let agent = agent.get_or_insert_with(|| stations::agent(config));
+            let lane = Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?;
+            seats.push(stations::seat(lane, source, row, status, shared, agent, zone(source)?));
+            continue;
+        };
         let parts = Arc::new(Parts {
             lane: Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?,
             name: source.name.as_str().into(),
             zone: zone(source)?,
-            container: row.container,
+            container,
             coding: Coding {
                 station: station.clone(),
                 flac_level: u8::try_from(source.lane.flac_level).unwrap_or(8),
@@ -213,7 +223,7 @@ fn zone(source: &SourceConfig) -> Result<Zone, String> {
 }
 
 /// Names a run: its second for people, a random number for programs.
-fn new_session() -> Arc<str> {
+pub fn new_session() -> Arc<str> {
     let now = RealClock.look().wall;
     let random = RandomState::new().build_hasher().finish() as u32;
     let civil = civil::Civil::at(now, 0);

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{STORE_STACK, Table};
+use super::{STORE_STACK, Table, start};
 use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
-use crate::config::Config;
+use crate::config::{Config, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
 use crate::device::{Fault, FaultKind};
@@ -56,15 +56,14 @@ fn sync_ns(sync_seconds: f64) -> i64 {
 }
 
 fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Settings {
-    let recorded = config.sources.iter().filter(|s| s.container().is_some());
-    let lanes = recorded.zip(&table.lanes).zip(statuses).map(|((source, row), status)| LaneSettings {
+    let lanes = start::recorded(config).zip(&table.lanes).zip(statuses).map(|((source, row), status)| LaneSettings {
         source: source.name.as_str().into(),
         // However it is written, one folder has one lock, one gaps.csv and one list of names.
         root: real_path(&source.lane.output_directory),
         analyses: config.analysis.analyses_dir.as_deref().map(real_path),
         depth: row.store_depth,
         sync_ns: sync_ns(source.lane.sync_seconds),
-        cue: false,
+        cue: matches!(source.kind, SourceKind::Stream { cue_sheet: true, .. }),
         status: status.clone(),
     });
     // Of blocks: markers say nothing about how far the disk is behind.
@@ -76,7 +75,6 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
 mod tests {
     use super::*;
     use crate::config::Environment;
-    use crate::wiring::start;
 
     /// The lanes of three tones with these keys of their own.
     fn lanes(keys: [&str; 3]) -> Vec<LaneSettings> {

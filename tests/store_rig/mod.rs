@@ -287,6 +287,7 @@ impl Rig {
             clock: l.clock,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
         };
         self.send(ToStore::Close(lane as Lane, Box::new(closing)));
     }

@@ -39,8 +39,17 @@ impl Output {
     }
 
     /// Appends bytes that complete `frames` frames of sound; waits for a free block while the store is behind.
-    pub fn append(&mut self, mut bytes: &[u8], frames: u32, now: Mono) -> Result<(), StoreGone> {
+    pub fn append(&mut self, bytes: &[u8], frames: u32, now: Mono) -> Result<(), StoreGone> {
+        self.part(bytes, now)?;
+        self.complete(frames, now)
+    }
+
+    /// Appends bytes that complete no frame yet.
+    pub fn part(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), StoreGone> {
         while !bytes.is_empty() {
+            if self.is_full() {
+                self.flush()?;
+            }
             let mut block = match self.block.take() {
                 Some(block) => block,
                 None => {
@@ -49,16 +58,21 @@ impl Output {
                 }
             };
             bytes = &bytes[block.append(bytes)..];
-            if bytes.is_empty() {
-                block.frames += frames;
-            }
-            let full = block.len() == block.capacity();
             self.block = Some(block);
-            if full {
-                self.flush()?;
-            }
         }
-        if now.since(self.since) >= FLUSH_NS { self.flush() } else { Ok(()) }
+        Ok(())
+    }
+
+    /// The bytes appended last complete so many frames.
+    pub fn complete(&mut self, frames: u32, now: Mono) -> Result<(), StoreGone> {
+        if let Some(block) = &mut self.block {
+            block.frames += frames;
+        }
+        if self.is_full() || now.since(self.since) >= FLUSH_NS { self.flush() } else { Ok(()) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| block.len() == block.capacity())
     }
 
     /// Sends what is there.

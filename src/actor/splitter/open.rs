@@ -43,6 +43,7 @@ impl OpenFile {
             clock: self.clock,
             titles: Vec::new(),
             garbage_bytes: 0,
+            start: None,
         }
     }
 }

@@ -11,8 +11,8 @@ use super::repair::replace;
 use crate::device::disk::{Disk, read_small};
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 
-/// Finished files that are remembered for a late correction: five months of hours, or three days of minutes.
-const REMEMBERED: usize = 4_096;
+/// Finished files that are remembered for a late correction: three months of hours, or a day of minutes.
+const REMEMBERED: usize = 2_048;
 
 /// A sidecar to correct.
 pub struct Correction {
@@ -48,11 +48,11 @@ impl Correction {
 }
 
 /// Bytes of their paths in all; the oldest are forgotten beyond that.
-const PATHS_BYTES: usize = 512 << 10;
+const PATHS_BYTES: usize = 160 << 10;
 
 /// Finished files whose clock was not synced.
 ///
-/// All room is taken at the start and its pages are touched only when they are used: a small piece of memory kept for each file,
+/// All room is taken at the start: a small piece of memory kept for each file,
 /// each on a page of its own among what a file needs while it is open, would cost 4 KiB an hour.
 pub struct Unsynced {
     files: VecDeque<Remembered>,
@@ -142,11 +142,11 @@ mod tests {
     fn the_oldest_are_forgotten() {
         let mut unsynced = Unsynced::default();
         let long = "x".repeat(1_000);
-        for n in 0..5_000 {
+        for n in 0..3_000 {
             note(&mut unsynced, 0, "a", &[&format!("{long}{n}")]);
             assert!(unsynced.paths.len() <= PATHS_BYTES && unsynced.files.len() <= REMEMBERED);
         }
         let kept = unsynced.of(0, "a");
-        assert!(kept.len() > 500 && kept.last().is_some_and(|path| path.ends_with(format!("{long}4999"))));
+        assert!(kept.len() > 100 && kept.last().is_some_and(|path| path.ends_with(format!("{long}2999"))));
     }
 }

@@ -269,6 +269,7 @@ fn compose<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &Job, abo
         clock: ClockState::Unsynced,
         titles: Vec::new(),
         garbage_bytes: 0,
+        start: None,
     };
     let mut sidecar = Sidecar::new(name.to_string_lossy().into_owned(), identity, &closing, &formats.software);
     let heard: Vec<(Wall, u64, String)> = match &job.after {
