@@ -9,9 +9,11 @@ pub mod encode;
 pub mod flac;
 pub mod mend;
 pub mod metadata;
+pub mod opus;
 pub mod pcm_reader;
 pub mod sidecar;
 pub mod stream;
+pub mod vorbis;
 pub mod wav;
 
 use std::fmt;
