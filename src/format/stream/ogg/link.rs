@@ -173,7 +173,9 @@ impl Link {
         let eos = page.is(EOS);
         self.sound = Sound { packets, advance, first, hole, eos };
         let entry = packets.ended > 0 && packets.lead == Lead::Fresh;
-        let unit = Unit { bytes: page.bytes(), frames: advance - skipped, entry, new_link: !self.sounded };
+        // After a torn packet as well: no decoder may join what is before with what is behind.
+        let new_link = !self.sounded || packets.torn;
+        let unit = Unit { bytes: page.bytes(), frames: advance - skipped, entry, new_link };
         self.sounded = true;
         self.sequence = page.sequence.wrapping_add(1);
         if eos {
