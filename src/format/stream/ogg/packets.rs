@@ -158,7 +158,7 @@ mod tests {
     fn check(pages: &[(u8, &[u8], bool)], want: &[(Lead, u32, u32, bool)]) {
         let mut walk = Walk::new(Clock::Opus);
         let body = vec![31 << 3; 255 * 255];
-        let got: Vec<_> = pages.iter().map(|&(flags, lacing, hole)| {
+        let got = pages.iter().map(|&(flags, lacing, hole)| {
             let bytes = lacing.iter().map(|&b| usize::from(b)).sum();
             let found = walk.page(&page(flags, lacing, &body[..bytes]), hole);
             (found.lead, found.ended, found.frames, found.torn)

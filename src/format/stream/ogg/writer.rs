@@ -29,6 +29,8 @@ pub struct Writer {
     /// No sound of this link is in the file.
     fresh: bool,
     last: Option<Last>,
+    /// Last pages of links before this one that did not end themselves; one place is left for the last of all.
+    patches: Patches,
 }
 
 /// The last page of sound.
@@ -39,9 +41,15 @@ struct Last {
     eos: bool,
 }
 
+impl Last {
+    fn patch(&self) -> (u64, Vec<u8>) {
+        (self.at, with_eos(self.header, self.bytes).to_vec())
+    }
+}
+
 impl Writer {
     pub fn begin(framer: &Framer, sink: &mut Sink) -> Writer {
-        let mut writer = Writer { serial: 0, sequence: 0, granule: 0, at: 0, fresh: true, last: None };
+        let mut writer = Writer { serial: 0, sequence: 0, granule: 0, at: 0, fresh: true, last: None, patches: Patches::new() };
         if let Some(link) = &framer.link {
             writer.serial = link.serial;
             writer.headers(link, sink);
@@ -63,7 +71,8 @@ impl Writer {
         if self.fresh && !sound.first {
             let silent = usize::from(left_out) + link.silent_packets();
             let silent: u32 = sound.packets.first.iter().take(silent).sum();
-            advance = advance.saturating_sub(silent);
+            // A position of 0 means a header, and a page of one packet would come to it: such a file begins one frame later.
+            advance = advance.saturating_sub(silent).max(u32::from(link.silent_packets() > 0));
         }
         self.granule = self.granule.saturating_add(u64::from(advance));
         let (segments, body) = if strip { (sound.packets.lead_segments, sound.packets.lead_bytes) } else { (0, 0) };
@@ -79,12 +88,11 @@ impl Writer {
         self.fresh = false;
     }
 
-    pub fn end(self) -> Patches {
-        let mut patches = Patches::new();
+    pub fn end(mut self) -> Patches {
         if let Some(last) = self.last.filter(|last| !last.eos) {
-            let _has_room = patches.push((last.at, with_eos(last.header, last.bytes).to_vec()));
+            let _has_room = self.patches.push(last.patch());
         }
-        patches
+        self.patches
     }
 
     /// Headers may allocate.
@@ -99,12 +107,17 @@ impl Writer {
         }
     }
 
-    /// Ends the link in the file with a page without packets, where it did not end itself, and begins the next one. Numbers
-    /// of neighbours differ, as those of all streams in a file should.
+    /// Begins the next link, and ends the one before where it did not end itself: with a patch while there is room for one,
+    /// then with a page without packets, about which opusinfo alone complains. Numbers of neighbours differ, as those of all
+    /// streams in a file should.
     fn next_link(&mut self, link: &Link, sink: &mut Sink) {
-        if self.last.as_ref().is_some_and(|last| !last.eos) {
-            let granule = Some(self.granule);
-            self.page(&Page { flags: EOS, granule, serial: 0, sequence: 0, lacing: &[], body: &[] }, sink);
+        if let Some(last) = self.last.take().filter(|last| !last.eos) {
+            if self.patches.len() + 1 < self.patches.capacity() {
+                let _has_room = self.patches.push(last.patch());
+            } else {
+                let granule = Some(self.granule);
+                self.page(&Page { flags: EOS, granule, serial: 0, sequence: 0, lacing: &[], body: &[] }, sink);
+            }
         }
         self.serial = if self.serial == link.serial { link.serial.wrapping_add(1) } else { link.serial };
         (self.sequence, self.granule, self.fresh) = (0, 0, true);
