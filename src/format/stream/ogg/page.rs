@@ -129,3 +129,56 @@ fn checksum(header: &[u8; HEADER_BYTES], lacing: &[u8], body: &[u8]) -> u32 {
 fn le32(header: &[u8; HEADER_BYTES], at: usize) -> u32 {
     u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(page: &Page) -> Vec<u8> {
+        [&page.seal()[..], page.body].concat()
+    }
+
+    /// Sealed, read again, cut anywhere, spoilt anywhere, ended.
+    fn check(flags: u8, granule: Option<u64>, lacing: &[u8]) {
+        let body: Vec<u8> = (0..lacing.iter().map(|&b| usize::from(b)).sum()).map(|i: usize| (i * 7) as u8).collect();
+        let page = Page { flags, granule, serial: 0xDEAD_BEEF, sequence: 7, lacing, body: &body };
+        let bytes = whole(&page);
+        let Parse::Yes(read) = Page::parse(&bytes) else { panic!("{page:?}") };
+        assert_eq!((read.flags, read.granule, read.serial, read.sequence), (flags, granule, page.serial, page.sequence));
+        assert_eq!((read.lacing, read.body, read.bytes()), (lacing, &body[..], bytes.len()));
+        for at in (0..bytes.len()).step_by(1 + bytes.len() / 100) {
+            assert!(matches!(Page::parse(&bytes[..at]), Parse::More), "cut at {at}");
+            let mut spoilt = bytes.clone();
+            spoilt[at] ^= 0x10;
+            assert!(!matches!(Page::parse(&spoilt), Parse::Yes(_)), "spoilt at {at}");
+        }
+        let mut header = [0; HEADER_BYTES];
+        header.copy_from_slice(&bytes[..HEADER_BYTES]);
+        let ended = [&with_eos(header, bytes.len())[..], &bytes[HEADER_BYTES..]].concat();
+        assert_eq!(ended, whole(&Page { flags: flags | EOS, ..page }));
+    }
+
+    #[test]
+    fn pages() {
+        check(0, Some(0), &[]);
+        check(BOS, Some(0), &[30]);
+        check(EOS, Some(i64::MAX as u64), &[0]);
+        check(CONTINUED, None, &[255; 255]);
+        check(0, Some(1 << 40), &[255, 0, 1, 0, 254]);
+    }
+
+    #[test]
+    fn the_next_page_is_looked_for() {
+        for (bytes, at_end, want) in [
+            (&b"xOggS"[..], false, 1),
+            (b"OggSOggS", false, 4),
+            (b"xxxxOgg", false, 4),
+            (b"xxxxOgg", true, 7),
+            (b"OgO", false, 2),
+            (b"x", false, 1),
+            (b"OOggOggS", false, 4),
+        ] {
+            assert_eq!(bytes_to_next(bytes, at_end), want, "{}", bytes.escape_ascii());
+        }
+    }
+}
