@@ -2,7 +2,7 @@
 
 use super::super::Unit;
 use super::packets::{Clock, Lead, Packets, Walk};
-use super::page::{BOS, CONTINUED, EOS, HEADER_BYTES, Page};
+use super::page::{CONTINUED, EOS, HEADER_BYTES, Page};
 use crate::format::flac::{StreamInfo, parse_stream_info};
 use crate::format::{opus, vorbis};
 use crate::message::{Codec, Format};
@@ -167,9 +167,11 @@ impl Link {
                 if exact { told } else { self.advance(granule, before.filter(|_| !hole), told, first) }
             }
         };
-        let skipped = if first || self.pre_skip_left < u32::from(self.pre_skip) { advance.min(self.pre_skip_left) } else { 0 };
-        // Joined in its middle, it has no start to be skipped.
-        self.pre_skip_left = if !self.sounded && hole { 0 } else { self.pre_skip_left - skipped };
+        if !self.sounded && hole {
+            self.pre_skip_left = 0; // joined in its middle, it has no start to be skipped
+        }
+        let skipped = advance.min(self.pre_skip_left);
+        self.pre_skip_left -= skipped;
         let eos = page.is(EOS);
         self.sound = Sound { packets, advance, first, hole, eos };
         let entry = packets.ended > 0 && packets.lead == Lead::Fresh;
@@ -282,5 +284,3 @@ fn first_page_bytes(headers: &[u8]) -> usize {
     let body = headers.iter().skip(HEADER_BYTES).take(lacing).map(|&b| usize::from(b)).sum::<usize>();
     HEADER_BYTES + lacing + body
 }
-
-const _: () = assert!(BOS & (CONTINUED | EOS) == 0);
