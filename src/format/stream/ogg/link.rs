@@ -19,8 +19,6 @@ pub const FLAC_STREAMINFO_AT: usize = 17;
 pub struct Link {
     pub format: Format,
     pub serial: u32,
-    /// Frames that a decoder drops at its start; 0 for all but Opus.
-    pub pre_skip: u16,
     /// Its header pages as they came.
     pub headers: Vec<u8>,
     stage: Stage,
@@ -30,6 +28,7 @@ pub struct Link {
     granule: Option<u64>,
     /// Frames of packets on pages without a position since then.
     pending: u32,
+    /// Frames that a decoder still drops; 0 for all but the start of Opus.
     pre_skip_left: u32,
     /// A unit was found in it.
     pub sounded: bool,
@@ -95,7 +94,6 @@ impl Link {
         Some(Link {
             format,
             serial: page.serial,
-            pre_skip,
             headers: raw(page),
             stage: Stage::Headers(Headers { packet: Vec::new(), open: false, what }),
             sequence: page.sequence.wrapping_add(1),
