@@ -68,7 +68,7 @@ fn an_isr_file_has_no_problems_and_isr_values() {
     assert_eq!(config.general.log_file, Some(PathBuf::from("recorder.log")));
     match &config.sources[0].kind {
         SourceKind::Stream { urls, username: None, password: None, format: StreamFormat::Auto, cue_sheet: false } => {
-            assert_eq!(url.expose(), "http://icecast.example.com:8000/live");
+            assert_eq!(urls.expose(), ["http://icecast.example.com:8000/live"]);
         }
         other => panic!("{other:?}"),
     }
@@ -172,7 +172,7 @@ fn every_type_with_every_key() {
     let [stream, replay, demo, tone] = parsed.config.sources.as_slice() else { panic!("four sources") };
     match &stream.kind {
         SourceKind::Stream { urls, password: Some(password), format: StreamFormat::Opus, .. } => {
-            assert_eq!(url.expose(), "https://u:hunter2@radio.example.com/a#b;c");
+            assert_eq!(urls.expose(), ["https://u:hunter2@radio.example.com/a#b;c"]);
             assert_eq!(password.expose(), "p#q;r=s:t");
         }
         other => panic!("{other:?}"),
@@ -308,7 +308,7 @@ fn all_problems_at_once_and_only_that_source_is_left_out() {
             "!s.ini:5: split_minutes = abc: want minutes, more than 0 and at most 1440",
             "s.ini:6: unknown key 'chanels' in [x]: did you mean 'channels'?",
             "!s.ini:7: format = ogg: want wav or flac",
-            "!s.ini:8: url is missing: want http://host:port/path or https://",
+            "!s.ini:8: url is missing: want http://host:port/path or https://, others after a blank stand in",
             "!s.ini:10: format = wma: want auto, mp3, ogg, aac, flac or opus",
         ],
     );
@@ -424,7 +424,10 @@ fn variables_inside_values() {
     assert_eq!(lines(&parsed), [""; 0]);
     match &parsed.config.sources[0].kind {
         SourceKind::Stream { urls, password: Some(password), username: Some(username), .. } => {
-            assert_eq!((url.expose(), password.expose(), username.as_str()), ("http://h:80/a", "x ; y", "${HOST}"));
+            assert_eq!(
+                (urls.expose(), password.expose(), username.as_str()),
+                (vec!["http://h:80/a".to_owned()], "x ; y", "${HOST}")
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -13,11 +13,13 @@ pub mod icy;
 pub mod mend;
 pub mod metadata;
 pub mod mp3;
+pub mod opus;
 pub mod pcm_reader;
 pub mod playlist;
 pub mod sidecar;
 pub mod stream;
 pub mod uri;
+pub mod vorbis;
 pub mod wav;
 
 use std::fmt;

@@ -15,14 +15,9 @@ use crate::message::Container;
 pub fn mend(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
     match container {
         Container::Mp3 | Container::Aac => frames(container, file),
-        Container::Ogg | Container::Opus => ogg(file),
+        Container::Ogg | Container::Opus => super::ogg::mend(file),
         Container::Wav | Container::Flac => super::super::mend::mend(container, file),
     }
-}
-
-/// TO BE JOINED: `super::ogg::mend(file)`.
-fn ogg(_file: &dyn ReadAt) -> io::Result<Mend> {
-    Ok(Mend::Foreign("this format is not repaired"))
 }
 
 fn frames(container: Container, file: &dyn ReadAt) -> io::Result<Mend> {
@@ -83,8 +78,7 @@ pub fn verify(container: Container, reader: impl Read) -> Result<Verified, Broke
     match container {
         Container::Mp3 | Container::Aac => verify_frames(container, reader),
         Container::Flac => flac::verify(reader),
-        // TO BE JOINED: `super::ogg::verify(reader)`.
-        Container::Ogg | Container::Opus => Err(Broken::at(0, Flaw::Unsupported("this format is not verified"))),
+        Container::Ogg | Container::Opus => super::ogg::verify(reader),
         Container::Wav => Err(Broken::at(0, Flaw::Unsupported("a WAV is no stream"))),
     }
 }

@@ -1,0 +1,103 @@
+//! Ogg pages (RFC 3533) with Vorbis, Opus (RFC 7845) or FLAC (RFC 9639, 10.1) in them.
+//!
+//! The first logical stream of sound is followed; what is multiplexed with it is passed over, and when another follows it (a
+//! *chain*), that one is next. A listener of Icecast gets the header pages and then pages from anywhere in the stream, so that
+//! numbers and positions begin anywhere. A page is taken only with a right checksum.
+
+mod link;
+mod mend;
+mod packets;
+mod page;
+mod scan;
+mod verify;
+mod writer;
+
+pub use mend::mend;
+pub use verify::verify;
+pub use writer::Writer;
+
+use super::{Skipped, Step};
+use crate::message::Format;
+use link::{Link, Sound, Taken};
+use page::{BOS, Page, Parse};
+
+/// Two pages of the greatest length: one that only pretends to be one never hides the next.
+pub const WINDOW_BYTES: usize = 128 << 10;
+
+/// Streams beside the one that is followed which are remembered.
+const MAX_OTHERS: usize = 16;
+
+#[derive(Default)]
+pub struct Framer {
+    link: Option<Link>,
+    /// Their pages are no garbage.
+    others: heapless::Vec<u32, MAX_OTHERS>,
+    /// Of the last unit.
+    format: Option<Format>,
+}
+
+impl Framer {
+    pub fn step(&mut self, bytes: &[u8], at_end: bool) -> Step {
+        match Page::parse(bytes) {
+            Parse::Yes(page) => self.page(&page),
+            Parse::More if !at_end => Step::More,
+            Parse::No | Parse::More => garbage(page::bytes_to_next(bytes, at_end).min(bytes.len())),
+        }
+    }
+
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// What more is known of the last unit.
+    fn sound(&self) -> Option<Sound> {
+        self.link.as_ref().map(|link| link.sound)
+    }
+
+    fn page(&mut self, page: &Page) -> Step {
+        let bytes = page.bytes();
+        if page.is(BOS) {
+            return self.first_page(page);
+        }
+        let taken = match &mut self.link {
+            Some(link) if link.serial == page.serial => link.page(page),
+            _ if self.others.contains(&page.serial) => return Step::Skip { bytes, what: Skipped::Tag },
+            _ => Taken::Nothing,
+        };
+        match (taken, &self.link) {
+            (Taken::Header, _) => Step::Headers { bytes },
+            (Taken::Unit(unit), Some(link)) => {
+                self.format = Some(link.format);
+                Step::Unit(unit)
+            }
+            (Taken::Unit(_) | Taken::Nothing, _) => garbage(bytes),
+        }
+    }
+
+    /// First pages of streams side by side stand before all others: the first of sound is followed. One that comes later
+    /// begins a new link.
+    fn first_page(&mut self, page: &Page) -> Step {
+        let bytes = page.bytes();
+        let beside = self.link.as_ref().is_some_and(|link| link.is_only_begun() && link.serial != page.serial);
+        let link = if beside { None } else { Link::begin(page) };
+        if let Some(link) = link {
+            self.others.retain(|&serial| serial != link.serial);
+            self.link = Some(link);
+            return Step::Headers { bytes };
+        }
+        if self.link.as_ref().is_some_and(|link| link.serial == page.serial) {
+            self.link = None; // its number belongs to something else from here on
+        }
+        if !self.others.contains(&page.serial) {
+            if self.others.is_full() {
+                self.others.remove(0);
+            }
+            let _has_room = self.others.push(page.serial);
+        }
+        Step::Skip { bytes, what: Skipped::Tag }
+    }
+}
+
+fn garbage(bytes: usize) -> Step {
+    Step::Skip { bytes, what: Skipped::Garbage }
+}
