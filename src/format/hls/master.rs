@@ -122,7 +122,6 @@ fn sound(codecs: Option<&str>, has_resolution: bool) -> Sound {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::format::hls::{Playlist, parse};
 
     #[track_caller]
