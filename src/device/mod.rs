@@ -11,6 +11,7 @@ pub mod file;
 pub mod memory;
 pub mod pacer;
 pub mod sched;
+pub mod stream;
 pub mod tone;
 
 use std::fmt;
@@ -36,6 +37,8 @@ pub enum FaultKind {
     Stalled,
     /// No room; try again when there is some.
     Full,
+    /// The other side answers and refuses (password, certificate, redirects): somebody must act, here or there. Try again, seldom.
+    Refused,
     /// It will not work however often it is tried: the configuration must change.
     Config,
 }

@@ -9,13 +9,16 @@ pub mod encode;
 pub mod flac;
 pub mod fmp4;
 pub mod hls;
+pub mod icy;
 pub mod id3;
 pub mod mend;
 pub mod metadata;
 pub mod mpegts;
 pub mod pcm_reader;
+pub mod playlist;
 pub mod sidecar;
 pub mod stream;
+pub mod uri;
 pub mod wav;
 
 use std::fmt;

@@ -7,7 +7,8 @@ const HEADER_BYTES: usize = 7;
 const MAX_FRAME_BYTES: u32 = 8_191;
 
 /// Table 1.18, as ADTS numbers them.
-const RATES_HZ: [u32; 13] = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+const RATES_HZ: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// What all ADTS headers of a track have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

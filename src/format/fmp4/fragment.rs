@@ -14,6 +14,8 @@ pub struct Table {
     runs: Vec<Run>,
     sizes: Vec<u32>,
     run: usize,
+    /// Its first byte was passed.
+    in_run: bool,
     sample: usize,
     /// Bytes of the sample that were passed.
     passed: u32,
@@ -45,7 +47,7 @@ impl Table {
     pub fn clear(&mut self) {
         self.runs.clear();
         self.sizes.clear();
-        (self.run, self.sample, self.passed) = (0, 0, 0);
+        (self.run, self.in_run, self.sample, self.passed) = (0, false, 0, 0);
     }
 
     pub fn read(&mut self, moof: &[u8], moof_at: u64, track: &Track) -> Result<(), Flaw> {
@@ -102,15 +104,15 @@ impl Table {
         loop {
             let Some(run) = self.runs.get(self.run) else { return Ok(None) };
             if self.sample == run.end {
-                self.run += 1;
+                (self.run, self.in_run) = (self.run + 1, false);
                 continue;
             }
             let Some(&bytes) = self.sizes.get(self.sample) else { return Ok(None) };
-            let run_begins = self.passed == 0 && self.sample == self.run.checked_sub(1).map_or(0, |before| self.runs[before].end);
-            let skip = if run_begins {
-                run.offset.checked_sub(position).ok_or(Flaw::IllFormed("an MP4 fragment points to bytes before itself"))?
-            } else {
-                0
+            let skip = match self.in_run {
+                true => 0,
+                false => {
+                    run.offset.checked_sub(position).ok_or(Flaw::IllFormed("an MP4 fragment points to bytes before itself"))?
+                }
             };
             if bytes > 0 {
                 return Ok(Some(Unit { skip, left: bytes - self.passed, starts: self.passed == 0 }));
@@ -121,6 +123,7 @@ impl Table {
 
     /// Bytes of the sample that [`Table::unit`] named.
     pub fn pass(&mut self, bytes: u32) {
+        self.in_run = true;
         self.passed += bytes;
         if self.sizes.get(self.sample).is_some_and(|&whole| self.passed >= whole) {
             (self.sample, self.passed) = (self.sample + 1, 0);

@@ -64,7 +64,8 @@ fn mp4a(entry: &[u8]) -> Result<Coding, Flaw> {
     // QuickTime's version 1 has four more numbers.
     let fixed = if be16(entry, 8) == Some(1) { ENTRY_BYTES + 16 } else { ENTRY_BYTES };
     let esds = entry.get(fixed..).and_then(|boxes| child(boxes, b"esds")).and_then(full);
-    let (kind, config) = esds.and_then(|(_, body)| decoder(body)).ok_or(Flaw::IllFormed("the MP4 does not say how its sound is coded"))?;
+    let (kind, config) =
+        esds.and_then(|(_, body)| decoder(body)).ok_or(Flaw::IllFormed("the MP4 does not say how its sound is coded"))?;
     match kind {
         // 14496-1, table 5: MPEG-4, and MPEG-2's AAC.
         0x40 | 0x66..=0x68 => Adts::parse(config).map(Coding::Aac),

@@ -109,7 +109,9 @@ fn sound(codecs: Option<&str>, has_resolution: bool) -> Sound {
             // xHE-AAC does not fit into ADTS.
             "mp4a.40.42" => other = true,
             _ if codec.starts_with("mp4a") || codec == "mp3" => ours = true,
-            _ if ["ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "vorbis", "dts"].iter().any(|c| codec.starts_with(c)) => other = true,
+            _ if ["ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "vorbis", "dts"].iter().any(|c| codec.starts_with(c)) => {
+                other = true
+            }
             _ => pictures = true,
         }
     }
@@ -155,7 +157,10 @@ mod tests {
             "y.m3u8",
         );
         // A rendition without a playlist of its own is in the variant's.
-        check("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"|#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\",CODECS=\"avc1,mp4a.40.2\"|v", "v");
+        check(
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"|#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\",CODECS=\"avc1,mp4a.40.2\"|v",
+            "v",
+        );
     }
 
     #[test]

@@ -88,14 +88,8 @@ struct Coming<'a> {
 
 impl<'a> Media<'a> {
     pub fn parse(text: &'a str) -> Result<Media<'a>, Flaw> {
-        let mut media = Media {
-            target_ms: 0,
-            sequence: 0,
-            discontinuity_sequence: 0,
-            kind: Kind::Live,
-            ended: false,
-            segments: Vec::new(),
-        };
+        let mut media =
+            Media { target_ms: 0, sequence: 0, discontinuity_sequence: 0, kind: Kind::Live, ended: false, segments: Vec::new() };
         let (mut coming, mut map) = (Coming::default(), None);
         for line in lines(text) {
             if !line.starts_with('#') {
@@ -144,7 +138,8 @@ impl<'a> Media<'a> {
     fn push(&mut self, segment: Segment<'a>) {
         if self.segments.len() == MAX_SEGMENTS {
             let leaving = self.segments.drain(..MAX_SEGMENTS / 2);
-            self.discontinuity_sequence = leaving.fold(self.discontinuity_sequence, |n, s| n.saturating_add(s.discontinuity.into()));
+            self.discontinuity_sequence =
+                leaving.fold(self.discontinuity_sequence, |n, s| n.saturating_add(s.discontinuity.into()));
             self.sequence = self.sequence.saturating_add(MAX_SEGMENTS as u64 / 2);
         }
         self.segments.push(segment);
@@ -165,9 +160,10 @@ impl<'a> Media<'a> {
 fn parse_map(value: &str) -> Result<Map<'_>, Flaw> {
     let range = match get(value, "BYTERANGE") {
         None => None,
-        Some(text) => {
-            Some(ByteRange::parse(text, Some(0)).ok_or(Flaw::IllFormed("the byte range of the playlist's EXT-X-MAP cannot be read"))?)
-        }
+        Some(text) => Some(
+            ByteRange::parse(text, Some(0))
+                .ok_or(Flaw::IllFormed("the byte range of the playlist's EXT-X-MAP cannot be read"))?,
+        ),
     };
     let uri = get(value, "URI").ok_or(Flaw::IllFormed("an EXT-X-MAP without URI"))?;
     Ok(Map { uri, range })

@@ -47,9 +47,11 @@ fn check(packets: &[Vec<u8>], want: &str) {
         }
         let Counts { skipped_bytes, gaps, damaged } = demuxer.counts();
         let mut found = format!("{} {:?}", String::from_utf8_lossy(&out), demuxer.coding());
-        [(skipped_bytes, "skipped"), (gaps, "gaps"), (damaged, "damaged")].iter().filter(|(n, _)| *n > 0).for_each(|(n, what)| {
-            found += &format!(" {n} {what}");
-        });
+        [(skipped_bytes, "skipped"), (gaps, "gaps"), (damaged, "damaged")].iter().filter(|(n, _)| *n > 0).for_each(
+            |(n, what)| {
+                found += &format!(" {n} {what}");
+            },
+        );
         found += &demuxer.take_title().map_or(String::new(), |title| format!(" '{title}'"));
         found += &end.err().map_or(String::new(), |flaw| format!(" {flaw}"));
         assert_eq!(found, want, "in pieces of {piece}");
@@ -66,7 +68,10 @@ fn sound(counter: u8, start: bool, text: &str) -> Vec<u8> {
 fn sound_is_found() {
     let tables = || [pat(), pmt(0, &[(0x1B, 0x100), (0x0F, AAC)])];
     let [a, b] = tables();
-    check(&[a.clone(), b.clone(), sound(0, true, "one"), sound(1, false, "two"), sound(2, true, "three")], "onetwothree Some(Adts)");
+    check(
+        &[a.clone(), b.clone(), sound(0, true, "one"), sound(1, false, "two"), sound(2, true, "three")],
+        "onetwothree Some(Adts)",
+    );
     check(&[a.clone(), pmt(0, &[(0x03, AAC)]), sound(0, true, "one")], "one Some(MpegAudio)");
     check(&[sound(9, true, "early"), a.clone(), b.clone(), sound(0, false, "middle"), sound(1, true, "one")], "one Some(Adts)");
     check(&[a, b, packet(0x100, true, 0, &pes("picture", 0)), packet(AAC, true, 0, &pes("one+stuffing", 11))], "one Some(Adts)");
@@ -78,7 +83,10 @@ fn garbage_and_gaps() {
     let garbage = vec![1_u8; 77];
     check(&[garbage.clone(), a.clone(), b.clone(), sound(0, true, "one")], "one Some(Adts) 77 skipped");
     check(&[a.clone(), b.clone(), sound(0, true, "one"), sound(0, true, "one"), sound(1, false, "two")], "onetwo Some(Adts)");
-    check(&[a.clone(), b.clone(), sound(14, true, "one"), sound(15, false, "two"), sound(0, false, "three")], "onetwothree Some(Adts)");
+    check(
+        &[a.clone(), b.clone(), sound(14, true, "one"), sound(15, false, "two"), sound(0, false, "three")],
+        "onetwothree Some(Adts)",
+    );
     check(&[a.clone(), b.clone(), sound(3, true, "one"), sound(5, false, "two")], "onetwo Some(Adts) 1 gaps");
     let mut marked = sound(1, false, "two");
     marked[1] |= 0x80;
