@@ -9,6 +9,7 @@ pub mod address;
 pub mod agent;
 pub mod fake;
 mod gate;
+pub mod hls;
 mod names;
 mod refusal;
 mod wire;
