@@ -39,9 +39,11 @@ fn made(kinds: &[&str]) -> tempfile::TempDir {
             "ts" => format!("-i sound.aac -c copy {hls} -hls_segment_filename ts%d.ts ts.m3u8"),
             "mp3ts" => format!("-i sound.mp3 -c copy {hls} -hls_segment_filename mp3ts%d.ts mp3ts.m3u8"),
             "fmp4" => format!(
-                "-i sound.aac -c copy {hls} -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 -hls_segment_filename fmp4%d.m4s fmp4.m3u8"
+                "-i sound.aac -c copy -bsf:a aac_adtstoasc {hls} -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 -hls_segment_filename fmp4%d.m4s fmp4.m3u8"
             ),
-            "range" => format!("-i sound.aac -c copy {hls} -hls_segment_type fmp4 -hls_flags single_file range.m3u8"),
+            "range" => format!(
+                "-i sound.aac -c copy -bsf:a aac_adtstoasc {hls} -hls_segment_type fmp4 -hls_flags single_file range.m3u8"
+            ),
             "packed" => {
                 "-i sound.aac -c copy -f segment -segment_time 2 -segment_list packed.m3u8 -segment_format adts packed%d.aac"
                     .to_owned()
@@ -50,7 +52,7 @@ fn made(kinds: &[&str]) -> tempfile::TempDir {
                 "-f lavfi -i testsrc=s=64x48:r=10:d=11 -i sound.aac -c:v mpeg2video -c:a copy {hls} -hls_segment_filename video%d.ts video.m3u8"
             ),
             "both" => format!(
-                "-f lavfi -i testsrc=s=64x48:r=10:d=11 -i sound.aac -c:v mpeg4 -c:a copy {hls} -hls_segment_type fmp4 -hls_fmp4_init_filename both.mp4 -hls_segment_filename both%d.m4s both.m3u8"
+                "-f lavfi -i testsrc=s=64x48:r=10:d=11 -i sound.aac -c:v mpeg4 -c:a copy -bsf:a aac_adtstoasc {hls} -hls_segment_type fmp4 -hls_fmp4_init_filename both.mp4 -hls_segment_filename both%d.m4s both.m3u8"
             ),
             other => panic!("{other}"),
         };
@@ -243,7 +245,7 @@ impl Live {
 #[test]
 fn a_window_that_slides_loses_and_doubles_nothing() {
     const STEP: Duration = Duration::from_millis(200);
-    let live = Live::new(60, STEP, 6);
+    let live = Live::new(60, STEP, 14);
     let shared = Arc::clone(&live);
     let tries = Arc::new(Mutex::new(vec![0; 60]));
     let counted = Arc::clone(&tries);
@@ -252,7 +254,7 @@ fn a_window_that_slides_loses_and_doubles_nothing() {
             // Now and then a cache hands out what it had before, or nothing.
             let end = shared.now();
             return match visit.number % 11 {
-                5 => visit.send(ok(shared.list(end.saturating_sub(1).max(6), 0).as_bytes())),
+                5 => visit.send(ok(shared.list(end.saturating_sub(1).max(14), 0).as_bytes())),
                 8 => visit.send(b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
                 _ => visit.send(ok(shared.list(end, 0).as_bytes())),
             };
@@ -277,17 +279,17 @@ fn a_window_that_slides_loses_and_doubles_nothing() {
     assert_eq!(end, Ok(()));
     let tries = tries.lock().expect("no panic").clone();
     let joined = tries.iter().position(|&n| n > 0).expect("something was fetched");
-    assert_eq!(joined, 3, "three target durations before the end");
+    assert_eq!(joined, 11, "three target durations before the end");
     same("the live window", &sound, &live.segments[joined..].concat());
     for (n, tries) in tries.iter().enumerate().skip(joined) {
         assert_eq!(*tries, if [3, 5].contains(&(n % 7)) { 2 } else { 1 }, "segment {n}");
     }
-    assert_eq!(titles, ["Song 0", "Song 1", "Song 2", "Song 3", "Song 4", "Song 5"]);
+    assert_eq!(titles, ["Song 1", "Song 2", "Song 3", "Song 4", "Song 5"]);
 }
 
 #[test]
 fn a_connection_that_is_hung_up_goes_on_where_it_was() {
-    let live = Live::new(30, Duration::from_millis(200), 8);
+    let live = Live::new(40, Duration::from_millis(200), 16);
     let shared = Arc::clone(&live);
     let server = Web::serve(move |mut visit| match shared.segment(visit.path()) {
         Some((_, body)) => visit.send(ok(body)),
@@ -310,27 +312,27 @@ fn a_connection_that_is_hung_up_goes_on_where_it_was() {
         }
         station.hang_up();
     }
-    same("over many connections", &sound, &live.segments[5..].concat());
+    same("over many connections", &sound, &live.segments[13..].concat());
 }
 
 #[test]
 fn what_ends_a_connection() {
     // The server is started again while it is heard: the numbers begin at 0 and the names are others.
-    let live = Live::new(40, Duration::from_millis(200), 6);
+    let live = Live::new(40, Duration::from_millis(200), 12);
     let shared = Arc::clone(&live);
     let server = Web::serve(move |mut visit| {
         if let Some((_, body)) = shared.segment(visit.path()) {
             return visit.send(ok(body));
         }
         let end = shared.now();
-        visit.send(ok(if end < 20 { shared.list(end, 500) } else { shared.list(end, 0) }.as_bytes()))
+        visit.send(ok(if end < 24 { shared.list(end, 500) } else { shared.list(end, 0) }.as_bytes()))
     });
     let mut station = station(server.url("/live.m3u8"), &Arc::default());
     station.connect().unwrap_or_else(|fault| panic!("{fault}"));
     let (sound, _, end) = hear(&mut station, 4_096);
     let fault = end.expect_err("it counts anew");
     assert!(fault.kind == FaultKind::Retry && fault.what.contains("counts its segments anew"), "{fault:?}");
-    assert!(live.segments[3..].concat().starts_with(&sound), "whole segments up to there");
+    assert!(live.segments[9..].concat().starts_with(&sound), "whole segments up to there");
     station.connect().unwrap_or_else(|fault| panic!("{fault}"));
     let (rest, _, end) = hear(&mut station, 4_096);
     assert_eq!(end, Ok(()));
