@@ -54,9 +54,9 @@ fn text(body: &[u8]) -> Option<Title> {
         0 => bytes.iter().take_while(|&&b| b != 0).for_each(|&b| push(&mut out, char::from(b))),
         1 | 2 => {
             let little = coding == 1 && bytes.starts_with(&[0xFF, 0xFE]);
-            let unit = |pair: &[u8]| match pair {
-                &[a, b] if little => u16::from_le_bytes([a, b]),
-                &[a, b] => u16::from_be_bytes([a, b]),
+            let unit = |pair: &[u8]| match *pair {
+                [a, b] if little => u16::from_le_bytes([a, b]),
+                [a, b] => u16::from_be_bytes([a, b]),
                 _ => 0,
             };
             let units = bytes.chunks_exact(2).map(unit).filter(|&u| u != 0xFEFF).take_while(|&u| u != 0);

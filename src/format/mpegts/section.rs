@@ -68,9 +68,9 @@ fn entries(section: &[u8], table: u8) -> Option<&[u8]> {
 
 /// Of the first programme of a PAT (2.4.4.3).
 pub fn pmt_pid(section: &[u8]) -> Option<u16> {
-    let program = |four: &[u8]| match four {
-        &[0, 0, ..] => None, // the network's own table
-        &[_, _, high, low] => Some(pid(high, low)),
+    let program = |four: &[u8]| match *four {
+        [0, 0, ..] => None, // the network's own table
+        [_, _, high, low] => Some(pid(high, low)),
         _ => None,
     };
     entries(section, 0x00)?.chunks_exact(4).find_map(program)

@@ -7,90 +7,32 @@
 //! taken up where it broke off. Where sound is missing or is coded otherwise from here on, the connection ends, so that a new
 //! file begins.
 
+mod fetch;
 mod list;
 mod sound;
+mod station;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::fetch::{Open, PIECE_BYTES, map_bytes, open, patience};
 use self::list::List;
 use self::sound::{Coding, Sound};
+pub use self::station::HlsStation;
 use super::address::{Address, Auth};
-use super::agent::{Agent, Body, Client};
+use super::agent::Client;
 use super::gate::SLICE;
-use super::{Connected, Heard, Settings, Station};
+use super::{Connected, Heard};
 use crate::device::{Fault, FaultKind};
-use crate::format::hls::{ByteRange, Media};
 use crate::policy::hls::{Follower, Next};
 use crate::time::Mono;
 
-/// Read from a segment at once. Of MP4 it may become eight times as much.
-const PIECE_BYTES: usize = 2 << 10;
-/// An EXT-X-MAP is a few hundred bytes.
-const MAP_BYTES: usize = 256 << 10;
 /// A list or a segment is asked for so often before the connection ends.
 const TRIES: u32 = 3;
 /// For one list, one header, or the shortest segment.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// A station whose addresses are HLS playlists.
-pub struct HlsStation {
-    client: Client,
-    auth: Option<Auth>,
-    urls: Vec<String>,
-    /// The address that was connected last, and what is known of it.
-    on: Option<(usize, Hls)>,
-}
-
-impl HlsStation {
-    /// `stop`: as for [`Radio`](super::Radio).
-    pub fn new(agent: &Agent, settings: Settings, stop: Arc<AtomicBool>) -> HlsStation {
-        let Settings { urls, username, password } = settings;
-        let given = username.is_some() || password.is_some();
-        let auth = given.then(|| Auth::new(username.unwrap_or_default(), password.unwrap_or_default()));
-        HlsStation { client: agent.client(stop), urls, auth, on: None }
-    }
-}
-
-impl Station for HlsStation {
-    fn connect(&mut self) -> Result<Connected, Fault> {
-        let mut failure = None;
-        for (n, url) in self.urls.iter().enumerate() {
-            // What is known of the last one holds until another one has brought sound.
-            let mut other = None;
-            let hls = match &mut self.on {
-                Some((on, hls)) if *on == n => hls,
-                _ => other.insert(Hls::new(url, self.auth.as_ref())),
-            };
-            match hls.connect(&self.client) {
-                Ok(connected) => {
-                    self.on = other.map(|hls| (n, hls)).or_else(|| self.on.take());
-                    return Ok(connected);
-                }
-                Err(fault) => failure = failure.or(Some(fault)),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Fault::new(FaultKind::Config, "no url to connect to")))
-    }
-
-    fn read(&mut self, space: &mut [u8]) -> Result<Heard, Fault> {
-        let Some((_, hls)) = &mut self.on else { return Ok(Heard::End) };
-        let heard = hls.read(&self.client, space);
-        if !matches!(heard, Ok(Heard::Bytes(_) | Heard::Title(_))) {
-            self.hang_up();
-        }
-        heard
-    }
-
-    fn hang_up(&mut self) {
-        if let Some((_, hls)) = &mut self.on {
-            hls.hang_up();
-        }
-    }
-}
 
 /// One playlist that is followed, from connection to connection.
 pub struct Hls {
@@ -110,17 +52,6 @@ pub struct Hls {
     ready: VecDeque<u8>,
     title: Option<Arc<str>>,
     said: Option<Arc<str>>,
-}
-
-/// A segment that is being fetched.
-struct Open {
-    body: Body,
-    number: u64,
-    /// Bytes of the answer that stand before what is wanted.
-    skip: u64,
-    /// Bytes of the byte range that are still to come.
-    left: Option<u64>,
-    taken: u64,
 }
 
 impl Hls {
@@ -366,32 +297,6 @@ impl Hls {
     }
 }
 
-impl Open {
-    /// Fewer bytes than there is space for: the segment is whole.
-    fn fill(&mut self, space: &mut [u8]) -> Result<usize, Fault> {
-        let mut have = 0;
-        let mut dust = [0; 1_024];
-        while self.skip > 0 {
-            let most = usize::try_from(self.skip).map_or(dust.len(), |skip| skip.min(dust.len()));
-            match self.body.read(&mut dust[..most])? {
-                0 => return Ok(0),
-                n => self.skip -= n as u64, // no more than was asked for
-            }
-        }
-        while have < space.len() {
-            let room = space.len() - have;
-            let most = self.left.map_or(room, |left| usize::try_from(left).map_or(room, |left| left.min(room)));
-            let n = if most == 0 { 0 } else { self.body.read(&mut space[have..have + most])? };
-            if n == 0 {
-                break;
-            }
-            have += n;
-            self.left = self.left.map(|left| left.saturating_sub(n as u64));
-        }
-        Ok(have)
-    }
-}
-
 enum Step {
     On,
     Ended,
@@ -415,32 +320,4 @@ fn retry(what: impl Into<String>) -> Fault {
 
 fn refused(address: &Address, what: impl std::fmt::Display) -> Failed {
     Failed::Final(Fault::new(FaultKind::Refused, format!("{address}: {what}")))
-}
-
-/// A segment that takes longer than this never comes in time.
-fn patience(media: &Media) -> Duration {
-    PATIENCE.max(Duration::from_millis(u64::from(media.target_ms) * 3))
-}
-
-/// The answer, and how many bytes of it stand before the range: servers may give all.
-fn open(client: &Client, address: &Address, range: Option<ByteRange>) -> Result<(Body, u64), Fault> {
-    let asked = range.map(|range| (range.from, range.from.saturating_add(range.bytes.max(1) - 1)));
-    let body = client.open(&address.url, address.auth.as_ref(), asked)?;
-    let is_part = body.header("content-range").is_some();
-    Ok((body, range.filter(|_| !is_part).map_or(0, |range| range.from)))
-}
-
-fn map_bytes(client: &Client, address: &Address, range: Option<ByteRange>) -> Result<Vec<u8>, Fault> {
-    let (body, skip) = open(client, address, range)?;
-    let left = Some(range.map_or(MAP_BYTES as u64, |range| range.bytes.min(MAP_BYTES as u64)));
-    let mut open = Open { body, number: 0, skip, left, taken: 0 };
-    let mut bytes = Vec::new();
-    loop {
-        let mut space = [0; PIECE_BYTES];
-        let n = open.fill(&mut space)?;
-        bytes.extend_from_slice(space.get(..n).unwrap_or_default());
-        if n < PIECE_BYTES {
-            return Ok(bytes);
-        }
-    }
 }
