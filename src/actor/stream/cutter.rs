@@ -131,6 +131,7 @@ impl Cutter {
         let on_air = run.lead.mono_of(run.frames);
         let settled = !run.settled && look.mono.since(run.began) >= SETTLED_NS;
         run.settled |= settled;
+        let boundary = self.file.as_ref().and_then(|file| file.boundary);
         let cause = match &self.file {
             None => None,
             Some(file) if file.format != format || unit.new_link => Some(Cause::Changed),
@@ -147,7 +148,7 @@ impl Cutter {
             before.correct = Some((session, step.by_ns));
         }
         if self.file.is_none() {
-            before.open = self.open(on_air);
+            before.open = self.open(on_air, boundary.filter(|_| cause == Some(Cause::Split)));
             if let Some(gap) = self.skipped(on_air) {
                 let _ = before.lost.push(gap); // the second of two
             }
@@ -223,7 +224,7 @@ impl Cutter {
         file.frames > 0 && late_ns >= 0 && (unit.entry || forced)
     }
 
-    fn open(&mut self, on_air: Mono) -> Option<Box<NewFile>> {
+    fn open(&mut self, on_air: Mono, due: Option<Wall>) -> Option<Box<NewFile>> {
         let run = self.run.as_ref()?;
         let start = self.offset.wall_of(on_air);
         // A clock beyond the last year that can be counted has no boundaries.
@@ -240,7 +241,7 @@ impl Cutter {
             garbage_bytes: 0,
             prepared: false,
         });
-        self.plan(start, run.frames)
+        self.plan(start, run.frames, due.filter(|&due| start.since(due) < NAME_NS))
     }
 
     fn prepare(&mut self, on_air: Mono) -> Option<Box<NewFile>> {
@@ -249,13 +250,13 @@ impl Cutter {
             return None;
         }
         self.file.as_mut()?.prepared = true;
-        self.plan(boundary, 0)
+        self.plan(boundary, 0, None)
     }
 
-    fn plan(&self, start: Wall, first_frame: u64) -> Option<Box<NewFile>> {
+    /// `due`: the boundary that it stands for.
+    fn plan(&self, start: Wall, first_frame: u64, due: Option<Wall>) -> Option<Box<NewFile>> {
         let run = self.run.as_ref()?;
-        let named = self.boundaries.next_after(start.plus_ns(-NAME_NS));
-        let named = if named <= start { named } else { start };
+        let named = due.unwrap_or(start);
         let identity = Identity {
             source: self.source.clone(),
             session: run.session.clone(),

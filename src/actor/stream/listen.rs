@@ -155,7 +155,8 @@ impl StreamLane {
             match framer.step(ear.window.unread(), at_end) {
                 Step::More => break,
                 Step::Skip { bytes, what } => {
-                    if what == Skipped::Garbage {
+                    // Before the first unit that is only the rest of one whose start was missed.
+                    if what == Skipped::Garbage && ear.format.is_some() {
                         self.skip(bytes);
                     }
                     ear.window.pass(bytes);

@@ -9,6 +9,7 @@ pub mod address;
 pub mod agent;
 pub mod fake;
 mod gate;
+pub mod hls;
 mod names;
 mod refusal;
 mod wire;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use self::address::Auth;
 pub use self::agent::{Agent, Body, Client, Fetched, Limits, Options};
 pub use self::fake::{Act, FakeStation};
+use self::hls::Hls;
 pub use self::wire::BUFFER_BYTES;
 use crate::device::{Fault, FaultKind};
 use crate::format::icy::{self, Deinterleaver, Step};
@@ -81,6 +83,8 @@ pub struct Radio {
     urls: Vec<String>,
     auth: Option<Auth>,
     on: Option<On>,
+    /// An address that led to HLS, and how far it has been followed: kept from connection to connection.
+    hls: Option<(String, Box<Hls>)>,
 }
 
 /// A connection that brings sound.
@@ -96,6 +100,7 @@ type First = heapless::Vec<u8, SNIFF_BYTES>;
 /// What an address led to.
 enum Found {
     Sound(Box<On>, Connected),
+    Hls(Connected),
     List(Vec<String>),
 }
 
@@ -105,10 +110,13 @@ impl Radio {
         let Settings { urls, username, password } = settings;
         let given = username.is_some() || password.is_some();
         let auth = given.then(|| Auth::new(username.unwrap_or_default(), password.unwrap_or_default()));
-        Radio { client: agent.client(stop), urls, auth, on: None }
+        Radio { client: agent.client(stop), urls, auth, on: None, hls: None }
     }
 
-    fn try_one(&self, url: &str) -> Result<Found, Fault> {
+    fn try_one(&mut self, url: &str) -> Result<Found, Fault> {
+        if let Some((_, hls)) = self.hls.as_mut().filter(|(known, _)| known == url) {
+            return hls.connect(&self.client).map(Found::Hls);
+        }
         let mut body = self.client.listen(url, self.auth.as_ref())?;
         let content_type = body.content_type();
         let mut first = First::new();
@@ -118,7 +126,10 @@ impl Radio {
                 let shown = body.shown();
                 let list = body.whole(first.to_vec(), playlist::MAX_BYTES)?;
                 return match playlist::read(kind, &list.bytes, &list.final_url) {
-                    Playlist::Hls => Err(Fault::new(FaultKind::Config, format!("{shown}: HLS is not supported yet"))),
+                    Playlist::Hls => {
+                        let (_, hls) = self.hls.insert((url.to_owned(), Box::new(Hls::new(url, self.auth.as_ref()))));
+                        hls.connect(&self.client).map(Found::Hls)
+                    }
                     Playlist::Entries(urls) if urls.is_empty() => {
                         Err(Fault::new(FaultKind::Refused, format!("{shown}: is a playlist without an address in it")))
                     }
@@ -176,6 +187,7 @@ impl Station for Radio {
                     self.on = Some(*on);
                     return Ok(connected);
                 }
+                Ok(Found::Hls(connected)) => return Ok(connected),
                 Ok(Found::List(_)) if depth >= MAX_DEPTH => {
                     failures.push(Fault::new(FaultKind::Refused, "a playlist leads to playlists only, more than three deep"));
                 }
@@ -190,8 +202,11 @@ impl Station for Radio {
     }
 
     fn read(&mut self, space: &mut [u8]) -> Result<Heard, Fault> {
-        let Some(on) = &mut self.on else { return Ok(Heard::End) };
-        let heard = on.read(space);
+        let heard = match (&mut self.on, &mut self.hls) {
+            (Some(on), _) => on.read(space),
+            (None, Some((_, hls))) => hls.read(&self.client, space),
+            (None, None) => Ok(Heard::End),
+        };
         if !matches!(heard, Ok(Heard::Bytes(_) | Heard::Title(_))) {
             self.hang_up();
         }
@@ -200,6 +215,9 @@ impl Station for Radio {
 
     fn hang_up(&mut self) {
         self.on = None;
+        if let Some((_, hls)) = &mut self.hls {
+            hls.hang_up();
+        }
     }
 }
 
