@@ -38,6 +38,8 @@ const STREAM_BLOCK_BYTES: usize = 4 << 10;
 const MARKERS: usize = 64;
 /// Messages of a lane in the store's inbox besides its blocks.
 const STORE_MARKERS: usize = 32;
+/// A station ends few files within what its pool holds.
+const STREAM_MARKERS: usize = 12;
 
 pub const CAPTURE_STACK: usize = 256 << 10;
 pub const ENCODER_STACK: usize = 256 << 10;
@@ -116,7 +118,7 @@ impl LaneRow {
             out_block_bytes: STREAM_BLOCK_BYTES,
             out_blocks,
             tape_depth: 0,
-            store_depth: out_blocks + STORE_MARKERS,
+            store_depth: out_blocks + STREAM_MARKERS,
             encoder_bytes: 0,
         }
     }

@@ -44,9 +44,10 @@ pub struct Machine<D: Disk> {
     ended: Vec<bool>,
 }
 
-/// What the disk did not take yet.
+/// What the disk did not take yet. Its room is taken in one piece when the disk is first in trouble.
 struct Queue {
     waiting: VecDeque<ToStore>,
+    depth: usize,
     trouble: Option<Trouble>,
 }
 
@@ -68,7 +69,7 @@ enum Doing {
 impl<D: Disk> Machine<D> {
     /// Takes the folders and finds what is to be repaired. A folder that cannot be opened is a line in the answer; it is tried again.
     pub fn new(disk: D, settings: Settings) -> (Machine<D>, Vec<Fault>) {
-        let queue = |depth: usize| Queue { waiting: VecDeque::with_capacity(depth), trouble: None };
+        let queue = |depth: usize| Queue { waiting: VecDeque::new(), depth, trouble: None };
         let queues = settings.lanes.iter().map(|lane| queue(lane.depth)).collect();
         let lanes = settings.lanes.len();
         let inbox_depth = settings.inbox_depth;
@@ -234,7 +235,12 @@ impl<D: Disk> Machine<D> {
             // What only makes a later message faster is not worth keeping.
             match self.hand.pop_front() {
                 Some(ToStore::Prepare(..)) | None => {}
-                Some(message) => queue.waiting.push_back(message),
+                Some(message) => {
+                    if queue.waiting.capacity() == 0 {
+                        queue.waiting.reserve_exact(queue.depth);
+                    }
+                    queue.waiting.push_back(message);
+                }
             }
         }
     }

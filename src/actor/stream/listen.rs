@@ -14,7 +14,7 @@ use crate::status::State;
 use crate::time::Look;
 
 /// Bytes of one read at most.
-const READ_BYTES: usize = 8 << 10;
+const READ_BYTES: usize = 4 << 10;
 /// Sound for so long ends an alarm.
 const CALM: Duration = Duration::from_secs(10);
 

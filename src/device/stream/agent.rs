@@ -24,7 +24,7 @@ use super::address::{Address, Auth};
 use super::gate::{Gate, Halt, Waiting};
 use super::names::{Names, NotFound};
 use super::refusal;
-use super::wire::{BUFFER_BYTES, Line, Socket, raised};
+use super::wire::{BUFFER_BYTES, Line, REQUEST_BYTES, Socket, raised};
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::format::icy::readable;
@@ -107,7 +107,7 @@ impl Agent {
             .user_agent(concat!("soundpost/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("")
             .input_buffer_size(BUFFER_BYTES)
-            .output_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(REQUEST_BYTES)
             .max_response_header_size(MAX_HEADER_BYTES)
             .max_idle_connections(1)
             .timeout_resolve(Some(limits.resolve))

@@ -19,7 +19,10 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport}
 use super::gate::{Halt, SLICE, Waiting};
 
 /// ureq's default is eight times as much in each direction.
-pub const BUFFER_BYTES: usize = 16 << 10;
+/// A little below 16 KiB, so that it fits four pages with what the heap adds.
+pub const BUFFER_BYTES: usize = (16 << 10) - 64;
+/// Requests are short.
+pub const REQUEST_BYTES: usize = (4 << 10) - 64;
 /// A wait without a limit of its own; `Waiting` ends it.
 const NO_LIMIT: Duration = Duration::from_secs(86_400);
 
@@ -132,7 +135,7 @@ const HTTP: &[u8] = b"HTTP/1.0 ";
 impl Line {
     pub fn plain(socket: Socket) -> Line {
         let opening = Opening::Unsure { held: [0; 4], count: 0 };
-        Line { socket, tls: None, buffers: LazyBuffers::new(BUFFER_BYTES, BUFFER_BYTES), opening }
+        Line { socket, tls: None, buffers: LazyBuffers::new(BUFFER_BYTES, REQUEST_BYTES), opening }
     }
 
     /// Shakes hands within the socket's present limit.

@@ -7,7 +7,8 @@ use crate::message::{Codec, Format};
 use crate::time::Rate;
 
 /// Three of the longest frames and the header of a fourth.
-pub const WINDOW_BYTES: usize = 32 << 10;
+/// Two of the longest frames (8,191 bytes) and the header behind them, with room to spare.
+pub const WINDOW_BYTES: usize = 20_000;
 
 impl sync::Header for Header {
     const BYTES: usize = HEADER_BYTES;

@@ -9,8 +9,8 @@ use super::{Sink, Skipped, Step, Unit};
 use crate::message::{Codec, Format};
 use crate::time::Rate;
 
-/// Three frames and the header of a fourth are far less.
-pub const WINDOW_BYTES: usize = 32 << 10;
+/// Two of the longest frames (1,441 bytes) and the header behind them, with room to spare.
+pub const WINDOW_BYTES: usize = 8_000;
 
 impl sync::Header for Header {
     const BYTES: usize = HEADER_BYTES;
