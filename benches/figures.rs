@@ -12,16 +12,21 @@ mod process;
 mod sound;
 #[path = "figures/speed.rs"]
 mod speed;
+#[path = "figures/stations.rs"]
+mod stations;
+#[path = "../tests/common/web.rs"]
+mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 6] = [
+    let figures: [(&str, fn()); 7] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
         ("memory", memory::against_arecord_and_ffmpeg),
         ("growth", memory::growth_over_a_day),
         ("cards", memory::two_cards_and_sixteen_lanes),
+        ("stations", stations::stations),
     ];
     for (name, figure) in figures {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

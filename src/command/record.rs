@@ -107,7 +107,7 @@ fn summarise(table: &Table, statuses: &[Arc<LaneStatus>]) {
             status.gaps.load(Relaxed),
             status.xruns.load(Relaxed),
             status.blocks_used_max.load(Relaxed),
-            lane.pcm_blocks,
+            lane.pool_blocks(),
             status.write_max_us.load(Relaxed) / 1_000,
             status.sync_max_us.load(Relaxed) / 1_000,
         );

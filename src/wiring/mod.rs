@@ -123,6 +123,11 @@ impl LaneRow {
         }
     }
 
+    /// Blocks that take up what the store is behind by.
+    pub fn pool_blocks(&self) -> usize {
+        if let Feed::Stream { .. } = self.feed { self.out_blocks } else { self.pcm_blocks }
+    }
+
     /// How long the pool can take up sound while everything behind it stands still.
     pub fn pool_seconds(&self) -> f64 {
         let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);

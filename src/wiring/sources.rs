@@ -94,7 +94,7 @@ fn raw_format(raw: RawPcm) -> PcmFormat {
 fn usual(depth: Depth) -> PcmFormat {
     const USUAL: Rate = match Rate::new(48_000) {
         Some(rate) => rate,
-        None => unreachable!(),
+        None => unreachable!(), // 48,000 is a rate: the compiler has evaluated this
     };
     PcmFormat { rate: USUAL, channels: 2, depth }
 }

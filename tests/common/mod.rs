@@ -155,7 +155,8 @@ impl Drop for Recorder {
 pub fn recordings(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(folder, &mut found);
-    found.retain(|p| p.extension().is_some_and(|e| e == "flac" || e == "wav"));
+    let kinds = ["flac", "wav", "mp3", "aac", "ogg", "opus"];
+    found.retain(|p| p.extension().is_some_and(|e| kinds.iter().any(|kind| e == *kind)));
     found.sort();
     found
 }

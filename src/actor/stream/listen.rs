@@ -197,6 +197,9 @@ impl StreamLane {
         sent?;
         self.output.complete(unit.frames, now)?;
         self.cutter.wrote(unit);
+        let pool = &self.output.pool;
+        let used = u32::try_from(pool.blocks().saturating_sub(pool.free())).unwrap_or(u32::MAX);
+        self.status.blocks_used_max.fetch_max(used, Relaxed);
         self.status.frames_captured.fetch_add(u64::from(unit.frames), Relaxed);
         ear.last_unit = Instant::now();
         if self.status.alarm.load(Relaxed) && ear.began.elapsed() >= CALM {
