@@ -193,11 +193,20 @@ fn a_second_recorder_on_the_same_folder_is_refused() {
 }
 
 #[test]
-fn a_stream_of_isr_is_left_out_and_said() {
+fn a_station_that_nobody_answers_for_keeps_nobody_from_recording() {
     let place = Place::new();
-    let stream = "[radio]\ntype = stream\nurl = http://127.0.0.1:9/live\nformat = auto\n";
-    let log = log_of(&place, "", &(good(&place) + stream));
-    assert_one_line(&log, &["WARNING", "[radio]", "stream"]);
+    let stream = "[radio]\ntype = stream\nurl = http://user:hunter2@127.0.0.1:9/live\nformat = auto\n";
+    let config = place.config("", &(good(&place) + stream));
+    let mut recorder = Recorder::start(&config, &[]);
+    let line = recorder.wait_for("[radio]", Duration::from_secs(20));
+    assert!(line.contains("127.0.0.1:9/live") && line.contains("failure 1, next attempt in"), "{line}");
+    if !recorder.log.iter().any(|line| line.contains("[good] recorded")) {
+        recorder.wait_for("[good] recorded", Duration::from_secs(30));
+    }
+    recorder.signal("TERM");
+    assert!(recorder.wait(Duration::from_secs(6)).success());
+    assert_eq!(recordings(&place.recordings().join("good")).len(), 1);
+    assert!(!recorder.log.join("").contains("hunter2"), "{}", recorder.log.join("\n"));
 }
 
 #[test]
