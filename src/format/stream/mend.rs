@@ -155,6 +155,11 @@ mod tests {
         check(&[made, back, plain], Some((1_251, 2_304, true)));
         check(&[made, plain, plain], Some((1_251, 3_456, true)));
         check(&[&plain[..400]], None);
+        // A single frame of another kind before a tag, which is cut off: it would not be kept without it either.
+        let mut other = vec![0; 192];
+        other[..4].copy_from_slice(&[0xFF, 0xFB, 0x54, 0]);
+        check(&[plain, back, &other, b"TAG", &[0; 125]], Some((834, 2_304, false)));
+        check(&[plain, back, &other, &other, b"TAG", &[0; 125]], Some((1_218, 4_608, true)));
         check(&[made], None);
     }
 }
