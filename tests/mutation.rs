@@ -1,19 +1,23 @@
-//! Spoilt configurations, WAVs, FLACs and sidecars: never a panic, never much memory, and whatever repair keeps can be decoded.
+//! Spoilt configurations, WAVs, FLACs, sidecars, and whatever servers send: never a panic, never much memory, whatever repair
+//! keeps can be decoded, and what must hold for any bytes does (`rules`).
 //!
 //! Each loop has a core of rounds that are the same on every machine, and goes on with new ones until its time is over. Each
 //! round has a seed of its own, which a failure shows; `SOUNDPOST_SEED=… cargo test --test mutation` runs that round alone.
 
 mod format_files;
+mod rules;
 
 use std::io::Cursor;
 use std::time::{Duration, Instant, SystemTime};
 
 use format_files::{Dice, flac, identity, shape, sound, wav};
+use rules::Left;
 use soundpost::config::{self, Config, Environment};
 use soundpost::format::crc::crc16;
 use soundpost::format::mend::{Mend, mend};
 use soundpost::format::pcm_reader::PcmReader;
 use soundpost::format::sidecar::{SCHEMA, Sidecar};
+use soundpost::format::stream::Framing;
 use soundpost::format::{Md5, flac as ours, wav as our_wav};
 use soundpost::message::{Container, Depth};
 
@@ -21,18 +25,12 @@ use soundpost::message::{Container, Depth};
 const ROUNDS: u64 = 60_000;
 /// … (each of a configuration takes most of a millisecond) …
 const INI_ROUNDS: u64 = 10_000;
-/// … and how long new ones follow, for each of the four loops.
+/// … (one of a stream, which is cut and mended several times, still longer) …
+const STREAM_ROUNDS: u64 = 3_000;
+/// … and how long new ones follow, for each of the seven loops.
 const LOOP_TIME: Duration = Duration::from_secs(20);
-/// Growth of the whole process over all rounds; four threads of tests run at the same time.
+/// Growth of the whole process over all rounds; the threads of all tests run at the same time.
 const MEMORY_KB: u64 = 64 << 10;
-
-/// What was left of a spoilt file.
-enum Left {
-    Nothing,
-    Whole,
-    /// Damage whose checksum is right, as one in 65,536 is, so that nothing but decoding shows it.
-    Chance,
-}
 
 /// Runs the core and then more until the time is over; each round gets dice of its own, and says what was left.
 fn rounds(name: &str, core: u64, round: impl Fn(&mut Dice) -> Left + std::panic::RefUnwindSafe) {
@@ -237,6 +235,44 @@ fn spoilt_sidecars() {
         assert_eq!(Sidecar::read(&written).map(|again| again.write()), Ok(written), "read again");
         Left::Whole
     });
+}
+
+/// Bytes of one kind, and what must hold for them.
+type Rule = (&'static str, fn(&[u8]) -> Left);
+
+/// One of these kinds a round, spoilt.
+fn check_rules(name: &str, core: u64, rules: &[Rule]) {
+    let seeds: Vec<_> = rules.iter().map(|(folder, rule)| (files_in(&format!("tests/data/{folder}")), rule)).collect();
+    rounds(name, core, |dice| {
+        let (seeds, rule) = &seeds[dice.below(seeds.len())];
+        rule(&mutate(dice, seeds))
+    });
+}
+
+#[test]
+fn spoilt_streams() {
+    check_rules(
+        "streams",
+        STREAM_ROUNDS,
+        &[
+            ("ogg", |bytes| rules::stream(Framing::Ogg, bytes)),
+            ("ogg", |bytes| rules::stream(Framing::Ogg, &rules::ogg_with_right_checksums(bytes))),
+            ("mp3", |bytes| rules::stream(Framing::Mp3, bytes)),
+            ("adts", |bytes| rules::stream(Framing::Adts, bytes)),
+            ("flac_stream", |bytes| rules::stream(Framing::Flac, bytes)),
+            ("sniff", rules::sniff),
+        ],
+    );
+}
+
+#[test]
+fn spoilt_containers() {
+    check_rules("containers", ROUNDS, &[("mpegts", rules::mpegts), ("fmp4", rules::fmp4), ("id3", rules::id3)]);
+}
+
+#[test]
+fn spoilt_texts() {
+    check_rules("texts", ROUNDS, &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls)]);
 }
 
 /// Spoilt coded frames with checksums that hold: what reaches the decoder then, nothing else ever sees.

@@ -95,15 +95,16 @@ impl<H: Header> Sync<H> {
         match followers(&header, bytes, wanted) {
             // A frame that is cut off by the end is none.
             Followers::Cut if at_end => Verdict::No,
-            // One is enough at the end, but not for a change.
-            Followers::Ended(found) if at_end => {
+            // One is enough at the end, but not for a change. A tag ends a stream as well.
+            Followers::Ended(_) if !at_end => Verdict::More,
+            Followers::Ended(found) | Followers::Tag(found) => {
                 if found + 1 >= wanted {
                     Verdict::Yes(header)
                 } else {
                     Verdict::No
                 }
             }
-            Followers::Cut | Followers::Ended(_) => Verdict::More,
+            Followers::Cut => Verdict::More,
             Followers::All => Verdict::Yes(header),
             Followers::Not if known == Some(true) && self.in_step => self.judge_last(header, bytes, at_end),
             Followers::Not => Verdict::No,
@@ -120,7 +121,11 @@ impl<H: Header> Sync<H> {
         let begins_at = |at: usize| {
             let rest = bytes.get(at..).unwrap_or(&[]);
             let next = H::parse(rest).filter(|next| next.alike(&header));
-            next.is_some_and(|next| matches!(followers(&next, rest, 1), Followers::All))
+            next.is_some_and(|next| match followers(&next, rest, 1) {
+                Followers::All | Followers::Tag(_) => true,
+                Followers::Ended(_) => at_end,
+                Followers::Not | Followers::Cut => false,
+            })
         };
         if (1..own).any(begins_at) { Verdict::No } else { Verdict::Yes(header) }
     }
@@ -128,8 +133,10 @@ impl<H: Header> Sync<H> {
 
 /// What stands behind a frame.
 enum Followers {
-    /// As many frames of its kind as wanted, or a tag.
+    /// As many frames of its kind as wanted.
     All,
+    /// A tag after so many.
+    Tag(usize),
     Not,
     /// The bytes end before it does.
     Cut,
@@ -147,7 +154,7 @@ fn followers<H: Header>(header: &H, bytes: &[u8], wanted: usize) -> Followers {
         };
         match (H::parse(rest), tag(rest)) {
             (Some(next), _) if next.alike(header) => at += next.frame_bytes(),
-            (_, Tag::Yes(_)) => return Followers::All,
+            (_, Tag::Yes(_)) => return Followers::Tag(found),
             (_, Tag::More) => return Followers::Ended(found),
             (None, Tag::No) if rest.len() < H::BYTES => return Followers::Ended(found),
             (_, Tag::No) => return Followers::Not,
