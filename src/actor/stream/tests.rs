@@ -48,7 +48,7 @@ fn connect() -> Step {
 
 /// `count` frames of MPEG-2.5, 8 kHz mono, 8 kbit/s: 72 ms and 72 bytes each. `reach`: what each needs of those before it.
 fn frames(count: usize, reach: u8) -> Vec<u8> {
-    let mut frame = vec![b'.'; 72];
+    let mut frame = [b'.'; 72];
     frame[..4].copy_from_slice(&[0xFF, 0xE3, 0x18, 0xC4]);
     frame[4..13].fill(0);
     frame[4] = reach;
@@ -325,18 +325,16 @@ fn an_outage_at_the_end_is_told() {
 
 #[test]
 fn another_format_begins_a_file() {
-    let mut other = vec![b'.'; 144];
+    let mut other = [0; 24];
     other[..4].copy_from_slice(&[0xFF, 0xF3, 0x14, 0xC4]); // MPEG-2, 24 kHz, 8 kbit/s: 24 bytes, 24 ms
-    other[4..].fill(0);
-    let frame = &other[..24];
     check(
         10.0,
         true,
         all([
             vec![connect()],
             live(3),
-            vec![on(1.0), A(Act::Bytes(frame.repeat(42)))],
-            vec![on(1.0), A(Act::Bytes(frame.repeat(42)))],
+            vec![on(1.0), A(Act::Bytes(other.repeat(42)))],
+            vec![on(1.0), A(Act::Bytes(other.repeat(42)))],
         ]),
         &[
             "open 000010 at 10.94 frame 0 synced",
