@@ -31,8 +31,8 @@ fmt: ## formatting, checked
 bench: setup ## the figures, each beside a peer in the same run (about 15 minutes)
 	$(CARGO) bench --locked --bench figures
 
-soak: setup ## the long ones: 200 kills, hours of sound (about 30 minutes)
-	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak -- --nocapture
+soak: setup ## the long ones: 200 kills twice, 4,000 faults of stations, hours of sound (about 45 minutes)
+	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak --test station_faults --test station_kills -- --nocapture
 
 fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; begins with tests/data and what was found before
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked

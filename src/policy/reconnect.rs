@@ -1,9 +1,10 @@
 //! When to connect again to a station that is gone or refuses.
 //!
 //! A station that was there a moment ago is most likely back in a moment, and every second costs sound: for a minute it is
-//! tried every 1.5 s or more often, whatever the configuration says, then less and less often up to once a minute, for ever.
-//! A server that refuses (password, certificate) is spared the rush. `max_retries` times `retry_delay_seconds` is how long a
-//! station may be away before it is an alarm.
+//! tried every 1.5 s or more often, whatever the configuration says and whatever it answers meanwhile (error pages, redirects
+//! in a circle: most hiccups look like that), then less and less often up to once a minute, for ever. A server that refuses
+//! from the start (password, certificate) is spared the rush. `max_retries` times `retry_delay_seconds` is how long a station
+//! may be away before it is an alarm.
 
 use super::retry::Again;
 use crate::time::{Mono, SECOND_NS};
@@ -13,6 +14,8 @@ const SOON_FOR_NS: i64 = 60 * SECOND_NS;
 const SELDOM_NS: i64 = 60 * SECOND_NS;
 /// A connection that brought sound for so long was a success.
 const GOOD_RUN_NS: i64 = 10 * SECOND_NS;
+/// Sound for so long shows that the station is there, though not that it stays: the minute begins anew.
+const SOME_RUN_NS: i64 = SECOND_NS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -30,6 +33,10 @@ pub struct Reconnect {
     running_since: Option<Mono>,
     /// Since when there has been no good connection.
     lost_at: Option<Mono>,
+    /// Since when there has been no sound at all.
+    silent_at: Option<Mono>,
+    /// There was sound once: address, password and certificate were right then.
+    has_sounded: bool,
     failures: u32,
     wait_ns: i64,
 }
@@ -38,7 +45,16 @@ impl Reconnect {
     pub fn new(max_retries: u32, retry_delay_seconds: f64) -> Reconnect {
         let delay_ns = (retry_delay_seconds * SECOND_NS as f64).clamp(0.0, 86_400.0 * SECOND_NS as f64) as i64; // NaN is 0
         let alarm_after_ns = delay_ns.saturating_mul(i64::from(max_retries));
-        Reconnect { delay_ns, alarm_after_ns, running_since: None, lost_at: None, failures: 0, wait_ns: 0 }
+        Reconnect {
+            delay_ns,
+            alarm_after_ns,
+            running_since: None,
+            lost_at: None,
+            silent_at: None,
+            has_sounded: false,
+            failures: 0,
+            wait_ns: 0,
+        }
     }
 
     /// Sound comes.
@@ -47,15 +63,21 @@ impl Reconnect {
     }
 
     pub fn failed(&mut self, why: Why, now: Mono) -> Again {
-        let good = self.running_since.take().is_some_and(|since| now.since(since) >= GOOD_RUN_NS);
+        let ran_ns = self.running_since.take().map_or(0, |since| now.since(since));
+        let good = ran_ns >= GOOD_RUN_NS;
         if good {
             (self.failures, self.lost_at) = (0, None);
         }
+        if ran_ns >= SOME_RUN_NS {
+            (self.silent_at, self.has_sounded) = (None, true);
+        }
         let away_ns = now.since(*self.lost_at.get_or_insert(now));
+        let soon = now.since(*self.silent_at.get_or_insert(now)) < SOON_FOR_NS;
         self.failures = self.failures.saturating_add(1);
         self.wait_ns = match why {
             Why::Gone if good => 0,
-            Why::Gone if away_ns < SOON_FOR_NS => self.delay_ns.min(SOON_NS),
+            Why::Gone if soon => self.delay_ns.min(SOON_NS),
+            Why::Refused | Why::Wrong if soon && self.has_sounded => self.delay_ns.min(SOON_NS),
             Why::Gone | Why::Refused => {
                 (self.wait_ns.saturating_mul(2)).clamp(self.delay_ns.max(SOON_NS), self.delay_ns.max(SELDOM_NS))
             }
@@ -70,13 +92,15 @@ impl Reconnect {
 mod tests {
     use super::*;
 
-    /// Fails again and again: the waits in ms, `!` from the first alarm on.
+    /// Fails again and again after so many seconds of sound: the waits in ms, `!` where there is an alarm.
     #[track_caller]
-    fn check(max_retries: u32, delay_s: f64, why: Why, times: usize, want: &str) {
+    fn check(max_retries: u32, delay_s: f64, sound_s: Option<i64>, why: Why, times: usize, want: &str) {
         let mut reconnect = Reconnect::new(max_retries, delay_s);
         let mut now = Mono(0);
-        reconnect.opened(now);
-        now = now.plus_ns(20 * SECOND_NS);
+        if let Some(sound_s) = sound_s {
+            reconnect.opened(now);
+            now = now.plus_ns(sound_s * SECOND_NS);
+        }
         let told: Vec<String> = (0..times)
             .map(|_| {
                 let again = reconnect.failed(why, now);
@@ -90,15 +114,40 @@ mod tests {
 
     #[test]
     fn soon_at_first_then_less_often() {
-        check(10, 5.0, Why::Gone, 4, "0 1500 1500 1500");
-        check(3, 1.0, Why::Gone, 6, "0 1000 1000 1000 1000! 1000!");
-        check(10, 0.0, Why::Gone, 3, "0 0! 0!");
+        check(10, 5.0, Some(20), Why::Gone, 4, "0 1500 1500 1500");
+        check(10, 5.0, None, Why::Gone, 4, "1500 1500 1500 1500");
+        check(3, 1.0, Some(20), Why::Gone, 6, "0 1000 1000 1000 1000! 1000!");
+        check(10, 0.0, Some(20), Why::Gone, 3, "0 0! 0!");
     }
 
     #[test]
-    fn whoever_refuses_is_not_rushed() {
-        check(10, 5.0, Why::Refused, 6, "5000! 10000! 20000! 40000! 60000! 60000!");
-        check(10, 5.0, Why::Wrong, 2, "60000! 60000!");
+    fn whoever_refuses_from_the_start_is_not_rushed() {
+        check(10, 5.0, None, Why::Refused, 6, "5000! 10000! 20000! 40000! 60000! 60000!");
+        check(10, 5.0, None, Why::Wrong, 2, "60000! 60000!");
+        check(10, 5.0, Some(0), Why::Refused, 2, "5000! 10000!");
+    }
+
+    #[test]
+    fn whoever_refuses_after_sound_may_soon_be_back() {
+        check(10, 5.0, Some(1), Why::Refused, 2, "1500! 1500!");
+        check(10, 5.0, Some(1), Why::Wrong, 2, "1500! 1500!");
+        let first_minute = "1500! ".repeat(40);
+        check(10, 5.0, Some(20), Why::Refused, 43, &format!("{first_minute}5000! 10000! 20000!"));
+    }
+
+    /// A server that sends sound for two seconds and falls, for ten minutes.
+    #[test]
+    fn a_station_that_falls_again_and_again_is_not_neglected() {
+        let mut reconnect = Reconnect::new(10, 5.0);
+        let mut now = Mono(0);
+        while now < Mono(600 * SECOND_NS) {
+            reconnect.opened(now);
+            now = now.plus_ns(2 * SECOND_NS);
+            let again = reconnect.failed(Why::Gone, now);
+            assert_eq!(again.at.since(now), SOON_NS, "{now:?}");
+            assert_eq!(again.alarm, now >= Mono(52 * SECOND_NS), "{now:?}");
+            now = again.at;
+        }
     }
 
     #[test]

@@ -82,6 +82,8 @@ struct File {
     first_frame: u64,
     /// When its first frame was on air, as was thought when it began.
     start: Mono,
+    /// The same by the wall clock of that moment, which its identity says.
+    stamped: Wall,
     boundary: Option<Wall>,
     format: Format,
     clock: ClockState,
@@ -113,6 +115,15 @@ impl Cutter {
     pub fn before(&mut self, unit: &Unit, format: Format, session: impl FnOnce() -> Arc<str>, look: Look) -> Before {
         let mut before = Before::default();
         let step = self.offset.push(look);
+        if self.run.as_ref().is_some_and(|run| run.format.rate != format.rate) {
+            // Its time stamps count in another unit from here on, so what came before is closed by the old ones.
+            before.close = self.close(Cause::Changed);
+            self.break_silence(&mut before);
+            self.ended = None; // the new ones do not know yet when they began
+            if let Some(run) = &mut self.run {
+                (run.lead, run.frames) = (Lead::new(format.rate, look.mono), 0);
+            }
+        }
         let run = self.run.get_or_insert_with(|| Run {
             session: session(),
             format,
@@ -121,10 +132,6 @@ impl Cutter {
             frames: 0,
             settled: false,
         });
-        if run.format.rate != format.rate {
-            // Its time stamps count in another unit from here on.
-            (run.lead, run.frames) = (Lead::new(format.rate, look.mono), 0);
-        }
         run.format = format;
         self.session = Some(run.session.clone());
         run.lead.push(run.frames.saturating_add(u64::from(unit.frames)), look.mono);
@@ -233,6 +240,7 @@ impl Cutter {
         self.file = Some(File {
             first_frame: run.frames,
             start: on_air,
+            stamped: start,
             boundary,
             format: run.format,
             clock: self.offset.state(),
@@ -283,7 +291,8 @@ impl Cutter {
             clock: file.clock,
             titles: file.titles,
             garbage_bytes: file.garbage_bytes,
-            start: (start != file.start).then(|| self.offset.wall_of(start)),
+            // By the clock it was stamped with: if that was set since, a correction of all its run follows.
+            start: (start != file.start).then(|| file.stamped.plus_ns(start.since(file.start))),
         }))
     }
 

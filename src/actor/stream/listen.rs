@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use heapless::Deque;
+
 use super::{StreamLane, cause_of};
 use crate::actor::encoder::StoreGone;
 use crate::device::stream::{Connected, Heard};
@@ -18,17 +20,34 @@ const READ_BYTES: usize = 4 << 10;
 /// Sound for so long ends an alarm.
 const CALM: Duration = Duration::from_secs(10);
 
+/// Reads within so long count as one arrival.
+const ARRIVAL: Duration = Duration::from_secs(1);
+/// Longer than anything waits in a window: after that it is no sound.
+const ARRIVALS: usize = 16;
+
 /// What has been read and not passed yet. start <= end <= bytes.len()
 struct Window {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes before `start` since the connection began.
+    passed: u64,
+    /// A unit may wait here until what follows shows that it is one; it came when its last byte came.
+    arrivals: Deque<Arrival, ARRIVALS>,
+}
+
+#[derive(Clone, Copy)]
+struct Arrival {
+    began: Instant,
+    last: Instant,
+    /// Bytes since the connection began.
+    end: u64,
 }
 
 impl Window {
     /// Room for what must be seen at once, and for a read behind it.
     fn new(seen_bytes: usize) -> Window {
-        Window { bytes: vec![0; seen_bytes + READ_BYTES], start: 0, end: 0 }
+        Window { bytes: vec![0; seen_bytes + READ_BYTES], start: 0, end: 0, passed: 0, arrivals: Deque::new() }
     }
 
     /// With so much to be seen at once; keeps what is there.
@@ -36,6 +55,7 @@ impl Window {
         let mut wider = Window::new(seen_bytes.max(self.unread().len()));
         wider.bytes[..self.unread().len()].copy_from_slice(self.unread());
         wider.end = self.unread().len();
+        (wider.passed, wider.arrivals) = (self.passed, self.arrivals);
         wider
     }
 
@@ -44,7 +64,30 @@ impl Window {
     }
 
     fn pass(&mut self, bytes: usize) {
-        self.start = (self.start + bytes).min(self.end);
+        let bytes = bytes.min(self.unread().len());
+        self.start += bytes;
+        self.passed += bytes as u64;
+    }
+
+    /// So many bytes have been read into the space.
+    fn filled(&mut self, bytes: usize, now: Instant) {
+        self.end = (self.end + bytes).min(self.bytes.len());
+        let end = self.passed + self.unread().len() as u64;
+        match self.arrivals.back_mut().filter(|arrival| now.duration_since(arrival.began) < ARRIVAL) {
+            Some(arrival) => (arrival.last, arrival.end) = (now, end),
+            None => {
+                if self.arrivals.is_full() {
+                    self.arrivals.pop_front();
+                }
+                let _ = self.arrivals.push_back(Arrival { began: now, last: now, end }); // there is room now
+            }
+        }
+    }
+
+    /// When the last of the next so many bytes came.
+    fn arrived(&self, bytes: usize) -> Option<Instant> {
+        let end = self.passed + bytes as u64;
+        self.arrivals.iter().find(|arrival| arrival.end >= end).map(|arrival| arrival.last)
     }
 
     /// Where the next read goes: never empty once what can be framed has been passed.
@@ -95,7 +138,7 @@ impl StreamLane {
             self.actor.enter(State::Busy);
             let look = self.clock.look();
             match heard {
-                Ok(Heard::Bytes(n)) => ear.window.end = (ear.window.end + n).min(ear.window.bytes.len()),
+                Ok(Heard::Bytes(n)) => ear.window.filled(n, Instant::now()),
                 Ok(Heard::Title(title)) => {
                     self.say(log::Level::Info, format!("now: {title}"));
                     self.cutter.title(title, look);
@@ -132,7 +175,7 @@ impl StreamLane {
                 }
                 Sniffed::Is(framing) => {
                     let framer = Framer::new(framing);
-                    let window = std::mem::replace(&mut ear.window, Window { bytes: Vec::new(), start: 0, end: 0 });
+                    let window = std::mem::replace(&mut ear.window, Window::new(0));
                     ear.window = window.widened(framer.window_bytes());
                     ear.framer = Some(framer);
                 }
@@ -201,7 +244,7 @@ impl StreamLane {
         let used = u32::try_from(pool.blocks().saturating_sub(pool.free())).unwrap_or(u32::MAX);
         self.status.blocks_used_max.fetch_max(used, Relaxed);
         self.status.frames_captured.fetch_add(u64::from(unit.frames), Relaxed);
-        ear.last_unit = Instant::now();
+        ear.last_unit = ear.window.arrived(unit.bytes).unwrap_or_else(Instant::now);
         if self.status.alarm.load(Relaxed) && ear.began.elapsed() >= CALM {
             self.calm();
         }

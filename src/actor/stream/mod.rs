@@ -168,3 +168,6 @@ fn cause_of(fault: &Fault) -> Cause {
         FaultKind::Retry | FaultKind::Gone | FaultKind::Refused | FaultKind::Full | FaultKind::Config => Cause::Unplugged,
     }
 }
+
+#[cfg(test)]
+mod tests;
