@@ -251,3 +251,385 @@ fn assert_example(place: &Place) {
     verified(&root);
     assert!(place.path("recorder.log").is_file(), "log_file stands beside the configuration");
 }
+
+/// Bytes of MP3 whose every frame is 192 bytes and 1152 samples.
+const MP3_FRAME_BYTES: u64 = 192;
+const MP3_FRAME: u64 = 1_152;
+/// An odd number, so that titles stand anywhere in a frame.
+const METAINT: usize = 4_001;
+/// After so many pieces of [`METAINT`] bytes.
+const TITLES: [(usize, &str); 3] = [(1, "One - First"), (9, "Two - it's the second; really"), (26, "Drei - Schön")];
+const SECRETS: [&str; 4] = ["sesame", "hushtoken", "somebody", "c2Vz"];
+
+/// What the stations send, made by the encoders that people use.
+struct Media {
+    mp3: Vec<u8>,
+    aac: Vec<u8>,
+    opus: Vec<u8>,
+    vorbis: [Vec<u8>; 2],
+    flac: Vec<u8>,
+    /// What is in `flac`.
+    sound: Vec<i16>,
+    hls: PathBuf,
+}
+
+const MEDIA_S: f64 = 60.0;
+const FLAC_S: f64 = 16.0;
+
+impl Media {
+    fn make(place: &Place) -> Media {
+        let made = |name: &str, words: &str| {
+            let path = place.path(name);
+            let input = format!("anoisesrc=r=48000:d={MEDIA_S}:a=0.3:seed=5");
+            let mut arguments = vec!["-v", "error", "-y", "-f", "lavfi", "-i", &input];
+            arguments.extend(words.split(' '));
+            arguments.push(path.to_str().expect("UTF-8"));
+            tool("ffmpeg", &arguments);
+            fs::read(&path).expect("made by ffmpeg")
+        };
+        let vorbis = |rate: &str, serial: &str| {
+            let (raw, ogg) = (place.raw(serial, &noise(9, 2 * 44_100 * 30)), place.path(&format!("{serial}.ogg")));
+            let (raw, ogg) = (raw.to_str().expect("UTF-8"), ogg.to_str().expect("UTF-8"));
+            tool("oggenc", &["-Q", "-r", "-R", rate, "-C", "2", "-s", serial, "-o", ogg, raw]);
+            fs::read(ogg).expect("made by oggenc")
+        };
+        let sound = noise(8, 2 * 44_100 * FLAC_S as usize);
+        let (raw, flac) = (place.raw("lossless", &sound), place.path("lossless.flac"));
+        let form = ["--force-raw-format", "--endian=little", "--sign=signed", "--channels=2", "--bps=16", "--sample-rate=44100"];
+        let names = ["-s", "-o", flac.to_str().expect("UTF-8"), raw.to_str().expect("UTF-8")];
+        tool("flac", &[&form[..], &names[..]].concat());
+        Media {
+            mp3: made("n.mp3", "-ac 1 -c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0"),
+            aac: made("n.aac", "-ac 1 -c:a aac -b:a 64k -f adts"),
+            opus: made("n.opus", "-ac 1 -c:a libopus -b:a 64k"),
+            vorbis: [vorbis("44100", "1"), vorbis("48000", "2")],
+            flac: fs::read(flac).expect("made by flac"),
+            sound,
+            hls: place.path("hls"),
+        }
+    }
+
+    /// MP3 with titles between its bytes.
+    fn titled(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (n, piece) in self.mp3.chunks(METAINT).enumerate() {
+            bytes.extend(piece);
+            let title = TITLES.iter().find(|(after, _)| *after == n + 1).map(|(_, title)| format!("StreamTitle='{title}';"));
+            let title = title.unwrap_or_default().into_bytes();
+            let blocks = title.len().div_ceil(16);
+            bytes.push(u8::try_from(blocks).expect("short"));
+            bytes.extend(&title);
+            bytes.resize(bytes.len() + blocks * 16 - title.len(), 0);
+        }
+        bytes
+    }
+
+    /// `turn`: how often this path was asked for before.
+    fn answer(&self, mut visit: Visit, turn: usize, own: &str) -> io::Result<()> {
+        let path = visit.path().split('?').next().unwrap_or_default().to_owned();
+        let listen = |visit: &mut Visit, kind: &str| visit.send(format!("HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n"));
+        let mp3 = |visit: &mut Visit| {
+            listen(visit, "audio/mpeg")?;
+            play(visit, &self.mp3, MEDIA_S, usize::MAX)
+        };
+        let entry = format!("{own}/mp3");
+        let status = |visit: &mut Visit, what: &str| visit.send(format!("HTTP/1.1 {what}\r\nContent-Length: 0\r\n\r\n"));
+        let list = |visit: &mut Visit, kind: &str, text: String| {
+            visit.send(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{text}", text.len()))
+        };
+        match (path.as_str(), turn) {
+            ("/flac", 0) => {
+                listen(&mut visit, "audio/flac")?;
+                play(&mut visit, &self.flac, FLAC_S, usize::MAX)
+            }
+            ("/icy", _) => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: {METAINT}\r\n\r\n");
+                visit.send(head)?;
+                play(&mut visit, &self.titled(), MEDIA_S, usize::MAX)
+            }
+            ("/shoutcast", _) => {
+                visit.send("ICY 200 OK\r\nicy-name:old\r\ncontent-type:audio/mpeg\r\n\r\n")?;
+                play(&mut visit, &self.mp3, MEDIA_S, usize::MAX)
+            }
+            ("/bytes", _) => {
+                listen(&mut visit, "audio/mpeg")?;
+                play(&mut visit, &self.mp3, MEDIA_S, 1)
+            }
+            ("/chain", 0) => {
+                listen(&mut visit, "application/ogg")?;
+                let [first, second] = &self.vorbis;
+                let link = first.len() / 3;
+                // The whole of the first link in 8 s and the second in its own time: links are not cut in real life either.
+                play(&mut visit, &first[..link], 4.0, usize::MAX)?;
+                play(&mut visit, &first[link..], 4.0, usize::MAX)?;
+                play(&mut visit, second, 27.5, usize::MAX)
+            }
+            ("/stall", 0) => {
+                listen(&mut visit, "audio/mpeg")?;
+                play(&mut visit, &self.mp3[..self.mp3.len() / 12], MEDIA_S / 12.0, usize::MAX)?;
+                visit.stall()
+            }
+            ("/page", turn) => {
+                listen(&mut visit, "audio/ogg")?;
+                let until = if turn == 0 { self.opus.len() / 10 + 7 } else { self.opus.len() };
+                play(&mut visit, &self.opus[..until], MEDIA_S * until as f64 / self.opus.len() as f64, usize::MAX)
+            }
+            ("/frame", turn) => {
+                listen(&mut visit, "audio/flac")?;
+                let until = if turn == 0 { self.flac.len() / 3 } else { self.flac.len() };
+                play(&mut visit, &self.flac[..until], FLAC_S * until as f64 / self.flac.len() as f64, usize::MAX)
+            }
+            ("/switch", 0) => {
+                listen(&mut visit, "audio/mpeg")?;
+                play(&mut visit, &self.mp3[..self.mp3.len() / 12], MEDIA_S / 12.0, usize::MAX)
+            }
+            ("/switch", _) => {
+                listen(&mut visit, "audio/aac")?;
+                play(&mut visit, &self.aac, MEDIA_S, usize::MAX)
+            }
+            ("/html", _) => list(&mut visit, "text/html", "<!DOCTYPE html><html><body>Sorry</body></html>".to_owned()),
+            ("/redirect", _) => {
+                visit.send(format!("HTTP/1.1 302 Found\r\nLocation: {own}/again\r\nContent-Length: 0\r\n\r\n"))
+            }
+            ("/again", _) => visit.send("HTTP/1.1 307 Moved\r\nLocation: mp3\r\nContent-Length: 0\r\n\r\n"),
+            ("/loop", _) => visit.send("HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n"),
+            ("/closed", _) => status(&mut visit, "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\""),
+            ("/busy", _) => status(&mut visit, "503 Service Unavailable"),
+            ("/list.m3u", _) => list(&mut visit, "audio/x-mpegurl", format!("#EXTM3U\n#EXTINF:-1,x\n{own}/gone\n{entry}\n")),
+            ("/list.pls", _) => {
+                let text = format!("[playlist]\nNumberOfEntries=2\nFile1={own}/gone\nFile2={entry}\nVersion=2\n");
+                list(&mut visit, "audio/x-scpls", text)
+            }
+            ("/mp3" | "/stall", _) => mp3(&mut visit),
+            (name, _) => match name.strip_prefix("/hls/").map(|name| fs::read(self.hls.join(name))) {
+                Some(Ok(bytes)) => {
+                    let kind = if name.ends_with("m3u8") { "application/vnd.apple.mpegurl" } else { "video/mp2t" };
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", bytes.len());
+                    visit.send([head.as_bytes(), &bytes].concat())
+                }
+                _ => status(&mut visit, "404 Not Found"),
+            },
+        }
+    }
+}
+
+/// Sends as a station does: as fast as it is heard, in pieces of at most so many bytes.
+fn play(visit: &mut Visit, bytes: &[u8], lasts_s: f64, piece: usize) -> io::Result<()> {
+    let began = Instant::now();
+    let mut at = 0;
+    while at < bytes.len() {
+        let due = (bytes.len() as f64 * (began.elapsed().as_secs_f64() / lasts_s)) as usize;
+        let due = due.clamp(at, bytes.len());
+        for piece in bytes[at..due].chunks(piece) {
+            visit.send(piece)?;
+        }
+        at = due;
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// ffmpeg as an HLS station that goes on as long as the test.
+fn hls(folder: &Path) -> Process {
+    fs::create_dir(folder).expect("made");
+    let mut command = Command::new("ffmpeg");
+    command.args("-v error -re -f lavfi -i anoisesrc=r=48000:a=0.3 -ac 2 -c:a aac -b:a 96k -f hls".split(' '));
+    command.args("-hls_time 2 -hls_list_size 6 -hls_flags delete_segments+temp_file".split(' ')).arg(folder.join("live.m3u8"));
+    let process = Process(command.stdin(Stdio::null()).spawn().expect("ffmpeg is installed: make setup"));
+    let until = Instant::now() + Duration::from_secs(30);
+    while !folder.join("live.m3u8").exists() {
+        assert!(Instant::now() < until, "ffmpeg makes no list");
+        thread::sleep(Duration::from_millis(50));
+    }
+    process
+}
+
+/// What was said loudly about a source.
+fn complaints<'a>(log: &'a [String], source: &str) -> Vec<&'a str> {
+    let of_source = |l: &&str| [" WARNING ", " ERROR "].iter().any(|level| l.contains(&format!("{level}[{source}] ")));
+    log.iter().map(String::as_str).filter(of_source).collect()
+}
+
+#[test]
+fn servers_of_every_temper() {
+    let place = Place::new();
+    let media = Arc::new(Media::make(&place));
+    let _hls = hls(&media.hls);
+    let (own, turns) = (Arc::new(Mutex::new(String::new())), Mutex::new(HashMap::<String, usize>::new()));
+    let (served, address) = (media.clone(), own.clone());
+    let web = Web::serve(move |visit| {
+        let turn = {
+            let mut turns = turns.lock().expect("no panic holds it");
+            let turn = turns.entry(visit.path().to_owned()).or_default();
+            *turn += 1;
+            *turn - 1
+        };
+        let own = address.lock().expect("no panic holds it").clone();
+        served.answer(visit, turn, &own)
+    });
+    *own.lock().expect("no panic holds it") = web.url("");
+    let cert = Cert::new(place.folder.path(), "own", "DNS:localhost,IP:127.0.0.1", 2);
+    let stranger = Cert::new(place.folder.path(), "strange", "DNS:localhost,IP:127.0.0.1", 2);
+    let served = media.clone();
+    let safe = Web::serve_tls(&cert, move |visit| served.answer(visit, 0, ""));
+    let unsafe_ = Web::serve_tls(&stranger, |_| Ok(()));
+
+    let dead = format!("http://127.0.0.1:{}/dead", free_port());
+    let mut sections = String::new();
+    let mut station = |name: &str, url: &str, more: &str| {
+        let pattern = format!("{name}/%Y%m%d_%H%M%S");
+        sections += &format!("[{name}]\ntype = stream\nurl = {url}\nfilename_pattern = {pattern}\n{more}\n");
+    };
+    for name in ["flac", "shoutcast", "bytes", "chain", "stall", "page", "frame", "switch", "html", "redirect", "loop", "busy"] {
+        station(name, &web.url(&format!("/{name}")), "");
+    }
+    station("icy", &web.url("/icy"), "cue_sheet = yes");
+    station("gone", &web.url("/gone?token=hushtoken"), "");
+    station("closed", &web.url("/closed?token=hushtoken"), "username = somebody\npassword = sesame");
+    let with_user = web.url("/closed").replace("http://", "http://somebody:sesame@");
+    station("closed2", &with_user, "");
+    station("dead", &dead.replace("http://", "http://somebody:sesame@"), "");
+    station("m3u", &web.url("/list.m3u"), "");
+    station("pls", &web.url("/list.pls"), "");
+    station("two", &format!("{dead} {}", web.url("/mp3")), "");
+    station("hls", &web.url("/hls/live.m3u8"), "");
+    station("tls", &safe.https("localhost", "/mp3"), "");
+    station("stranger", &unsafe_.https("localhost", "/mp3"), "");
+    let general = format!("split_minutes = 0.1\nca_file = {}", cert.ca_file.display());
+    let mut recorder = Recorder::start(&place.config(&general, &sections), &[]);
+    recorder.wait_for("[stall] recording", Duration::from_secs(30));
+    recorder.wait_for("[stall] ", Duration::from_secs(30));
+    recorder.wait_for("no sound for", Duration::from_secs(45)); // the station that stalls
+    thread::sleep(Duration::from_secs(14));
+    stop(&mut recorder);
+
+    let (log, root) = (recorder.log.clone(), place.recordings());
+    let healthy = |name: &str, codec: &str| {
+        let cuts = only(sessions(&root, name));
+        assert!(cuts.len() >= 3, "{name}: {} files", cuts.len());
+        assert_abut(&cuts);
+        cuts.iter().for_each(|cut| assert_clean(cut, codec));
+        assert_eq!(complaints(&log, name), [""; 0]);
+        cuts
+    };
+    // Two connections: neither shares a file with the other, all files are clean.
+    let two = |name: &str, codecs: [&str; 2], reason: &str| {
+        let sessions = sessions(&root, name);
+        assert!(sessions.len() >= 2, "{name}: {} connections", sessions.len());
+        for (cuts, codec) in sessions.iter().zip(codecs) {
+            assert_abut(cuts);
+            cuts.iter().for_each(|cut| assert_clean(cut, codec));
+        }
+        let last = sessions[0].last().expect("not empty");
+        assert_eq!(last.text("end_reason"), reason, "{}", last.side);
+        let told = gaps(&root).into_iter().filter(|gap| gap[2] == name && gap[4] == reason).count();
+        assert!(told >= 1, "gaps.csv: {:?}", gaps(&root));
+        sessions
+    };
+    let lossless = || {
+        let cuts = sessions(&root, "flac").remove(0);
+        assert!(cuts.len() >= 3, "{} files", cuts.len());
+        assert_abut(&cuts);
+        cuts.iter().for_each(|cut| assert_clean(cut, "flac"));
+        assert!(joined(&cuts) == bytes_of(&media.sound), "every sample from the first to the last");
+    };
+    let titles = || {
+        let cuts = healthy("icy", "mp3");
+        let mut heard: Vec<(u64, String)> = cuts.iter().flat_map(Cut::titles).collect();
+        heard.dedup_by(|later, first| later.1 == first.1); // the title that is on begins each file
+        assert_eq!(heard.len(), TITLES.len(), "{heard:?}");
+        for ((at, title), (after, sent)) in heard.iter().zip(TITLES) {
+            assert_eq!(title, sent);
+            let frame = (after * METAINT) as u64 * MP3_FRAME / MP3_FRAME_BYTES;
+            // A frame is known to be whole by the header behind it.
+            let slack = MP3_FRAME * (MP3_FRAME_BYTES + 4) / MP3_FRAME_BYTES;
+            assert!(at.abs_diff(frame) <= slack, "{title}: frame {at} for {frame}");
+        }
+        for cut in &cuts {
+            let sheet = cut.path.with_extension("cue");
+            if cut.titles().is_empty() {
+                continue;
+            }
+            let sheet = fs::read_to_string(&sheet).unwrap_or_else(|e| panic!("{}: {e}", sheet.display()));
+            for (_, title) in cut.titles() {
+                let (performer, title) = title.split_once(" - ").expect("both");
+                assert!(sheet.contains(&format!("TITLE \"{title}\"")), "{sheet}");
+                assert!(sheet.contains(&format!("PERFORMER \"{performer}\"")), "{sheet}");
+            }
+        }
+    };
+    let chain = || {
+        let all = sessions(&root, "chain");
+        let cuts = &all[0];
+        cuts.iter().for_each(|cut| assert_clean(cut, "vorbis"));
+        let rates: Vec<u64> = cuts.iter().map(|cut| cut.number("sample_rate")).collect();
+        assert!(rates.contains(&44_100) && rates.contains(&48_000), "{rates:?}");
+        let changed = cuts.iter().position(|cut| cut.text("end_reason") == "changed").expect("a file that ended so");
+        assert!(rates[..=changed].iter().all(|rate| *rate == 44_100) && rates[changed + 1..].iter().all(|rate| *rate == 48_000));
+        let said = complaints(&log, "chain");
+        assert!(said.iter().any(|line| line.contains("48000 Hz") && line.contains("a new file begins")), "{said:?}");
+    };
+    let cut_frame = || {
+        let sessions = two("frame", ["flac", "flac"], "unplugged");
+        let heard = joined(&sessions[0]);
+        assert!(heard.len() > 3 * 44_100 * 4 && bytes_of(&media.sound).starts_with(&heard), "{} bytes", heard.len());
+        assert!(bytes_of(&media.sound).starts_with(&joined(&sessions[1])));
+    };
+    let one_line = |name: &str, port: u16, part: &str| {
+        let said = complaints(&log, name);
+        assert!(said.len() == 1 && said[0].contains(part) && said[0].contains(&format!(":{port}/")), "{name}: {said:?}");
+        assert_silent(&root, name);
+    };
+    // What may be over in a moment is tried again soon, with a line for each attempt.
+    let away = |name: &str, part: &str| {
+        let said = complaints(&log, name);
+        assert!(!said.is_empty() && said.iter().all(|line| line.contains(part) && line.contains("next attempt in")), "{said:?}");
+        for (n, line) in said.iter().enumerate() {
+            assert!(line.contains(&format!("failure {},", n + 1)), "one line for each attempt: {said:?}");
+        }
+        assert_silent(&root, name);
+    };
+    let no_secret = || {
+        for line in &log {
+            assert!(!SECRETS.iter().any(|secret| line.contains(secret)), "{line}");
+        }
+    };
+    let port = web.port;
+    all_of(
+        &log,
+        &[
+            ("native FLAC", &lossless),
+            ("titles", &titles),
+            ("ICY 200 OK", &|| drop(healthy("shoutcast", "mp3"))),
+            ("byte by byte", &|| drop(healthy("bytes", "mp3"))),
+            ("redirects", &|| drop(healthy("redirect", "mp3"))),
+            ("m3u", &|| drop(healthy("m3u", "mp3"))),
+            ("pls", &|| drop(healthy("pls", "mp3"))),
+            ("two addresses", &|| drop(healthy("two", "mp3"))),
+            ("https", &|| drop(healthy("tls", "mp3"))),
+            ("HLS", &|| drop(healthy("hls", "aac"))),
+            ("chained Ogg", &chain),
+            ("stall", &|| drop(two("stall", ["mp3", "mp3"], "stalled"))),
+            ("cut in mid-page", &|| drop(two("page", ["opus", "opus"], "unplugged"))),
+            ("cut in mid-frame", &cut_frame),
+            ("another codec", &|| drop(two("switch", ["mp3", "aac"], "unplugged"))),
+            ("HTML", &|| one_line("html", port, "not sound: check the url")),
+            ("endless redirects", &|| one_line("loop", port, "redirect")),
+            ("401", &|| one_line("closed", port, "refuses username and password (status 401)")),
+            ("401 by user information", &|| one_line("closed2", port, "refuses username and password (status 401)")),
+            ("certificate", &|| one_line("stranger", unsafe_.port, "certificate is from an unknown issuer")),
+            ("404", &|| away("gone", "status 404")),
+            ("503", &|| away("busy", "status 503")),
+            ("unreachable", &|| away("dead", "nothing listens on that port")),
+            ("secrets", &no_secret),
+            ("verify", &|| verified(&root)),
+        ],
+    );
+}
+
+/// Not one file was begun.
+fn assert_silent(root: &Path, name: &str) {
+    let mut found = Vec::new();
+    walk(&root.join(name), &mut found);
+    assert!(found.is_empty() && sessions(root, name).is_empty(), "{found:?}");
+}
