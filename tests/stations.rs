@@ -107,7 +107,8 @@ fn assert_clean(cut: &Cut, codec: &str) {
         _ => return,
     };
     let said = said.replace("WARNING, cannot check MD5 signature since it was unset in the STREAMINFO", "");
-    let complaint = said.lines().find(|l| ["warning", "error", "negative", "invalid"].iter().any(|w| l.to_lowercase().contains(w)));
+    let complaint =
+        said.lines().find(|l| ["warning", "error", "negative", "invalid"].iter().any(|w| l.to_lowercase().contains(w)));
     assert_eq!(complaint, None, "{name}: {said}");
 }
 
@@ -388,9 +389,7 @@ impl Media {
                 play(&mut visit, &self.aac, MEDIA_S, usize::MAX)
             }
             ("/html", _) => list(&mut visit, "text/html", "<!DOCTYPE html><html><body>Sorry</body></html>".to_owned()),
-            ("/redirect", _) => {
-                visit.send(format!("HTTP/1.1 302 Found\r\nLocation: {own}/again\r\nContent-Length: 0\r\n\r\n"))
-            }
+            ("/redirect", _) => visit.send(format!("HTTP/1.1 302 Found\r\nLocation: {own}/again\r\nContent-Length: 0\r\n\r\n")),
             ("/again", _) => visit.send("HTTP/1.1 307 Moved\r\nLocation: mp3\r\nContent-Length: 0\r\n\r\n"),
             ("/loop", _) => visit.send("HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n"),
             ("/closed", _) => status(&mut visit, "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\""),
@@ -498,8 +497,7 @@ fn servers_of_every_temper() {
     let general = format!("split_minutes = 0.1\nca_file = {}", cert.ca_file.display());
     let mut recorder = Recorder::start(&place.config(&general, &sections), &[]);
     recorder.wait_for("[stall] recording", Duration::from_secs(30));
-    recorder.wait_for("[stall] ", Duration::from_secs(30));
-    recorder.wait_for("no sound for", Duration::from_secs(45)); // the station that stalls
+    recorder.wait_for("[stall] http", Duration::from_secs(45)); // it has been told
     thread::sleep(Duration::from_secs(14));
     stop(&mut recorder);
 
@@ -617,7 +615,8 @@ fn servers_of_every_temper() {
             ("endless redirects", &|| one_line("loop", port, "redirect")),
             ("401", &|| one_line("closed", port, "refuses username and password (status 401)")),
             ("401 by user information", &|| one_line("closed2", port, "refuses username and password (status 401)")),
-            ("certificate", &|| one_line("stranger", unsafe_.port, "certificate is from an unknown issuer")),
+            // On a machine whose clock is not set it is tried again soon, for that may be the reason.
+            ("certificate", &|| away("stranger", "the server's certificate does not hold")),
             ("404", &|| away("gone", "status 404")),
             ("503", &|| away("busy", "status 503")),
             ("unreachable", &|| away("dead", "nothing listens on that port")),
