@@ -557,8 +557,11 @@ fn servers_of_every_temper() {
         }
     };
     let chain = || {
+        // Frames of another rate cannot be counted together: each link is a run, and all of them hold one connection.
         let all = sessions(&root, "chain");
-        let cuts = &all[0];
+        assert_eq!(all.len(), 2);
+        all.iter().for_each(|cuts| assert_abut(cuts));
+        let cuts: Vec<Cut> = all.into_iter().flatten().collect();
         cuts.iter().for_each(|cut| assert_clean(cut, "vorbis"));
         let rates: Vec<u64> = cuts.iter().map(|cut| cut.number("sample_rate")).collect();
         assert!(rates.contains(&44_100) && rates.contains(&48_000), "{rates:?}");

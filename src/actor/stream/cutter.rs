@@ -113,6 +113,12 @@ impl Cutter {
     pub fn before(&mut self, unit: &Unit, format: Format, session: impl FnOnce() -> Arc<str>, look: Look) -> Before {
         let mut before = Before::default();
         let step = self.offset.push(look);
+        if self.run.as_ref().is_some_and(|run| run.format.rate != format.rate) {
+            // Frames are counted in another unit from here on: a run of its own, though the connection is the same.
+            before.close = self.close(Cause::Changed);
+            self.break_silence(&mut before);
+            self.run = None;
+        }
         let run = self.run.get_or_insert_with(|| Run {
             session: session(),
             format,
@@ -121,10 +127,6 @@ impl Cutter {
             frames: 0,
             settled: false,
         });
-        if run.format.rate != format.rate {
-            // Its time stamps count in another unit from here on.
-            (run.lead, run.frames) = (Lead::new(format.rate, look.mono), 0);
-        }
         run.format = format;
         self.session = Some(run.session.clone());
         run.lead.push(run.frames.saturating_add(u64::from(unit.frames)), look.mono);
