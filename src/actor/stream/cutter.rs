@@ -116,13 +116,10 @@ impl Cutter {
         let mut before = Before::default();
         let step = self.offset.push(look);
         if self.run.as_ref().is_some_and(|run| run.format.rate != format.rate) {
-            // Its time stamps count in another unit from here on, so what came before is closed by the old ones.
+            // Frames are counted in another unit from here on: a run of its own, though the connection is the same.
             before.close = self.close(Cause::Changed);
             self.break_silence(&mut before);
-            self.ended = None; // the new ones do not know yet when they began
-            if let Some(run) = &mut self.run {
-                (run.lead, run.frames) = (Lead::new(format.rate, look.mono), 0);
-            }
+            (self.run, self.ended) = (None, None); // the new one does not know yet when it began
         }
         let run = self.run.get_or_insert_with(|| Run {
             session: session(),

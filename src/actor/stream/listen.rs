@@ -198,8 +198,8 @@ impl StreamLane {
             match framer.step(ear.window.unread(), at_end) {
                 Step::More => break,
                 Step::Skip { bytes, what } => {
-                    // Before the first unit that is only the rest of one whose start was missed.
-                    if what == Skipped::Garbage && ear.format.is_some() {
+                    // Before the first unit that is only the rest of one whose start was missed, and at the end one that was cut.
+                    if what == Skipped::Garbage && ear.format.is_some() && !at_end {
                         self.skip(bytes);
                     }
                     ear.window.pass(bytes);
