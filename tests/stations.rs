@@ -288,8 +288,8 @@ impl Media {
             tool("ffmpeg", &arguments);
             fs::read(&path).expect("made by ffmpeg")
         };
-        let vorbis = |rate: &str, serial: &str| {
-            let (raw, ogg) = (place.raw(serial, &noise(9, 2 * 44_100 * 30)), place.path(&format!("{serial}.ogg")));
+        let vorbis = |rate: &str, serial: &str, seconds: usize| {
+            let (raw, ogg) = (place.raw(serial, &noise(9, 2 * 44_100 * seconds)), place.path(&format!("{serial}.ogg")));
             let (raw, ogg) = (raw.to_str().expect("UTF-8"), ogg.to_str().expect("UTF-8"));
             tool("oggenc", &["-Q", "-r", "-R", rate, "-C", "2", "-s", serial, "-o", ogg, raw]);
             fs::read(ogg).expect("made by oggenc")
@@ -303,7 +303,7 @@ impl Media {
             mp3: made("n.mp3", "-ac 1 -c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0"),
             aac: made("n.aac", "-ac 1 -c:a aac -b:a 64k -f adts"),
             opus: made("n.opus", "-ac 1 -c:a libopus -b:a 64k"),
-            vorbis: [vorbis("44100", "1"), vorbis("48000", "2")],
+            vorbis: [vorbis("44100", "1", 8), vorbis("48000", "2", 30)],
             flac: fs::read(flac).expect("made by flac"),
             sound,
             hls: place.path("hls"),
@@ -359,10 +359,7 @@ impl Media {
             ("/chain", 0) => {
                 listen(&mut visit, "application/ogg")?;
                 let [first, second] = &self.vorbis;
-                let link = first.len() / 3;
-                // The whole of the first link in 8 s and the second in its own time: links are not cut in real life either.
-                play(&mut visit, &first[..link], 4.0, usize::MAX)?;
-                play(&mut visit, &first[link..], 4.0, usize::MAX)?;
+                play(&mut visit, first, 8.0, usize::MAX)?;
                 play(&mut visit, second, 27.5, usize::MAX)
             }
             ("/stall", 0) => {
@@ -560,7 +557,14 @@ fn servers_of_every_temper() {
         // Frames of another rate cannot be counted together: each link is a run, and all of them hold one connection.
         let all = sessions(&root, "chain");
         assert_eq!(all.len(), 2);
-        all.iter().for_each(|cuts| assert_abut(cuts));
+        for cuts in &all {
+            // Sent evenly by bytes and not by time, so that only the count of frames is exact.
+            let ends = cuts.iter().scan(0, |at, cut| {
+                *at += cut.number("frames");
+                Some(*at)
+            });
+            assert!(cuts[1..].iter().map(|cut| cut.number("first_frame")).zip(ends).all(|(first, end)| first == end));
+        }
         let cuts: Vec<Cut> = all.into_iter().flatten().collect();
         cuts.iter().for_each(|cut| assert_clean(cut, "vorbis"));
         let rates: Vec<u64> = cuts.iter().map(|cut| cut.number("sample_rate")).collect();
