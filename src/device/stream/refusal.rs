@@ -76,7 +76,14 @@ fn tls(address: &Address, error: &Tls, synced: bool) -> (FaultKind, String) {
                 CertificateError::Revoked => "was revoked".to_owned(),
                 other => format!("does not hold ({})", short(&format!("{other:?}"))),
             };
-            if synced {
+            let of_time = matches!(
+                why,
+                CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. }
+            );
+            if synced || !of_time {
                 (FaultKind::Refused, format!("the server's certificate {what}"))
             } else {
                 (FaultKind::Retry, format!("the server's certificate {what} (or the clock is wrong, which is not set yet)"))
