@@ -37,7 +37,7 @@ soak: setup ## the long ones: 200 kills, hours of sound (about 30 minutes)
 fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; begins with tests/data and what was found before
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
 	@for target in $$(cd fuzz && ls targets | sed 's/\.rs$$//'); do mkdir -p fuzz/corpus/$$target; \
-	  $(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target tests/data/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	  $(CARGO) +nightly fuzz run -s none $$target fuzz/corpus/$$target tests/data/$$target -- -max_len=16384 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 doc: ## the architecture, as HTML
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items

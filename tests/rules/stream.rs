@@ -93,6 +93,8 @@ struct File {
     frames: u64,
     /// Something stands before its first unit.
     before: bool,
+    /// A file may begin with one of its units of sound.
+    entry: bool,
 }
 
 impl Files {
@@ -109,11 +111,12 @@ impl Files {
             let writer = Writer::begin(framer, unit, &identity(format), &mut |bytes| growing.extend_from_slice(bytes));
             let container = container(format.codec().expect("a stream has one"));
             let before = !growing.is_empty();
-            (writer, File { container, growing, closed: Vec::new(), units: 0, frames: 0, before })
+            (writer, File { container, growing, closed: Vec::new(), units: 0, frames: 0, before, entry: false })
         });
         writer.unit(framer, unit, bytes, &mut |bytes| file.growing.extend_from_slice(bytes));
         file.units += 1;
         file.frames += u64::from(unit.frames);
+        file.entry |= unit.entry && unit.frames > 0;
     }
 
     fn close(&mut self) {
@@ -140,7 +143,10 @@ impl File {
         if self.frames == 0 {
             return Left::Nothing;
         }
-        let (mended, frames) = mended.expect("sound is kept");
+        let Some((mended, frames)) = mended else {
+            assert!(framing == Framing::Ogg && !self.entry, "sound is kept");
+            return Left::Nothing; // parts of packets only
+        };
         assert_eq!(mended.len(), self.closed.len(), "mended is as long as closed");
         if framing == Framing::Flac {
             assert!(mended == self.closed, "mended is closed");

@@ -121,7 +121,11 @@ impl<H: Header> Sync<H> {
         let begins_at = |at: usize| {
             let rest = bytes.get(at..).unwrap_or(&[]);
             let next = H::parse(rest).filter(|next| next.alike(&header));
-            next.is_some_and(|next| matches!(followers(&next, rest, 1), Followers::All | Followers::Tag(_)))
+            next.is_some_and(|next| match followers(&next, rest, 1) {
+                Followers::All | Followers::Tag(_) => true,
+                Followers::Ended(_) => at_end,
+                Followers::Not | Followers::Cut => false,
+            })
         };
         if (1..own).any(begins_at) { Verdict::No } else { Verdict::Yes(header) }
     }
