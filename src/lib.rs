@@ -1,7 +1,7 @@
 //! soundpost: a field audio recorder as firmware.
 //!
-//! Sound comes in on one thread per card, is cut on the clock, encoded, and written by one store that can be stopped at any
-//! moment without harm. This page is the architecture; the modules below are listed in reading order.
+//! Sound comes in on one thread per card or station, is cut on the clock, encoded or kept as it came, and written by one store
+//! that can be stopped at any moment without harm. This page is the architecture; the modules below are listed in reading order.
 //!
 //! ```text
 //!            one LANE per source                                          shared by all
@@ -9,13 +9,17 @@
 //!  alsa        thread            thread                                 thread
 //!  file, tone  reads, stamps,    when a file begins and ends,           where it goes; sync,
 //!  demo        never waits       which bytes it has                     rename, sidecar, gaps.csv, repair
+//!                                                                         ▲
+//!  station ─► stream thread ─────────────────────────────────────ToStore──┘
+//!  ICY, HLS   Framer: which bytes are a unit; Cutter: when a file begins and ends; Writer: which bytes it has
 //!
 //!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program
 //! ```
 //!
 //! # Words
 //! *source*: a section of the configuration. *lane*: the chain of actors of one source. *run*: capture from open to failure;
-//! frames are counted from its start, lost ones too. *segment*: what becomes one file. *recording*: a file. *block*: a fixed
+//! frames are counted from its start, lost ones too; for a station a connection. *unit*: the least of a stream that stays whole
+//! (frame, page). *segment*: what becomes one file. *recording*: a file. *block*: a fixed
 //! buffer. *gap*: samples known to be missing, with a reason. *sidecar*: the JSON beside a recording.
 //!
 //! # Layers
@@ -35,13 +39,19 @@
 //! 2. Frames in files + frames in gaps = frames of the run. Files of a run abut.
 //! 3. The store alone writes; a file has its final name only after its bytes are on the disk. What a kill or a power cut leaves
 //!    ends in `.part` and is made playable at the next start without touching a good byte.
-//! 4. After start nothing is allocated from capture to disk, except when a file is opened or closed.
+//! 4. After start nothing is allocated from capture to disk, except when a file is opened or closed, and for headers and titles.
+//! 5. Bytes of a stream are never decoded and never dropped: what waits for the disk waits at the server. A file holds units of
+//!    one connection and one format.
 //!
 //! # Why it is so
 //! * **The splitter is no thread and no task.** It is a pure machine ([`actor::splitter`]) that the encoder's thread drives: it
 //!   decides in nanoseconds, restarts with its lane anyway, and a queue of its own would double the lane's wake-ups.
 //! * **Queues are [`edge`]s**, not plain async channels: those box a listener for every wait.
 //! * **The encoder restarts without its capture**, since closing a healthy device costs samples ([`supervisor`]).
+//! * **A station's lane is one thread ([`actor::stream`]).** It has nothing to encode, and may wait: the network's buffers and the
+//!   server hold the sound meanwhile. Its blocks are small, so that a hundred stations fit.
+//! * **Frames are framed in pure code ([`mod@format::stream`])**, fed in pieces of any size, so that every rule is tested without a
+//!   network; `tests/rules` says what must hold for any bytes, for the mutation tests and for the fuzz targets.
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.
 #![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 
