@@ -486,7 +486,7 @@ fn the_listing_names_value_and_origin() {
         "max_retries = 3 # SOUNDPOST_R_MAX_RETRIES",
         "[web]",
         "port = 8080 # default",
-        "# [r] is not recorded: this version does not record streams",
+        "cue_sheet = no # default",
         "# [bad] is left out (line 7): seed = x: want a whole number",
     ] {
         assert!(squeezed.iter().any(|l| l == want), "{want} in\n{listing}");
