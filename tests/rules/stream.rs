@@ -24,10 +24,14 @@ pub fn stream(framing: Framing, bytes: &[u8]) -> Left {
         as_file(*container, bytes);
     }
     let frames = files.done.iter().any(|file| file.frames > 0);
+    let mut left = Left::of(frames);
     // Checking takes long: the first and the last will do.
-    let some = files.done.iter().take(2).chain(files.done.iter().skip(2).last());
-    let chance = some.fold(false, |chance, file| file.check(framing) == Left::Chance || chance);
-    if chance { Left::Chance } else { Left::of(frames) }
+    for file in files.done.iter().take(2).chain(files.done.iter().skip(2).last()) {
+        if file.check(framing) == Left::Chance {
+            left = Left::Chance;
+        }
+    }
+    left
 }
 
 /// What the bytes turned out to be, piece sizes apart.
@@ -93,8 +97,6 @@ struct File {
     frames: u64,
     /// Something stands before its first unit.
     before: bool,
-    /// A file may begin with one of its units of sound.
-    entry: bool,
 }
 
 impl Files {
@@ -111,12 +113,11 @@ impl Files {
             let writer = Writer::begin(framer, unit, &identity(format), &mut |bytes| growing.extend_from_slice(bytes));
             let container = container(format.codec().expect("a stream has one"));
             let before = !growing.is_empty();
-            (writer, File { container, growing, closed: Vec::new(), units: 0, frames: 0, before, entry: false })
+            (writer, File { container, growing, closed: Vec::new(), units: 0, frames: 0, before })
         });
         writer.unit(framer, unit, bytes, &mut |bytes| file.growing.extend_from_slice(bytes));
         file.units += 1;
         file.frames += u64::from(unit.frames);
-        file.entry |= unit.entry && unit.frames > 0;
     }
 
     fn close(&mut self) {
@@ -144,8 +145,9 @@ impl File {
             return Left::Nothing;
         }
         let Some((mended, frames)) = mended else {
-            assert!(framing == Framing::Ogg && !self.entry, "sound is kept");
-            return Left::Nothing; // parts of packets only
+            // Ogg pages may have claimed frames with nothing in them but parts of packets, or empty ones.
+            assert!(framing == Framing::Ogg && again.units.is_empty(), "sound is kept");
+            return Left::Nothing;
         };
         assert_eq!(mended.len(), self.closed.len(), "mended is as long as closed");
         if framing == Framing::Flac {
