@@ -113,8 +113,8 @@ struct Ear {
 }
 
 impl StreamLane {
-    /// Listens until something ends the connection: why, and the fault unless it was a stop. Every file is closed then.
-    pub(super) fn listen(&mut self, connected: &Connected) -> Result<(Cause, Option<Fault>), StoreGone> {
+    /// Listens until something ends the connection: the fault, unless it was a stop. Every file is closed then.
+    pub(super) fn listen(&mut self, connected: &Connected) -> Result<Option<Fault>, StoreGone> {
         self.say(log::Level::Info, format!("connected: {}", connected.text));
         let now = Instant::now();
         let window = Window::new(ENOUGH_BYTES);
@@ -127,7 +127,7 @@ impl StreamLane {
         }
         let before = self.cutter.stop(cause, look);
         self.carry_out(before, &mut ear.writer)?;
-        Ok((cause, fault))
+        Ok(fault)
     }
 
     fn hear_on(&mut self, connected: &Connected, ear: &mut Ear) -> Result<(Cause, Option<Fault>), StoreGone> {

@@ -69,10 +69,9 @@ impl StreamLane {
             self.actor.enter(State::Busy);
             let fault = match connected {
                 Ok(connected) => {
-                    let (cause, fault) = self.listen(&connected).map_err(|StoreGone| gone(&self.name))?;
+                    let fault = self.listen(&connected).map_err(|StoreGone| gone(&self.name))?;
                     self.status.recording.store(false, Relaxed);
                     self.station.hang_up();
-                    let _ = cause;
                     match fault {
                         None => break,
                         Some(fault) => fault,
