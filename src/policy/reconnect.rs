@@ -9,6 +9,8 @@
 use super::retry::Again;
 use crate::time::{Mono, SECOND_NS};
 
+/// Even when told to wait not at all: a server that refuses would be hammered.
+const LEAST_NS: i64 = SECOND_NS / 10;
 const SOON_NS: i64 = SECOND_NS * 3 / 2;
 const SOON_FOR_NS: i64 = 60 * SECOND_NS;
 const SELDOM_NS: i64 = 60 * SECOND_NS;
@@ -76,8 +78,8 @@ impl Reconnect {
         self.failures = self.failures.saturating_add(1);
         self.wait_ns = match why {
             Why::Gone if good => 0,
-            Why::Gone if soon => self.delay_ns.min(SOON_NS),
-            Why::Refused | Why::Wrong if soon && self.has_sounded => self.delay_ns.min(SOON_NS),
+            Why::Gone if soon => self.delay_ns.clamp(LEAST_NS, SOON_NS),
+            Why::Refused | Why::Wrong if soon && self.has_sounded => self.delay_ns.clamp(LEAST_NS, SOON_NS),
             Why::Gone | Why::Refused => {
                 (self.wait_ns.saturating_mul(2)).clamp(self.delay_ns.max(SOON_NS), self.delay_ns.max(SELDOM_NS))
             }
@@ -117,7 +119,7 @@ mod tests {
         check(10, 5.0, Some(20), Why::Gone, 4, "0 1500 1500 1500");
         check(10, 5.0, None, Why::Gone, 4, "1500 1500 1500 1500");
         check(3, 1.0, Some(20), Why::Gone, 6, "0 1000 1000 1000 1000! 1000!");
-        check(10, 0.0, Some(20), Why::Gone, 3, "0 0! 0!");
+        check(10, 0.0, Some(20), Why::Gone, 3, "0 100! 100!");
     }
 
     #[test]

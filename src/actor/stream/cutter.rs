@@ -15,7 +15,7 @@ use crate::policy::lead::Lead;
 use crate::policy::name::Pattern;
 use crate::policy::offset::Offset;
 use crate::policy::split::{Boundaries, Zone};
-use crate::time::{Look, Mono, SECOND_NS, Wall};
+use crate::time::{Look, Mono, Rate, SECOND_NS, Wall};
 
 /// An MP3 frame that needs what came before it begins a file only if none that does not comes for so long.
 const ENTRY_WAIT_NS: i64 = SECOND_NS;
@@ -58,6 +58,8 @@ pub struct Cutter {
     run: Option<Run>,
     /// Of the run that is or was last, for a clock that is set only after it.
     session: Option<Arc<str>>,
+    /// Of the run that was last.
+    rate: Option<Rate>,
     silence: Option<(Mono, Reason)>,
     file: Option<File>,
     /// When the last frame of the run's last file was on air, by the file's own start and length.
@@ -104,6 +106,7 @@ impl Cutter {
             offset: Offset::new(),
             run: None,
             session: None,
+            rate: None,
             silence: None,
             file: None,
             ended: None,
@@ -131,6 +134,7 @@ impl Cutter {
         });
         run.format = format;
         self.session = Some(run.session.clone());
+        self.rate = Some(format.rate);
         run.lead.push(run.frames.saturating_add(u64::from(unit.frames)), look.mono);
         let on_air = run.lead.mono_of(run.frames);
         let settled = !run.settled && look.mono.since(run.began) >= SETTLED_NS;
@@ -304,7 +308,7 @@ impl Cutter {
     }
 
     fn gap(&self, since: Mono, until: Mono, reason: Reason) -> Option<GapEntry> {
-        let rate = self.run.as_ref().map(|run| run.format.rate);
+        let rate = self.run.as_ref().map(|run| run.format.rate).or(self.rate);
         let lasted_ns = until.since(since);
         (lasted_ns > 0).then(|| GapEntry {
             start: self.offset.wall_of(since),

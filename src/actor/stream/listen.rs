@@ -110,15 +110,29 @@ struct Ear {
     format: Option<Format>,
     began: Instant,
     last_unit: Instant,
+    /// Bytes that fitted nowhere since the last unit.
+    garbage: usize,
+    /// Files that ended because the stream changed, and since when they are counted.
+    changes: (u32, Instant),
 }
 
+/// What brings so much without one whole unit is no stream, and costs time to search.
+const GARBAGE_BYTES: usize = 512 << 10;
+/// At the end of a connection it is not worth searching as long.
+const GARBAGE_AT_END: usize = 32 << 10;
+/// A stream that changes more often within a minute would fill the disk with files of nothing.
+const CHANGES: u32 = 20;
+const CHANGES_WITHIN: Duration = Duration::from_secs(60);
+
 impl StreamLane {
-    /// Listens until something ends the connection: the fault, unless it was a stop. Every file is closed then.
-    pub(super) fn listen(&mut self, connected: &Connected) -> Result<Option<Fault>, StoreGone> {
+    /// Listens until something ends the connection: whether there was sound, and the fault unless it was a stop. Every file is
+    /// closed then.
+    pub(super) fn listen(&mut self, connected: &Connected) -> Result<(bool, Option<Fault>), StoreGone> {
         self.say(log::Level::Info, format!("connected: {}", connected.text));
         let now = Instant::now();
         let window = Window::new(ENOUGH_BYTES);
-        let mut ear = Ear { window, framer: None, writer: None, format: None, began: now, last_unit: now };
+        let mut ear =
+            Ear { window, framer: None, writer: None, format: None, began: now, last_unit: now, garbage: 0, changes: (0, now) };
         let (cause, fault) = self.hear_on(connected, &mut ear)?;
         let look = self.clock.look();
         // What came last waits for a header behind it, which will never come now.
@@ -127,7 +141,7 @@ impl StreamLane {
         }
         let before = self.cutter.stop(cause, look);
         self.carry_out(before, &mut ear.writer)?;
-        Ok(fault)
+        Ok((ear.format.is_some(), fault))
     }
 
     fn hear_on(&mut self, connected: &Connected, ear: &mut Ear) -> Result<(Cause, Option<Fault>), StoreGone> {
@@ -184,6 +198,14 @@ impl StreamLane {
         if ear.framer.is_some() {
             self.frame(ear, false, look)?;
         }
+        if ear.garbage > GARBAGE_BYTES {
+            let what = format!("{}: {} KiB without one whole frame: not sound, or damaged", connected.text, ear.garbage >> 10);
+            return Ok(Some(Fault::new(FaultKind::Refused, what)));
+        }
+        if ear.changes.0 > CHANGES {
+            let what = format!("{}: changes what it sends more than {CHANGES} times a minute", connected.text);
+            return Ok(Some(Fault::new(FaultKind::Refused, what)));
+        }
         if ear.last_unit.elapsed() >= connected.stall {
             let what = format!("{}: no sound for {} s", connected.text, connected.stall.as_secs());
             return Ok(Some(Fault::new(FaultKind::Stalled, what)));
@@ -195,9 +217,16 @@ impl StreamLane {
         let Some(mut framer) = ear.framer.take() else { return Ok(()) };
         let mut result = Ok(());
         while result.is_ok() && !ear.window.unread().is_empty() {
+            self.actor.beat();
+            if (at_end && ear.garbage > GARBAGE_AT_END) || ear.changes.0 > CHANGES {
+                break;
+            }
             match framer.step(ear.window.unread(), at_end) {
                 Step::More => break,
                 Step::Skip { bytes, what } => {
+                    if what == Skipped::Garbage {
+                        ear.garbage = ear.garbage.saturating_add(bytes);
+                    }
                     // Before the first unit that is only the rest of one whose start was missed, and at the end one that was cut.
                     if what == Skipped::Garbage && ear.format.is_some() && !at_end {
                         self.skip(bytes);
@@ -222,6 +251,10 @@ impl StreamLane {
         }
         let before = self.cutter.before(unit, format, self.new_session, look);
         let opens = before.open.clone();
+        if before.close.as_ref().is_some_and(|closing| closing.cause == Cause::Changed) {
+            let since = if ear.changes.1.elapsed() < CHANGES_WITHIN { ear.changes } else { (0, Instant::now()) };
+            ear.changes = (since.0 + 1, since.1);
+        }
         self.carry_out(before, &mut ear.writer)?;
         let now = look.mono;
         let bytes = ear.window.unread().get(..unit.bytes).unwrap_or_default();
@@ -244,7 +277,10 @@ impl StreamLane {
         let used = u32::try_from(pool.blocks().saturating_sub(pool.free())).unwrap_or(u32::MAX);
         self.status.blocks_used_max.fetch_max(used, Relaxed);
         self.status.frames_captured.fetch_add(u64::from(unit.frames), Relaxed);
-        ear.last_unit = ear.window.arrived(unit.bytes).unwrap_or_else(Instant::now);
+        ear.garbage = 0;
+        if unit.frames > 0 {
+            ear.last_unit = ear.window.arrived(unit.bytes).unwrap_or_else(Instant::now);
+        }
         if self.status.alarm.load(Relaxed) && ear.began.elapsed() >= CALM {
             self.calm();
         }

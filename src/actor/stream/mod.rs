@@ -55,6 +55,8 @@ pub struct StreamLane {
 #[derive(Default)]
 pub struct Lines {
     alarm_at: Option<Instant>,
+    /// Of the failure that was told last: another one is news.
+    kind: Option<FaultKind>,
     garbage: Limit,
 }
 
@@ -69,9 +71,10 @@ impl StreamLane {
             self.actor.enter(State::Busy);
             let fault = match connected {
                 Ok(connected) => {
-                    let fault = self.listen(&connected).map_err(|StoreGone| gone(&self.name))?;
+                    let (sounded, fault) = self.listen(&connected).map_err(|StoreGone| gone(&self.name))?;
                     self.status.recording.store(false, Relaxed);
                     self.station.hang_up();
+                    self.station.was_mute(!sounded);
                     match fault {
                         None => break,
                         Some(fault) => fault,
@@ -101,7 +104,8 @@ impl StreamLane {
         };
         let Again { at, failure, alarm } = self.reconnect.failed(why, now);
         let wait = Duration::from_nanos(u64::try_from(at.since(now)).unwrap_or(0));
-        let is_new = alarm && !self.status.alarm.swap(alarm, Relaxed);
+        let is_other = self.lines.kind.replace(fault.kind) != Some(fault.kind);
+        let is_new = alarm && !self.status.alarm.swap(alarm, Relaxed) || is_other;
         if is_new || !alarm || self.lines.alarm_at.is_none_or(|told| told.elapsed() >= ALARM_LINES) {
             self.lines.alarm_at = alarm.then(Instant::now);
             let (level, word) = if alarm { (log::Level::Error, "alarm: ") } else { (log::Level::Warn, "") };

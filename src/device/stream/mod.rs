@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use self::address::Address;
 pub use self::address::Auth;
 pub use self::agent::{Agent, Body, Client, Fetched, Limits, Options};
 pub use self::fake::{Act, FakeStation};
@@ -32,6 +33,8 @@ pub use crate::format::uri::resolve;
 const STALL: Duration = Duration::from_secs(8);
 /// For one address, from its turn to its first bytes or the whole list: nobody holds a lane with a trickle.
 const ATTEMPT: Duration = Duration::from_secs(75);
+/// For all addresses together: the recorder must not look as if it hung.
+const ALL_ATTEMPTS: Duration = Duration::from_secs(600);
 /// Playlists in a row before there is sound.
 const MAX_DEPTH: u32 = 3;
 /// Addresses tried in one attempt, lists included.
@@ -75,6 +78,9 @@ pub trait Station: Send {
 
     /// Closes the connection at once.
     fn hang_up(&mut self);
+
+    /// Whether the last connection brought any sound: after one that did not, the next address is tried first, once.
+    fn was_mute(&mut self, _mute: bool) {}
 }
 
 /// A station on the network.
@@ -83,6 +89,8 @@ pub struct Radio {
     urls: Vec<String>,
     auth: Option<Auth>,
     on: Option<On>,
+    /// The address to begin with.
+    from: usize,
     /// An address that led to HLS, and how far it has been followed: kept from connection to connection.
     hls: Option<(String, Box<Hls>)>,
 }
@@ -101,7 +109,8 @@ type First = heapless::Vec<u8, SNIFF_BYTES>;
 enum Found {
     Sound(Box<On>, Connected),
     Hls(Connected),
-    List(Vec<String>),
+    /// Addresses, each with the password that may go there.
+    List(Vec<Address>),
 }
 
 impl Radio {
@@ -110,14 +119,18 @@ impl Radio {
         let Settings { urls, username, password } = settings;
         let given = username.is_some() || password.is_some();
         let auth = given.then(|| Auth::new(username.unwrap_or_default(), password.unwrap_or_default()));
-        Radio { client: agent.client(stop), urls, auth, on: None, hls: None }
+        Radio { client: agent.client(stop), urls, auth, on: None, from: 0, hls: None }
     }
 
-    fn try_one(&mut self, url: &str) -> Result<Found, Fault> {
+    fn try_one(&mut self, url: &str, auth: Option<&Auth>) -> Result<Found, Fault> {
         if let Some((_, hls)) = self.hls.as_mut().filter(|(known, _)| known == url) {
-            return hls.connect(&self.client).map(Found::Hls);
+            match hls.connect(&self.client) {
+                // What was HLS once may be something else by now.
+                Err(fault) if fault.kind == FaultKind::Refused => self.hls = None,
+                other => return other.map(Found::Hls),
+            }
         }
-        let mut body = self.client.listen(url, self.auth.as_ref())?;
+        let mut body = self.client.listen(url, auth)?;
         let content_type = body.content_type();
         let mut first = First::new();
         if playlist::is_doubtful(content_type.as_deref(), body.final_url()) {
@@ -127,13 +140,18 @@ impl Radio {
                 let list = body.whole(first.to_vec(), playlist::MAX_BYTES)?;
                 return match playlist::read(kind, &list.bytes, &list.final_url) {
                     Playlist::Hls => {
-                        let (_, hls) = self.hls.insert((url.to_owned(), Box::new(Hls::new(url, self.auth.as_ref()))));
-                        hls.connect(&self.client).map(Found::Hls)
+                        let mut hls = Box::new(Hls::new(url, auth));
+                        let connected = hls.connect(&self.client)?;
+                        self.hls = Some((url.to_owned(), hls));
+                        Ok(Found::Hls(connected))
                     }
                     Playlist::Entries(urls) if urls.is_empty() => {
                         Err(Fault::new(FaultKind::Refused, format!("{shown}: is a playlist without an address in it")))
                     }
-                    Playlist::Entries(urls) => Ok(Found::List(urls)),
+                    Playlist::Entries(urls) => {
+                        let list = Address::new(&list.final_url, auth);
+                        Ok(Found::List(urls.iter().map(|url| list.followed(url)).collect()))
+                    }
                 };
             }
         }
@@ -175,12 +193,15 @@ fn first_bytes(body: &mut Body) -> Result<First, Fault> {
 impl Station for Radio {
     fn connect(&mut self) -> Result<Connected, Fault> {
         self.hang_up();
-        let mut ahead: Vec<(String, u32)> = self.urls.iter().rev().map(|url| (url.clone(), 0)).collect();
+        let mut urls = self.urls.clone();
+        urls.rotate_left(self.from.min(self.urls.len()));
+        let mut ahead: Vec<(String, Option<Auth>, u32)> = urls.into_iter().rev().map(|url| (url, self.auth.clone(), 0)).collect();
         let mut failures: Vec<Fault> = Vec::new();
+        let began = Instant::now();
         for _ in 0..MAX_TRIES {
-            let Some((url, depth)) = ahead.pop() else { break };
+            let Some((url, auth, depth)) = ahead.pop().filter(|_| began.elapsed() < ALL_ATTEMPTS) else { break };
             self.client.set_until(Some(Instant::now() + ATTEMPT));
-            let tried = self.try_one(&url);
+            let tried = self.try_one(&url, auth.as_ref());
             self.client.set_until(None);
             match tried {
                 Ok(Found::Sound(on, connected)) => {
@@ -191,7 +212,7 @@ impl Station for Radio {
                 Ok(Found::List(_)) if depth >= MAX_DEPTH => {
                     failures.push(Fault::new(FaultKind::Refused, "a playlist leads to playlists only, more than three deep"));
                 }
-                Ok(Found::List(urls)) => ahead.extend(urls.into_iter().rev().map(|url| (url, depth + 1))),
+                Ok(Found::List(list)) => ahead.extend(list.into_iter().rev().map(|next| (next.url, next.auth, depth + 1))),
                 Err(fault) => failures.push(fault),
             }
             if self.client.is_stopped() {
@@ -203,7 +224,13 @@ impl Station for Radio {
 
     fn read(&mut self, space: &mut [u8]) -> Result<Heard, Fault> {
         let heard = match (&mut self.on, &mut self.hls) {
-            (Some(on), _) => on.read(space),
+            (Some(on), _) => {
+                // Bytes may trickle in that are no sound, such as a title's or a chunk's length.
+                self.client.set_until(Some(Instant::now() + STALL));
+                let heard = on.read(space);
+                self.client.set_until(None);
+                heard
+            }
             (None, Some((_, hls))) => hls.read(&self.client, space),
             (None, None) => Ok(Heard::End),
         };
@@ -211,6 +238,10 @@ impl Station for Radio {
             self.hang_up();
         }
         heard
+    }
+
+    fn was_mute(&mut self, mute: bool) {
+        self.from = if mute { (self.from + 1) % self.urls.len().max(1) } else { 0 };
     }
 
     fn hang_up(&mut self) {
@@ -251,7 +282,7 @@ impl On {
 
 /// One line about all addresses, the first in full. Only what no address could do otherwise needs the configuration changed.
 fn all_of(failures: Vec<Fault>) -> Fault {
-    let kinds = [FaultKind::Retry, FaultKind::Gone, FaultKind::Refused];
+    let kinds = [FaultKind::Retry, FaultKind::Stalled, FaultKind::Gone, FaultKind::Refused];
     let kind = kinds.into_iter().find(|kind| failures.iter().any(|fault| fault.kind == *kind)).unwrap_or(FaultKind::Config);
     let others = failures.len().saturating_sub(1);
     match failures.into_iter().next() {

@@ -40,7 +40,7 @@ pub fn fault(address: &Address, error: Error, synced: bool) -> Fault {
 
 /// Nothing came for as long as one read may take.
 pub fn is_quiet(error: &Error) -> bool {
-    matches!(error, Error::Other(inner) if matches!(inner.downcast_ref(), Some(Halt::Quiet(_))))
+    matches!(error, Error::Other(inner) if matches!(inner.downcast_ref(), Some(Halt::Quiet(_) | Halt::Overdue)))
 }
 
 /// A response that is no stream.

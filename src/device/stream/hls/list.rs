@@ -7,6 +7,7 @@ use super::super::agent::Client;
 use super::PATIENCE;
 use crate::device::{Fault, FaultKind};
 use crate::format::hls::{self, Kind, Media, Playlist, attributes};
+use crate::format::icy::readable;
 use crate::policy::hls as policy;
 
 /// A list of 16,384 segments with long names.
@@ -75,8 +76,12 @@ fn named(uri: &str, from: u64) -> u64 {
     from.to_le_bytes().iter().fold(path.as_bytes().iter().fold(0xCBF2_9CE4_8422_2325, step), step)
 }
 
+/// As titles of ICY are cut.
+const TITLE_BYTES: usize = 512;
+
 /// What EXTINF says is on: plain text, or attributes as some radio servers write them.
 pub fn title(text: &str) -> Option<Arc<str>> {
+    let text = &*readable(text.as_bytes(), TITLE_BYTES);
     if text.is_empty() || text.eq_ignore_ascii_case("no desc") {
         return None;
     }

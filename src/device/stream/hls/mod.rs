@@ -52,6 +52,16 @@ pub struct Hls {
     ready: VecDeque<u8>,
     title: Option<Arc<str>>,
     said: Option<Arc<str>>,
+    /// When there was sound last, or the connection began.
+    heard_at: Instant,
+}
+
+/// However long the segments are: a list that stands still must be noticed before it looks as if the recorder hung.
+const STALL_MAX: Duration = Duration::from_secs(600);
+
+/// A list may stand still for so long.
+fn stall(target_ms: u32) -> Duration {
+    (Duration::from_millis(u64::from(target_ms) * 3) + Duration::from_secs(10)).min(STALL_MAX)
 }
 
 impl Hls {
@@ -69,6 +79,7 @@ impl Hls {
             ready: VecDeque::new(),
             title: None,
             said: None,
+            heard_at: Instant::now(),
         }
     }
 
@@ -84,9 +95,10 @@ impl Hls {
         }
         list.with(|media, segments| self.follower.loaded(&list::listed(media, segments), asked))?;
         let (target_ms, what) = list.with(|media, _| (media.target_ms, format!("{:?}", media.kind).to_lowercase()))?;
-        let stall = Duration::from_millis(u64::from(target_ms) * 3) + Duration::from_secs(10);
+        let stall = stall(target_ms);
         let text = format!("{}: HLS, {what} list, segments of {} s", list.address, f64::from(target_ms) / 1_000.0);
         (self.list, self.connected, self.said) = (Some(list), true, None);
+        self.heard_at = Instant::now();
         Ok(Connected { content_type: None, text, stall })
     }
 
@@ -111,11 +123,17 @@ impl Hls {
             }
             if !self.ready.is_empty() {
                 let n = self.ready.len().min(space.len());
+                self.heard_at = Instant::now();
                 self.ready.drain(..n).zip(space.iter_mut()).for_each(|(byte, to)| *to = byte);
                 return Ok(Heard::Bytes(n));
             }
             let step = if self.open.is_some() { self.piece(client) } else { self.advance(client) };
             match step {
+                Ok(Step::On) if self.heard_at.elapsed() >= stall(self.target_ms()) => {
+                    client.set_until(None);
+                    let what = format!("{}: no new segment for {} s", self.url, self.heard_at.elapsed().as_secs());
+                    return Err(Fault::new(FaultKind::Stalled, what));
+                }
                 Ok(Step::On) => {}
                 Ok(Step::Ended) => return Ok(Heard::End),
                 Err(Failed::Fetch(fault)) => {
