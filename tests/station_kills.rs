@@ -210,7 +210,11 @@ fn check(root: &Path, known: &mut Known, delivered: &BTreeMap<String, f64>, log:
 /// How long ffmpeg plays it; what it has to complain about.
 fn decoded_s(path: &Path) -> Result<f64, String> {
     let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-i"]).arg(path).args(["-ar", "8000", "-ac", "1", "-f", "s16le", "-"]);
+    command.args(["-v", "error"]);
+    if path.extension().is_some_and(|e| e == "aac") {
+        command.args(["-f", "aac"]); // two frames, as a stop just behind a boundary leaves them, are too few for it to guess
+    }
+    command.arg("-i").arg(path).args(["-ar", "8000", "-ac", "1", "-f", "s16le", "-"]);
     let out = command.stdin(Stdio::null()).output().expect("ffmpeg is installed");
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     if out.status.success() && said.is_empty() { Ok(out.stdout.len() as f64 / 16_000.0) } else { Err(said) }

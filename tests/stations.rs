@@ -95,9 +95,11 @@ fn only(mut sessions: Vec<Vec<Cut>>) -> Vec<Cut> {
 fn assert_clean(cut: &Cut, codec: &str) {
     let name = cut.name();
     assert_eq!(cut.text("codec"), codec, "{name}");
-    let said = tool("ffmpeg", &["-v", "error", "-i", name, "-f", "null", "-"]);
+    // A few frames, as a stop just behind a boundary leaves them, are too few for it to guess.
+    let guess: &[&str] = if codec == "aac" { &["-f", "aac"] } else { &[] };
+    let said = tool("ffmpeg", &[&["-v", "error"], guess, &["-i", name, "-f", "null", "-"]].concat());
     assert_eq!(said, "", "ffmpeg about {name}");
-    let said = tool("ffprobe", &["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", name]);
+    let said = tool("ffprobe", &[guess, &["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", name]].concat());
     assert_eq!(said.trim(), codec.trim_start_matches("ogg-"), "ffprobe about {name}");
     let said = match codec {
         "vorbis" => tool("ogginfo", &[name]),
