@@ -11,11 +11,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::begun::{self, Begun};
 use super::lane::OpenFile;
 use super::naming::{CUE, DRAFT, Places, dotted};
 use super::repair::{create_draft, folder};
 use super::root::Files;
-use super::stub::{self, Stub};
 use crate::device::disk::{Disk, DiskFile, read_small};
 use crate::format::cue;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar, Unread};
@@ -117,7 +117,7 @@ impl<F: DiskFile> Closing<F> {
 
     /// A sidecar was begun with the file.
     fn is_begun(&self) -> bool {
-        self.open.stub != Stub::Needless
+        self.open.begun != Begun::Needless
     }
 
     /// The wall clock was set meanwhile: the sidecar is written (again). False if the file has its name already: then its
@@ -384,7 +384,7 @@ fn sync_data<D: Disk>(
 
 /// The name too if the file ended before its first sync, or a sidecar could be left without its file; and whose file it is.
 fn sync_file<D: Disk>(disk: &D, files: &mut Files, software: &str, open: &mut OpenFile<D::File>) -> io::Result<()> {
-    stub::sync(disk, &files.places, &mut files.fresh, open, software);
+    begun::sync(disk, &files.places, &mut files.fresh, open, software);
     open.file.sync()?;
     if open.named { Ok(()) } else { files.fresh.sync_name(disk, &open.part) }
 }

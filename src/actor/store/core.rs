@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::begun;
 use super::closing::Closing;
 use super::correct::{Correction, Unsynced};
 use super::lane::{Lane, Refusal, Tail, gap_between, next_sync};
@@ -12,7 +13,6 @@ use super::repair::Job;
 use super::restart::Restart;
 use super::root::Root;
 use super::steps::is_done;
-use super::stub;
 use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
@@ -128,7 +128,7 @@ impl<D: Disk> Core<D> {
             return Err(Refusal::at(&root.files.places.root)(std::io::Error::other("the folder could not be opened")));
         }
         let mut open = of.create(&self.disk, &mut root.files, new)?;
-        stub::begin(&self.disk, &root.files.places, &mut root.files.fresh, &mut open, &self.formats.software);
+        begun::begin(&self.disk, &root.files.places, &mut root.files.fresh, &mut open, &self.formats.software);
         of.open = Some(open);
         of.restart.begin(&new.identity);
         if new.identity.clock == ClockState::Synced {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::begun::Begun;
 use super::naming::{PART, dotted, tame};
 use super::repair::{After, Job, folder};
 use super::restart::Restart;
 use super::root::Files;
-use super::stub::Stub;
 use crate::device::disk::{Disk, DiskFile};
 use crate::format::sidecar;
 use crate::message::{Cause, GAPS_PER_FILE, GapEntry, Identity, NewFile, Reason};
@@ -73,7 +73,7 @@ pub struct OpenFile<F> {
     pub sure_frames: Option<u64>,
     pub heard: heapless::Vec<GapEntry, GAPS_PER_FILE>,
     pub corrected_ns: i64,
-    pub stub: Stub,
+    pub begun: Begun,
 }
 
 /// What the disk refused, where.
@@ -108,7 +108,7 @@ impl<F: DiskFile> Lane<F> {
     pub fn create<D: Disk<File = F>>(&mut self, disk: &D, files: &mut Files, new: &NewFile) -> Result<OpenFile<F>, Refusal> {
         if let Some(ready) = self.prepared.take() {
             if ready.new.stem == new.stem && ready.new.container == new.container {
-                return Ok(OpenFile { stub: Stub::of(new), new: new.clone(), ..ready });
+                return Ok(OpenFile { begun: Begun::of(new), new: new.clone(), ..ready });
             }
             drop_prepared(disk, ready);
         }
@@ -260,7 +260,7 @@ fn create<D: Disk>(disk: &D, files: &mut Files, new: &NewFile) -> Result<OpenFil
         sure_frames: None,
         heard: heapless::Vec::new(),
         corrected_ns: 0,
-        stub: Stub::of(new),
+        begun: Begun::of(new),
     })
 }
 

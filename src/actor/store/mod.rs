@@ -21,6 +21,7 @@ use crate::message::{Container, ToStore};
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::time::Mono;
 
+mod begun;
 mod closing;
 mod core;
 mod correct;
@@ -35,7 +36,6 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
-mod stub;
 
 pub use ledger::parse as parse_gap_line;
 pub use machine::Machine;

@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Formats;
+use super::begun;
 use super::closing::others;
 use super::ledger;
 use super::look::{Look, Seen, look};
 use super::naming::{DRAFT, Places, dotted, finished_name, known_extension};
 use super::rest;
 use super::root::{MARK, Unfinished, find_parts, find_root, lock, not_locked, places_of};
-use super::stub;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::format::ReadAt;
 use crate::format::mend::{Kept, Mend};
@@ -116,7 +116,7 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
     let file = match disk.open(&job.part) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             if disk.kind(&name)?.is_none() {
-                stub::forget(disk, places, &wanted)?;
+                begun::forget(disk, places, &wanted)?;
             }
             return Ok(Finished::Gone);
         }
@@ -139,7 +139,7 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
         Mend::Empty => {
             drop(file);
             if disk.kind(&name)?.is_none() {
-                stub::forget(disk, places, &wanted)?;
+                begun::forget(disk, places, &wanted)?;
             }
             disk.remove(&job.part)?;
             disk.sync_dir(folder(&job.part))?;
@@ -175,7 +175,7 @@ pub fn finish<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &mut J
         disk.sync_dir(folder(&target))?;
     }
     if name != wanted {
-        stub::forget(disk, places, &wanted)?;
+        begun::forget(disk, places, &wanted)?;
     }
     Ok(Finished::Kept(Recovered {
         identity,
@@ -198,17 +198,17 @@ fn identity<D: Disk>(
     name: &Path,
     container: Container,
 ) -> io::Result<Option<Identity>> {
-    if kept.identity.is_some() || !stub::is_nameless(container) {
+    if kept.identity.is_some() || !begun::is_nameless(container) {
         return Ok(kept.identity.clone());
     }
     if let Some(after) = &job.after {
         return Ok(Some(after.identity.clone()));
     }
-    if let Some(identity) = stub::identity(disk, places, name, container)? {
+    if let Some(identity) = begun::identity(disk, places, name, container)? {
         return Ok(Some(identity));
     }
     let modified = disk.modified(&job.part)?;
-    let identity = stub::estimate(file, container, name, kept.frames, job.only_source.as_deref(), modified);
+    let identity = begun::estimate(file, container, name, kept.frames, job.only_source.as_deref(), modified);
     log::warn!(
         target: "store",
         "{}: nothing beside it says whose it is; taken for {}'s, ending when it was last written to",
@@ -417,7 +417,7 @@ fn repair_path<D: Disk>(
     found.others.retain(|folder| folder.starts_with(path));
     // Elsewhere other recorders may have theirs.
     if is_dir && places.analyses.starts_with(&places.root) {
-        stub::sweep(disk, &places, usize::MAX).map_err(told)?;
+        begun::sweep(disk, &places, usize::MAX).map_err(told)?;
     }
     for mut job in found.jobs.into_iter().filter(|job| job.part.starts_with(path)) {
         match finish(disk, &places, formats, &mut job) {

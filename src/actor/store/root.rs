@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::begun;
 use super::closing::Closing;
 use super::correct::Correction;
 use super::fresh::Fresh;
@@ -12,7 +13,6 @@ use super::ledger::Ledger;
 use super::naming::{Places, finished_name};
 use super::repair::Job;
 use super::restart;
-use super::stub;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::device::{Fault, FaultKind};
 use crate::time::{Mono, Wall};
@@ -95,9 +95,9 @@ impl<D: Disk> Root<D> {
         }
         // Only a folder that was left in the middle of recording is worth a look at older sidecars.
         if left_open {
-            // Who was killed may have made folders that no sync covers yet. And should a stub stay, it is in nobody's way.
+            // Who was killed may have made folders that no sync covers yet. And should a begun sidecar stay, it is in nobody's way.
             let _ = self.files.sync_all(disk, false);
-            if let Err(e) = stub::sweep(disk, &self.files.places, stub::LAST) {
+            if let Err(e) = begun::sweep(disk, &self.files.places, begun::LAST) {
                 log::debug!(target: "store", "{}: not looked through: {e}", self.files.places.analyses.display());
             }
             self.ended = restart::newest_ends(disk, &self.files.places, sources);

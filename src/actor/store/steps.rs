@@ -6,13 +6,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::begun::{self, Begun};
 use super::closing::{self, Event, SYNC_ALL_FROM, not_synced};
 use super::core::{Core, MANY};
 use super::lane::{micros_since, next_sync};
 use super::repair::{self, Finished};
 use super::restart;
 use super::root::Files;
-use super::stub::{self, Stub};
 use crate::device::disk::{Disk, DiskFile};
 use crate::message::{Cause, ClockState};
 use crate::time::Mono;
@@ -147,7 +147,7 @@ impl<D: Disk> Core<D> {
         let Some(Files { places, fresh }) = self.roots.get_mut(of.root).map(|root| &mut root.files) else { return };
         open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
         let began = Instant::now();
-        stub::sync(&self.disk, places, fresh, open, &self.formats.software);
+        begun::sync(&self.disk, places, fresh, open, &self.formats.software);
         let mut synced = open.file.sync();
         if synced.is_ok() && !open.named {
             synced = fresh.sync_name(&self.disk, &open.part);
@@ -175,14 +175,14 @@ impl<D: Disk> Core<D> {
     /// Many at once: one sync of everything, and if that fails each by itself, to learn which.
     fn sync_root(&mut self, root: usize, now: Mono) {
         let Some(Files { places, fresh }) = self.roots.get_mut(root).map(|folder| &mut folder.files) else { return };
-        let mut stubs = false;
+        let mut begun = false;
         let open = self.lanes.iter_mut().filter(|of| of.root == root).filter_map(|of| of.open.as_mut());
         for open in open.filter(|open| open.dirty) {
-            stub::begin(&self.disk, places, fresh, open, &self.formats.software);
-            stubs |= open.stub == Stub::Written;
+            begun::begin(&self.disk, places, fresh, open, &self.formats.software);
+            begun |= open.begun == Begun::Written;
         }
         let began = Instant::now();
-        let synced = self.roots.get_mut(root).map_or(Ok(()), |folder| folder.files.sync_all(&self.disk, stubs));
+        let synced = self.roots.get_mut(root).map_or(Ok(()), |folder| folder.files.sync_all(&self.disk, begun));
         let (lanes, took_us) = (self.lanes.len(), micros_since(began));
         for lane in 0..lanes {
             if !self.is_dirty(lane, root) {
@@ -197,8 +197,8 @@ impl<D: Disk> Core<D> {
                 of.status.sync_max_us.fetch_max(took_us, Relaxed);
                 if let Some(open) = &mut of.open {
                     open.named = true;
-                    if open.stub == Stub::Written {
-                        open.stub = Stub::Durable;
+                    if open.begun == Begun::Written {
+                        open.begun = Begun::Durable;
                     }
                     // From here on they are synced together.
                     open.next_sync = now.plus_ns(of.sync_ns);

@@ -20,9 +20,9 @@ use crate::format::{ReadAt, fill_at};
 use crate::message::{ClockState, Codec, Container, Format, Identity, NewFile};
 use crate::time::{Rate, Wall};
 
-/// Where the stub of an open file stands.
+/// Where the begun sidecar of an open file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stub {
+pub enum Begun {
     /// The file's own header says who it is.
     Needless,
     /// Not there, or not to be relied on: it is written (again) before the file is synced.
@@ -34,10 +34,10 @@ pub enum Stub {
     Barred,
 }
 
-impl Stub {
-    pub fn of(new: &NewFile) -> Stub {
+impl Begun {
+    pub fn of(new: &NewFile) -> Begun {
         let nameless = new.identity.format.codec().is_some() && is_nameless(new.container);
-        if nameless { Stub::Missing } else { Stub::Needless }
+        if nameless { Begun::Missing } else { Begun::Needless }
     }
 }
 
@@ -49,47 +49,47 @@ pub const fn is_nameless(container: Container) -> bool {
     }
 }
 
-/// Writes the stub of a file that was just opened, without a sync. What the disk refuses is tried again at the first sync: a
+/// Writes the begun sidecar of a file that was just opened, without a sync. What the disk refuses is tried again at the first sync: a
 /// recording does not wait for its sidecar.
 pub fn begin<D: Disk>(disk: &D, places: &Places, fresh: &mut Fresh, open: &mut OpenFile<D::File>, software: &str) {
-    if open.stub != Stub::Missing {
+    if open.begun != Begun::Missing {
         return;
     }
     match write(disk, places, fresh, open, software) {
-        Ok(stub) => open.stub = stub,
+        Ok(begun) => open.begun = begun,
         Err(e) => log::debug!(target: "store", "{}: its sidecar is not begun yet: {e}", open.part.display()),
     }
 }
 
-fn write<D: Disk>(disk: &D, places: &Places, fresh: &mut Fresh, open: &OpenFile<D::File>, software: &str) -> io::Result<Stub> {
+fn write<D: Disk>(disk: &D, places: &Places, fresh: &mut Fresh, open: &OpenFile<D::File>, software: &str) -> io::Result<Begun> {
     let path = places.sidecar(&open.name);
     fresh.make(disk, folder(&path))?;
     if disk.kind(&path)?.is_some() {
         if let Some(whose) = others(disk, &path, &open.new.identity)? {
             log::warn!(target: "store", "{}: {whose}; it is kept, and {} has no sidecar", path.display(), open.name.display());
-            return Ok(Stub::Barred);
+            return Ok(Begun::Barred);
         }
     }
     let (draft, file) = create_draft(disk, &path)?;
     let name = open.name.to_string_lossy().into_owned();
     file.write_at(0, &Sidecar::begun(name, &open.new.identity, software).write())?;
     disk.replace(&draft, &path)?;
-    Ok(Stub::Written)
+    Ok(Begun::Written)
 }
 
 /// Before the first sync of the file: whatever is kept of its sound, it is known whose it is.
 pub fn sync<D: Disk>(disk: &D, places: &Places, fresh: &mut Fresh, open: &mut OpenFile<D::File>, software: &str) {
     begin(disk, places, fresh, open, software);
-    if open.stub != Stub::Written {
+    if open.begun != Begun::Written {
         return;
     }
     let path = places.sidecar(&open.name);
     let synced = disk.open(&path).and_then(|file| file.sync()).and_then(|()| fresh.sync_name(disk, &path));
-    open.stub = match synced {
-        Ok(()) => Stub::Durable,
+    open.begun = match synced {
+        Ok(()) => Begun::Durable,
         Err(e) => {
             log::warn!(target: "store", "{}: not kept by the disk: {e}; it is written again", path.display());
-            Stub::Missing
+            Begun::Missing
         }
     };
 }
@@ -134,7 +134,7 @@ pub fn forget<D: Disk>(disk: &D, places: &Places, name: &Path) -> io::Result<()>
 /// Of each pattern of names so many of the last ones are looked at when a recorder starts: what was open was the last.
 pub const LAST: usize = 8;
 
-/// Stubs whose recording is not there, finished or not, go: the power went before the name of the recording was kept.
+/// Begun sidecars whose recording is not there, finished or not, go: the power went before the name of the recording was kept.
 /// `last` of each pattern of names, or all.
 pub fn sweep<D: Disk>(disk: &D, places: &Places, last: usize) -> io::Result<()> {
     if disk.kind(&places.analyses)?.is_none() {
@@ -173,7 +173,7 @@ fn recording_of(places: &Places, sidecar: &Path) -> Option<PathBuf> {
 /// How much of a file is read to learn what it holds.
 const LOOK_BYTES: usize = 512 << 10;
 
-/// The stub is lost too: what can be told of the recording by its bytes, its name and its folder.
+/// The begun sidecar is lost too: what can be told of the recording by its bytes, its name and its folder.
 pub fn estimate(
     file: &dyn ReadAt,
     container: Container,
@@ -245,13 +245,13 @@ mod tests {
         let disk = MemoryDisk::new(&["/r"]);
         let places = Places::new("/r".into(), None);
         let identity = estimate(&Vec::new(), Container::Mp3, Path::new("a.mp3"), 0, Some("radio"), Wall(0));
-        let stub = |name: &str| Sidecar::begun(name.into(), &identity, "x").write();
+        let begun = |name: &str| Sidecar::begun(name.into(), &identity, "x").write();
         let beside = |name: &str| format!("/r/analyses/{name}.analysis.json");
         for name in ["gone.mp3", "d/gone.opus", "grows.mp3", "there.aac", "wav.wav"] {
-            put(&disk, &beside(name), &stub(name));
+            put(&disk, &beside(name), &begun(name));
         }
         put(&disk, &beside("torn.ogg"), b"{");
-        put(&disk, &beside("moved.ogg"), &stub("elsewhere.ogg"));
+        put(&disk, &beside("moved.ogg"), &begun("elsewhere.ogg"));
         put(&disk, &beside("isr.mp3"), b"{\"segments\": []}");
         let finished = Sidecar { end_reason: "split".into(), ..Sidecar::begun("done.mp3".into(), &identity, "x") };
         put(&disk, &beside("done.mp3"), &finished.write());
