@@ -363,6 +363,22 @@ pub struct Closing {
     pub start: Option<Wall>,
 }
 
+impl Closing {
+    /// Of a file of which nothing else is to be told.
+    pub const fn new(cause: Cause, frames: u64, clock: ClockState) -> Closing {
+        Closing {
+            cause,
+            frames,
+            gaps: heapless::Vec::new(),
+            measured_rate: None,
+            clock,
+            titles: Vec::new(),
+            garbage_bytes: 0,
+            start: None,
+        }
+    }
+}
+
 /// A line of gaps.csv: [start, end) in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapEntry {

@@ -643,16 +643,7 @@ fn a_sidecar_of_another_recording_is_not_written_over() {
         rig.lanes[0].clock = ClockState::Unsynced;
         rig.open(0, Container::Flac, "a");
         seconds(&mut rig, 6);
-        let closing = Closing {
-            cause: Cause::Split,
-            frames: 9,
-            gaps: heapless::Vec::new(),
-            measured_rate: None,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-            clock: ClockState::Synced,
-        };
+        let closing = Closing::new(Cause::Split, 9, ClockState::Synced);
         let mut identity = rig.new_file(0, Container::Flac, "a").identity;
         identity.session = "another".into();
         let text = Sidecar::new("a.flac".into(), &identity, &closing, "test").write();
@@ -780,16 +771,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
         for (at, bytes) in codec.end() {
             send(ToStore::Patch(0, at, block(&bytes, 0)));
         }
-        let closing = Closing {
-            cause: Cause::Split,
-            frames: 2_000,
-            gaps: heapless::Vec::new(),
-            measured_rate: None,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-            clock: ClockState::Synced,
-        };
+        let closing = Closing::new(Cause::Split, 2_000, ClockState::Synced);
         send(ToStore::Close(0, Box::new(closing)));
     }
     drop(tx);

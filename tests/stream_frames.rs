@@ -103,16 +103,7 @@ fn who(format: Format) -> Identity {
 }
 
 fn closing(frames: u64) -> Closing {
-    Closing {
-        cause: Cause::Split,
-        frames,
-        gaps: heapless::Vec::new(),
-        measured_rate: None,
-        clock: ClockState::Synced,
-        titles: Vec::new(),
-        garbage_bytes: 0,
-        start: None,
-    }
+    Closing::new(Cause::Split, frames, ClockState::Synced)
 }
 
 /// What ffmpeg's encoder makes of four seconds of chirp and noise.

@@ -163,16 +163,7 @@ impl Sidecar {
 
     /// Of a file that has just begun.
     pub fn begun(file: String, identity: &Identity, software: &str) -> Sidecar {
-        let closing = Closing {
-            cause: Cause::Recovered,
-            frames: 0,
-            gaps: heapless::Vec::new(),
-            measured_rate: None,
-            clock: identity.clock,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-        };
+        let closing = Closing::new(Cause::Recovered, 0, identity.clock);
         Sidecar { end_reason: RECORDING.to_owned(), ..Sidecar::new(file, identity, &closing, software) }
     }
 
@@ -308,16 +299,7 @@ mod tests {
         };
         let mut gaps = heapless::Vec::new();
         let _ = gaps.push(GapAt { at_frame: 4_800, lost_frames: 480, reason: Reason::Xrun });
-        let closing = Closing {
-            cause: Cause::Split,
-            frames: 96_000 - 480,
-            gaps,
-            measured_rate: None,
-            clock: ClockState::Synced,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-        };
+        let closing = Closing { gaps, ..Closing::new(Cause::Split, 96_000 - 480, ClockState::Synced) };
         Sidecar::new("2024/a.flac".into(), &identity, &closing, "soundpost 0.1.0")
     }
 

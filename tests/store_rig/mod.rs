@@ -279,16 +279,7 @@ impl Rig {
         if let Some(sent) = l.key.take().and_then(|key| self.sent.get_mut(&key)) {
             sent.closed = Some(self.mark + 1);
         }
-        let closing = Closing {
-            cause,
-            frames: l.frames,
-            gaps: l.gaps.clone(),
-            measured_rate: None,
-            clock: l.clock,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-        };
+        let closing = Closing { gaps: l.gaps.clone(), ..Closing::new(cause, l.frames, l.clock) };
         self.send(ToStore::Close(lane as Lane, Box::new(closing)));
     }
 

@@ -35,15 +35,6 @@ impl OpenFile {
     }
 
     pub fn closing(self, cause: Cause, measured_rate: Option<f64>) -> Closing {
-        Closing {
-            cause,
-            frames: self.frames,
-            gaps: self.gaps,
-            measured_rate,
-            clock: self.clock,
-            titles: Vec::new(),
-            garbage_bytes: 0,
-            start: None,
-        }
+        Closing { gaps: self.gaps, measured_rate, ..Closing::new(cause, self.frames, self.clock) }
     }
 }

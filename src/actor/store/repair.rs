@@ -261,16 +261,7 @@ fn describe<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &Job, ab
 
 fn compose<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &Job, about: &About) -> Sidecar {
     let About { identity, kept, name, rest } = *about;
-    let closing = Closing {
-        cause: job.cause,
-        frames: kept.frames,
-        gaps: heapless::Vec::new(),
-        measured_rate: None,
-        clock: ClockState::Unsynced,
-        titles: Vec::new(),
-        garbage_bytes: 0,
-        start: None,
-    };
+    let closing = Closing::new(job.cause, kept.frames, ClockState::Unsynced);
     let mut sidecar = Sidecar::new(name.to_string_lossy().into_owned(), identity, &closing, &formats.software);
     let heard: Vec<(Wall, u64, String)> = match &job.after {
         Some(after) => after.heard.iter().map(|gap| (gap.start, gap.frames_lost, gap.reason.name().to_owned())).collect(),
