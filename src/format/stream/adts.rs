@@ -6,9 +6,9 @@ use super::{Step, Unit};
 use crate::message::{Codec, Format};
 use crate::time::Rate;
 
-/// Three of the longest frames and the header of a fourth.
-/// Two of the longest frames (8,191 bytes) and the header behind them, with room to spare.
+/// Two of the longest frames (8,191 bytes) and what must be seen behind them, with room to spare.
 pub const WINDOW_BYTES: usize = 20_000;
+const _: () = assert!(WINDOW_BYTES >= sync::seen_bytes::<Header>());
 
 impl sync::Header for Header {
     const BYTES: usize = HEADER_BYTES;

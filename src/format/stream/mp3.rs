@@ -9,8 +9,9 @@ use super::{Sink, Skipped, Step, Unit};
 use crate::message::{Codec, Format};
 use crate::time::Rate;
 
-/// Two of the longest frames (1,441 bytes) and the header behind them, with room to spare.
+/// Two of the longest frames (1,441 bytes) and what must be seen behind them, with room to spare.
 pub const WINDOW_BYTES: usize = 8_000;
+const _: () = assert!(WINDOW_BYTES >= sync::seen_bytes::<Header>());
 
 impl sync::Header for Header {
     const BYTES: usize = HEADER_BYTES;

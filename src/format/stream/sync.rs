@@ -18,6 +18,14 @@ pub(super) trait Header: Copy {
     fn alike(&self, other: &Self) -> bool;
 }
 
+/// What must be seen at once, so that there is always an answer: two frames, and a header or the start of a tag behind them.
+pub(super) const fn seen_bytes<H: Header>() -> usize {
+    2 * H::MAX_FRAME_BYTES + H::BYTES + TAG_HEADER_BYTES
+}
+
+/// Of an APE tag, the longest one.
+const TAG_HEADER_BYTES: usize = 32;
+
 pub(super) enum Found<H> {
     More,
     Skip {
