@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
+use common::lanes::no_boundary;
 use common::{Place, Recorder, noise, tool};
 
 /// Allocations that the counter file holds.
@@ -27,7 +28,7 @@ fn ten_seconds_of_two_lanes_allocate_nothing() {
             "[{name}]\ntype = file\npath = {path}\npace = real\nloop = yes\nraw_bits = 16\nsample_rate = 48000\nchannels = 2\nformat = {format}\n"
         )
     };
-    let config = place.config("split_minutes = 60\nsync_seconds = 1", &(lane("flac", "flac") + &lane("wav", "wav")));
+    let config = place.config(&(no_boundary() + "\nsync_seconds = 1"), &(lane("flac", "flac") + &lane("wav", "wav")));
     let counter = place.path("count");
     fs::write(&counter, 0_u64.to_le_bytes()).expect("written");
     let mut command = common::soundpost();

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::lanes::{RATE, counted, lane, lost, lost_in, recorded, recorded_in, stop, two_lanes};
+use common::lanes::{RATE, counted, lane, lost, lost_in, no_boundary, recorded, recorded_in, stop, two_lanes};
 use common::volume::Volume;
 use common::{Place, Recorder, assert_sound, noise, recordings, sidecar};
 
@@ -99,7 +99,7 @@ fn with_faults(config: &Path, path: Option<&Path>, call: &str, when: &str) -> Re
 
 /// Two lanes whose first files are a.flac and b.wav: their paths are known before they are there.
 fn two_plain_lanes(place: &Place) -> (PathBuf, Vec<i16>) {
-    let (config, sound) = two_lanes(place, "split_minutes = 60\nsync_seconds = 1");
+    let (config, sound) = two_lanes(place, &(no_boundary() + "\nsync_seconds = 1"));
     let text = fs::read_to_string(&config).expect("read").replace("/%Y%m%d_%H%M%S", "/x");
     fs::write(&config, text).expect("written");
     (config, sound)

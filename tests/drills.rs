@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::cards::{card, find, joined, record_command};
-use common::lanes::{RATE, counted, lost, recorded, stop, two_lanes};
+use common::lanes::{RATE, counted, lost, no_boundary, recorded, stop, two_lanes};
 use common::rig::Rig;
 use common::{Place, Recorder, bytes_of, gaps, noise, recordings, sidecar};
 
@@ -137,7 +137,7 @@ fn a_disk_that_stalls_thirty_seconds_costs_one_gap_exactly_counted() {
 /// `actor` panics once; the other lane is unharmed, the drilled one goes on and accounts for every frame.
 fn check_panic(actor: &str) {
     let place = Place::new();
-    let (config, sound) = two_lanes(&place, "split_minutes = 1");
+    let (config, sound) = two_lanes(&place, &no_boundary());
     let mut recorder = Recorder::start(&config, &["--drill", &format!("{actor}=panic@25")]);
     recorder.wait_for("is started anew", Duration::from_secs(30));
     std::thread::sleep(Duration::from_secs(3));
@@ -172,7 +172,7 @@ fn an_encoder_that_panics_keeps_its_blocks() {
 #[test]
 fn a_store_that_panics_loses_nothing() {
     let place = Place::new();
-    let (config, sound) = two_lanes(&place, "split_minutes = 1");
+    let (config, sound) = two_lanes(&place, &no_boundary());
     let mut recorder = Recorder::start(&config, &["--drill", "store=panic@12"]);
     recorder.wait_for("is started anew", Duration::from_secs(30));
     std::thread::sleep(Duration::from_secs(3));
@@ -188,7 +188,7 @@ fn a_store_that_panics_loses_nothing() {
 fn a_full_mailbox_is_taken_up_by_the_pool() {
     for drill in ["a/encoder=stall:8@25", "a/capture=stall:1@25"] {
         let place = Place::new();
-        let (config, sound) = two_lanes(&place, "split_minutes = 1");
+        let (config, sound) = two_lanes(&place, &no_boundary());
         let mut recorder = Recorder::start(&config, &["--drill", drill]);
         std::thread::sleep(Duration::from_secs(13));
         stop(&mut recorder);
@@ -202,7 +202,7 @@ fn a_full_mailbox_is_taken_up_by_the_pool() {
 /// A hang on the recording path ends the process with a failure, soon; what was recorded is repaired at the next start.
 fn check_hang(actor: &str) {
     let place = Place::new();
-    let (config, sound) = two_lanes(&place, "split_minutes = 1\nsync_seconds = 1");
+    let (config, sound) = two_lanes(&place, &(no_boundary() + "\nsync_seconds = 1"));
     let mut recorder = Recorder::start(&config, &["--drill", &format!("{actor}=hang@25")]);
     let status = recorder.wait(Duration::from_secs(30));
     assert_eq!(status.code(), Some(1), "{}", recorder.log.join("\n"));

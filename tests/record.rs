@@ -5,6 +5,7 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
+use common::lanes::no_boundary;
 use common::{Place, Recorder, assert_sound, bytes_of, decode, noise, recordings, sidecar, soundpost, tool};
 
 /// Runs to the end of its sources.
@@ -159,7 +160,7 @@ fn a_growing_recording_is_playable_at_every_moment() {
             "[s]\ntype = file\npath = {}\npace = real\nraw_bits = 16\nsample_rate = 48000\nchannels = 1\nformat = {format}\n",
             raw.display()
         );
-        let mut recorder = Recorder::start(&place.config("sync_seconds = 1\nsplit_minutes = 60", &section), &[]);
+        let mut recorder = Recorder::start(&place.config(&(no_boundary() + "\nsync_seconds = 1"), &section), &[]);
         recorder.wait_for("recording", Duration::from_secs(10));
         std::thread::sleep(Duration::from_secs(4));
         let mut all = Vec::new();

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::lanes::{RATE, lost, recorded, two_lanes};
+use common::lanes::{RATE, lost, no_boundary, recorded, two_lanes};
 use common::{Place, Recorder, assert_sound, recordings, soundpost};
 use rustix::fs::OFlags;
 
@@ -97,7 +97,7 @@ fn a_second_signal_still_ends_at_once() {
 #[test]
 fn a_hang_still_ends_the_process() {
     let place = Place::new();
-    let (config, sound) = two_lanes(&place, "split_minutes = 1\nsync_seconds = 1");
+    let (config, sound) = two_lanes(&place, &(no_boundary() + "\nsync_seconds = 1"));
     let mut mute = Mute::start(&config, &["--drill", "a/encoder=hang@25"]);
     assert_eq!(mute.wait(Duration::from_secs(20)), Some(1));
     let mut again = Recorder::start(&config, &[]);

@@ -60,13 +60,15 @@ impl Place {
         path
     }
 
-    /// Writes a configuration: general keys and sections as they are, the output folder and the log file in here.
+    /// Writes a configuration: general keys and sections as they are, the output folder and the log file in here; in UTC unless
+    /// `general` says otherwise.
     pub fn config(&self, general: &str, sections: &str) -> PathBuf {
         let path = self.path("soundpost.ini");
         let folder = self.recordings();
         let log = self.path("recorder.log");
+        let zone = if general.contains("time_zone") { "" } else { "time_zone = UTC\n" };
         let text = format!(
-            "[general]\noutput_directory = {}\nlog_file = {}\ntime_zone = UTC\n{general}\n{sections}\n",
+            "[general]\noutput_directory = {}\nlog_file = {}\n{zone}{general}\n{sections}\n",
             folder.display(),
             log.display()
         );
