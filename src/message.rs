@@ -6,6 +6,9 @@
 //! ```
 //! One envelope travels on every lane edge, in *runs* as capture speaks and in *files* as the store hears.
 
+pub mod analysis;
+pub mod library;
+
 use std::sync::Arc;
 
 use crate::pool::Block;

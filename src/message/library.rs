@@ -1,0 +1,135 @@
+//! What a person can ask of a folder of recordings, and what is answered: the boundary between the pages and whoever keeps the
+//! folder. Times are UTC; a day is the local date of a file's start.
+
+use std::sync::Arc;
+
+use super::analysis::{Centibel, Section};
+use crate::time::Wall;
+
+/// A calendar date as people write it: `2026-05-22`.
+pub type Date = String;
+
+/// A recording, as a list shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileRow {
+    /// Path below the folder, with `/`.
+    pub name: String,
+    /// Section of the configuration that it came from; empty when nobody knows.
+    pub source: String,
+    pub start: Wall,
+    /// Of local time from UTC at `start`.
+    pub utc_offset_s: i32,
+    /// 0 while nobody knows.
+    pub frames: u64,
+    /// 0 while nobody knows.
+    pub rate_hz: u32,
+    pub channels: u8,
+    pub bytes: u64,
+    /// As of the file system, to see that it changed.
+    pub modified: Wall,
+    pub state: FileState,
+    pub sections: Arc<[Section]>,
+    pub gaps: Arc<[GapRow]>,
+    pub marks: Marks,
+    /// Why it could not be analysed, in one line.
+    pub trouble: Option<Arc<str>>,
+    /// Keys of the sidecar that are shown as they are: quality, end_reason, clock, recovered …
+    pub details: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Being recorded.
+    Open,
+    /// Closed; not yet analysed.
+    Closed,
+    /// Its profile is there.
+    Analysed,
+}
+
+/// What a person said of a recording; lives in the sidecar.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    pub reviewed: bool,
+    pub locked: bool,
+    pub note: String,
+}
+
+/// One change of [`Marks`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Reviewed(bool),
+    Locked(bool),
+    Note(String),
+}
+
+/// A gap inside a file, or between files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GapRow {
+    pub source: String,
+    pub start: Wall,
+    pub end: Wall,
+    pub frames_lost: u64,
+    pub reason: String,
+}
+
+/// A day as the calendar shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayRow {
+    pub date: Date,
+    pub files: u64,
+    pub duration_ms: u64,
+    pub bytes: u64,
+    pub sections: u64,
+    /// Sections of files that are not reviewed.
+    pub to_review: u64,
+    pub gaps: u64,
+    pub best: Option<Centibel>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Day {
+    pub row: DayRow,
+    /// Oldest first.
+    pub files: Vec<FileRow>,
+    /// Of files and between them.
+    pub gaps: Vec<GapRow>,
+}
+
+/// Newest first by (start, name).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilesQuery {
+    /// Local dates, both included.
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    /// Part of a name, whatever its case.
+    pub q: String,
+    pub source: Option<String>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// 1 to 1000.
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilesPage {
+    pub files: Vec<FileRow>,
+    /// That match, on all pages.
+    pub total: u64,
+    /// Nothing when this is the last.
+    pub next: Option<String>,
+}
+
+/// Why a wish was not fulfilled. The text is one sentence for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    Absent,
+    /// Being recorded.
+    Open,
+    Locked,
+    /// Nothing may be written here.
+    ReadOnly,
+    /// Not now; in so many seconds.
+    Busy(u32),
+    Failed(String),
+}
