@@ -33,6 +33,7 @@ const DOORS: &[(&str, &str)] = &[
     ("libc::", "device"),
     ("env_logger", "logging.rs"),
     ("ureq::", "device"),
+    ("rusqlite::", "device/catalogue"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -10,6 +10,7 @@ pub mod cue;
 pub mod encode;
 pub mod flac;
 pub mod fmp4;
+pub mod foreign;
 pub mod hls;
 pub mod icy;
 pub mod id3;
