@@ -36,6 +36,7 @@ const DOORS: &[(&str, &str)] = &[
     ("env_logger", "logging.rs"),
     ("realfft::", "signal/fft.rs"),
     ("ureq::", "device"),
+    ("rusqlite::", "device/catalogue"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -5,9 +5,11 @@
 
 pub mod alsa;
 pub mod cards;
+pub mod catalogue;
 pub mod clock;
 pub mod disk;
 pub mod file;
+pub mod folder;
 pub mod memory;
 pub mod pacer;
 pub mod sched;

@@ -12,6 +12,7 @@ pub mod encode;
 pub mod flac;
 pub mod flac_door;
 pub mod fmp4;
+pub mod foreign;
 pub mod hls;
 pub mod icy;
 pub mod id3;

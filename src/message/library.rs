@@ -33,8 +33,24 @@ pub struct FileRow {
     pub marks: Marks,
     /// Why it could not be analysed, in one line.
     pub trouble: Option<Arc<str>>,
-    /// Keys of the sidecar that are shown as they are: quality, end_reason, clock, recovered …
+    /// Keys of the sidecar that are shown as they are: quality, end_reason, clock, recovered … A JSON object, `{}` if there are none.
     pub details: Arc<str>,
+    /// Another number when the file or its analysis is another; marks do not count. It is made from what is on the disk, so that
+    /// what a browser has kept for a year is not taken for something else when the catalogue was made anew.
+    pub version: u64,
+}
+
+impl FileRow {
+    /// Of the sound in it, without gaps; 0 while nobody knows. At most thirty years, whatever a header says.
+    pub fn duration_ms(&self) -> u64 {
+        let ms = u128::from(self.frames) * 1_000 / u128::from(self.rate_hz.max(1));
+        if self.rate_hz == 0 { 0 } else { ms.min(1_000_000_000_000) as u64 }
+    }
+
+    /// Highest score of its sections.
+    pub fn best(&self) -> Option<Centibel> {
+        self.sections.iter().map(|section| section.score).max()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +61,16 @@ pub enum FileState {
     Closed,
     /// Its profile is there.
     Analysed,
+}
+
+impl FileState {
+    pub const fn name(self) -> &'static str {
+        match self {
+            FileState::Open => "open",
+            FileState::Closed => "closed",
+            FileState::Analysed => "analysed",
+        }
+    }
 }
 
 /// What a person said of a recording; lives in the sidecar.
@@ -87,6 +113,7 @@ pub struct DayRow {
     pub best: Option<Centibel>,
 }
 
+/// A day and what it is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Day {
     pub row: DayRow,
@@ -123,6 +150,8 @@ pub struct FilesPage {
 /// Why a wish was not fulfilled. The text is one sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
+    /// The question itself makes no sense.
+    Unclear(String),
     Absent,
     /// Being recorded.
     Open,

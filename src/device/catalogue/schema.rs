@@ -1,0 +1,79 @@
+//! The tables. Another meaning of any column is another [`VERSION`].
+
+/// `user_version` of the file.
+pub const VERSION: i32 = 1;
+
+/// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local.
+///
+/// `files.folded` is the name in lower case if it has letters beyond ASCII, where LIKE knows no case. `gaps.file` is 0 for gaps between files. `sections` and
+/// `gaps` lie in the order in which they are asked for. `days` holds the sums over the files of a source on a day, and
+/// the gaps between them.
+pub const TABLES: &str = "
+CREATE TABLE files(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    folded TEXT,
+    source TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    utc_offset_s INTEGER NOT NULL,
+    date TEXT NOT NULL,
+    frames INTEGER NOT NULL,
+    rate_hz INTEGER NOT NULL,
+    channels INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    sidecar_ns INTEGER NOT NULL,
+    profile_ns INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    reviewed INTEGER NOT NULL,
+    locked INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    trouble TEXT,
+    sections INTEGER NOT NULL,
+    gaps INTEGER NOT NULL,
+    best INTEGER,
+    details TEXT NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX files_by_start ON files(start_us DESC, name DESC, folded);
+CREATE INDEX files_by_source ON files(source, start_us DESC, name DESC);
+CREATE INDEX files_by_day ON files(date, start_us, name);
+CREATE INDEX files_to_analyse ON files(start_us DESC, name DESC) WHERE state = 1 AND trouble IS NULL;
+
+CREATE TABLE sections(
+    file INTEGER NOT NULL,
+    first_window INTEGER NOT NULL,
+    end_window INTEGER NOT NULL,
+    score INTEGER NOT NULL,
+    lo_hz REAL,
+    hi_hz REAL,
+    PRIMARY KEY(file, first_window, end_window)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gaps(
+    file INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    date TEXT NOT NULL,
+    source TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    frames_lost INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY(file, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gaps_by_day ON gaps(date, start_us);
+
+CREATE TABLE days(
+    date TEXT NOT NULL,
+    source TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    sections INTEGER NOT NULL,
+    to_review INTEGER NOT NULL,
+    gaps INTEGER NOT NULL,
+    best INTEGER,
+    PRIMARY KEY(date, source)
+) STRICT, WITHOUT ROWID;
+";
