@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! capture ──Tape──► encoder (splitter inside) ──ToStore──► store
+//!     │                   └──Tapped──► analyser ──ToStore────┘
 //!     └───────────────────┴──────────Notice──────┴────────► supervisor (logs it)
 //! ```
 //! One envelope travels on every lane edge, in *runs* as capture speaks and in *files* as the store hears.
@@ -11,6 +12,7 @@ pub mod library;
 
 use std::sync::Arc;
 
+use self::analysis::{Analysis, Detection, Section};
 use crate::pool::Block;
 use crate::time::{Mono, Rate, Wall};
 
@@ -405,6 +407,45 @@ pub enum ToStore {
     Gap(Lane, GapEntry),
     /// The wall clock was set: unsynced files of this run began this much later (ns, may be negative).
     Correct(Lane, Arc<str>, i64),
+    /// What the sound of a file of this lane is, open or ended: kept beside it when the file has its name. A hint: whatever
+    /// becomes of it, the file can be analysed again.
+    Analysed(Lane, Arc<Analysed>),
+}
+
+/// Whole: of every frame of its file.
+#[derive(Clone, Debug)]
+pub struct Analysed {
+    pub session: Arc<str>,
+    pub first_frame: u64,
+    pub analysis: Analysis,
+    pub detection: Detection,
+    pub sections: Vec<Section>,
+}
+
+/// Encoder to analyser: one inbox for all lanes, as deep as all their tap pools and their markers. Whoever finds it full, or
+/// finds no block, drops what it has, and the file is analysed from the disk.
+pub struct Tapped {
+    pub lane: Lane,
+    pub tap: Tap,
+}
+
+pub enum Tap {
+    /// A file begins; what was tapped of another one before is void if its end did not come.
+    Open(Box<TapOpen>),
+    /// Whole frames, as in [`Tape`].
+    Sound(Block),
+    /// The file has so many frames.
+    Close { frames: u64 },
+}
+
+#[derive(Clone, Debug)]
+pub struct TapOpen {
+    pub session: Arc<str>,
+    /// Of the file in its run.
+    pub first_frame: u64,
+    pub format: PcmFormat,
+    /// As far as is known.
+    pub expected_frames: u64,
 }
 
 /// Anything an actor may not say itself, such as capture on its real-time thread. Dropped and counted when the queue is full.

@@ -33,6 +33,8 @@ pub struct LaneStatus {
     /// Most blocks of the pool that were in use at once.
     pub blocks_used_max: AtomicU32,
     pub notices_dropped: AtomicU32,
+    /// Files of which the analyser did not hear every frame; they are analysed from the disk.
+    pub taps_torn: AtomicU32,
     /// Drift of the device's clock in thousandths of ppm plus 2^31; 0 while unknown.
     drift: AtomicU32,
 
@@ -114,6 +116,7 @@ pub struct ActorStatus {
     since_ms: AtomicU64,
     beats: AtomicU32,
     restarts: AtomicU32,
+    life: AtomicU32,
     pub drill: Drill,
 }
 
@@ -164,6 +167,20 @@ impl ActorStatus {
     pub fn beat(&self) {
         self.since_ms.store(uptime_ms(), Relaxed);
         self.beats.fetch_add(1, Relaxed);
+    }
+
+    /// A thread is about to be started for this actor, and any that still is there has been left behind. Names the new life.
+    pub fn begin_life(&self) -> u32 {
+        self.life.fetch_add(1, Relaxed).wrapping_add(1)
+    }
+
+    pub fn life(&self) -> u32 {
+        self.life.load(Relaxed)
+    }
+
+    /// Whether the thread of that life is the actor's. One that is not any more must leave everything alone.
+    pub fn lives(&self, life: u32) -> bool {
+        self.life() == life
     }
 
     /// The supervisor started it anew.

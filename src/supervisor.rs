@@ -4,7 +4,8 @@
 //! it is done, it failed, it panicked, it hangs. A seat whose body panicked is started anew at once, with the same queues
 //! and pools, so the blocks in them are kept; more than five restarts of it in a minute end the process, and the service manager
 //! begins from a clean state. A seat of the recording path that hangs ends the process for the same reason: a thread
-//! cannot be killed safely.
+//! cannot be killed safely. A seat beside the path ([`Role::Side`]) never ends the process: one that hangs is left behind, where
+//! it may do nothing more ([`ActorStatus::lives`]), and gets a successor; one that falls too often is given up.
 //!
 //! Why the encoder of a lane is not taken down together with its capture, or the other way round: the tape between them says
 //! what happened anyway (a Start without a Stop closes the file as `fault`, a block without a Start opens one), and closing
@@ -52,11 +53,21 @@ pub struct Seat {
     pub stack_bytes: usize,
     /// How long one call to its device may take before that counts as a hang.
     pub device_limit_ms: u64,
-    /// Reads a source: it is not started anew while the program stops.
-    pub is_source: bool,
+    pub role: Role,
     /// Makes the body; holds the seat's ends of its queues until the seat is over.
     pub make: Option<Box<dyn FnMut() -> Body>>,
     pub budget: RestartBudget,
+}
+
+/// What a seat is to the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads a source: it is not started anew while the program stops.
+    Source,
+    /// On the way from a source to the disk: nothing is recorded without it.
+    Path,
+    /// Beside that way: recording goes on without it.
+    Side,
 }
 
 /// How a body ended.
@@ -75,7 +86,8 @@ pub enum Outcome {
 }
 
 enum Event {
-    Ended(usize, Ending),
+    /// Seat, and which of its lives.
+    Ended(usize, u32, Ending),
     Noticed(Notice),
     Asked,
     Tick,
@@ -84,8 +96,8 @@ enum Event {
 pub struct Supervisor {
     seats: Vec<Seat>,
     stop: Arc<AtomicBool>,
-    endings_in: Sender<(usize, Ending)>,
-    endings: Receiver<(usize, Ending)>,
+    endings_in: Sender<(usize, u32, Ending)>,
+    endings: Receiver<(usize, u32, Ending)>,
     notices: Receiver<Notice>,
     /// When stopping began.
     stopping: Option<Instant>,
@@ -115,7 +127,7 @@ impl Supervisor {
                 return Outcome::Failed;
             }
         }
-        let sources = self.seats.iter().filter(|s| s.is_source).count();
+        let sources = self.seats.iter().filter(|s| s.role == Role::Source).count();
         let outcome = smol::block_on(self.watch(signals));
         while let Ok(notice) = self.notices.try_recv() {
             log(&notice);
@@ -126,6 +138,7 @@ impl Supervisor {
     fn start(&mut self, index: usize, pause: Duration) -> Result<(), String> {
         let seat = &mut self.seats[index];
         let Some(make) = &mut seat.make else { return Ok(()) };
+        let life = seat.actor.begin_life();
         let (body, endings) = (make(), self.endings_in.clone());
         seat.actor.enter(State::Idle);
         let name: String = seat.name.chars().rev().take(15).collect::<Vec<_>>().into_iter().rev().collect();
@@ -139,7 +152,7 @@ impl Supervisor {
                     Ok(Err(fault)) => Ending::Failed(fault),
                     Err(panic) => Ending::Panicked(text_of(&*panic)),
                 };
-                let _ = endings.send_blocking((index, ending));
+                let _ = endings.send_blocking((index, life, ending));
             })
             .map(|_| ())
             .map_err(|e| format!("{}: no thread for it: {e}", seat.name))
@@ -157,7 +170,7 @@ impl Supervisor {
             };
             let ended = async {
                 match self.endings.recv().await {
-                    Ok((index, ending)) => Event::Ended(index, ending),
+                    Ok((index, life, ending)) => Event::Ended(index, life, ending),
                     Err(_) => std::future::pending().await, // never: a sender is held here
                 }
             };
@@ -183,7 +196,9 @@ impl Supervisor {
     fn handle(&mut self, event: Event) -> Option<Outcome> {
         match event {
             Event::Noticed(notice) => log(&notice),
-            Event::Ended(index, ending) => return self.ended(index, ending),
+            // The end of one that was left behind is no news.
+            Event::Ended(index, life, _) if !self.seats[index].actor.lives(life) => {}
+            Event::Ended(index, _, ending) => return self.ended(index, ending),
             Event::Asked if self.stopping.is_some_and(|since| since.elapsed() < SAME_REQUEST) => {}
             Event::Asked if self.stopping.is_some() => {
                 log::warn!("asked a second time: ending at once; unfinished files are repaired at the next start");
@@ -204,46 +219,78 @@ impl Supervisor {
         let seat = &mut self.seats[index];
         match ending {
             Ending::Done => seat.make = None,
-            Ending::Failed(fault) if fault.kind == FaultKind::Config || (stopping && seat.is_source) => {
+            Ending::Failed(fault) if fault.kind == FaultKind::Config || (stopping && seat.role != Role::Path) => {
                 log::error!("{}: {fault}", seat.name);
-                self.failed += usize::from(seat.is_source);
+                self.failed += usize::from(seat.role == Role::Source);
                 seat.make = None;
             }
-            Ending::Panicked(_) if stopping && seat.is_source => seat.make = None,
+            Ending::Panicked(_) if stopping && seat.role != Role::Path => seat.make = None,
             Ending::Failed(_) | Ending::Panicked(_) => {
                 let what = match ending {
                     Ending::Failed(fault) => fault.what,
                     Ending::Panicked(text) => text,
                     Ending::Done => String::new(),
                 };
-                seat.actor.restarted();
-                if seat.budget.fell(RealClock.mono()) == Verdict::GiveUp {
-                    log::error!("{}: failed again: {what}; too many restarts in a minute, ending", seat.name);
-                    return Some(Outcome::Failed);
-                }
-                log::error!("{}: failed: {what}; it is started anew", seat.name);
-                // A device that just failed is given a moment; what reads its blocks must go on at once.
-                let pause = if seat.is_source { SOURCE_PAUSE } else { Duration::ZERO };
-                if let Err(text) = self.start(index, pause) {
-                    log::error!("{text}");
-                    return Some(Outcome::Failed);
-                }
+                return self.again(index, &what);
             }
         }
         None
     }
 
-    fn look_for_hangs(&self) -> Option<Outcome> {
-        for seat in self.seats.iter().filter(|s| s.make.is_some()) {
+    /// Starts a fallen seat anew, unless it falls all the time.
+    fn again(&mut self, index: usize, what: &str) -> Option<Outcome> {
+        let seat = &mut self.seats[index];
+        seat.actor.restarted();
+        if seat.budget.fell(RealClock.mono()) == Verdict::GiveUp {
+            if seat.role == Role::Side {
+                log::error!("{}: failed again: {what}; too many restarts in a minute: recording goes on without it", seat.name);
+                seat.make = None;
+                return None;
+            }
+            log::error!("{}: failed again: {what}; too many restarts in a minute, ending", seat.name);
+            return Some(Outcome::Failed);
+        }
+        log::error!("{}: failed: {what}; it is started anew", seat.name);
+        // A device that just failed is given a moment; what reads its blocks must go on at once.
+        let pause = if seat.role == Role::Source { SOURCE_PAUSE } else { Duration::ZERO };
+        match (self.start(index, pause), self.seats[index].role) {
+            (Ok(()), _) => None,
+            (Err(text), Role::Side) => {
+                log::error!("{text}: recording goes on without it");
+                self.seats[index].make = None;
+                None
+            }
+            (Err(text), Role::Source | Role::Path) => {
+                log::error!("{text}");
+                Some(Outcome::Failed)
+            }
+        }
+    }
+
+    fn look_for_hangs(&mut self) -> Option<Outcome> {
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
             let Pulse { state, for_ms: ms, .. } = seat.actor.look();
             let hangs = match state {
                 State::Idle => false,
                 State::Busy => ms > HANG_MS,
                 State::Device => ms > seat.device_limit_ms,
             };
-            if hangs {
-                log::error!("{}: no sign of life for {} s, ending so that the service manager starts anew", seat.name, ms / 1000);
-                return Some(Outcome::Failed);
+            if !hangs || seat.make.is_none() {
+                continue;
+            }
+            match seat.role {
+                Role::Side if self.stopping.is_some() => seat.make = None,
+                Role::Side => {
+                    if let Some(outcome) = self.again(index, &format!("no sign of life for {} s", ms / 1000)) {
+                        return Some(outcome);
+                    }
+                }
+                Role::Source | Role::Path => {
+                    let name = &seat.name;
+                    log::error!("{name}: no sign of life for {} s, ending so that the service manager starts anew", ms / 1000);
+                    return Some(Outcome::Failed);
+                }
             }
         }
         match self.stopping {

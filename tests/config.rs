@@ -13,9 +13,10 @@ use soundpost::config::reader::Origin;
 use soundpost::config::script::{ScriptedFault, ScriptedKind};
 use soundpost::config::source::SourceType;
 use soundpost::config::{
-    BitDepth, Config, Detector, Environment, FilenameTime, Pace, Parsed, Position, RawBits, Repeat, Severity, SourceConfig,
-    SourceKind, StreamFormat, check, ini, keys,
+    BitDepth, Config, Environment, FilenameTime, Pace, Parsed, Position, RawBits, Repeat, Severity, SourceConfig, SourceKind,
+    StreamFormat, check, ini, keys,
 };
+use soundpost::message::analysis::Detector;
 use soundpost::message::{Container, Depth};
 
 const EXAMPLE: &str = "board/root/boot/firmware/soundpost.ini";

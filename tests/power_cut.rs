@@ -11,6 +11,7 @@ use store_rig::*;
 const SESSIONS: &[(&[&str], &str)] = &[
     (&["/r"], "o0:a d d d d d d d s0:b d d d c0 w"),
     (&["/r"], "O0:a d d d d d d d P0:b d S0:b d d d c0 w"),
+    (&["/r"], "O0:a d d S0:b a0:0:800 d d w c0 w a0:800:800 w"),
     (&["/r", "/r"], "o0:x/a O1:y/2025/a d d d g0:9 d d d d p0:x/b s0:x/b S1:y/2025/b d d d g1:30 d d c0 c1 w"),
     (&["/r", "/s"], "O0:a o1:a d d d p0:b p1:b d d d d d S0:b s1:b d d g1:400 d d d d c1 d c0 w w"),
     (&["/r", "/r"], "o0:same o1:same d d d d d d s0:same s1:same d d d s0:same d c0 c1 w"),

@@ -1,6 +1,7 @@
 //! The machines of a lane and the loops that own them. An actor knows devices only by their traits, and no other actor; the
 //! splitter is a machine without a loop of its own, hosted by the encoder.
 
+pub mod analyser;
 pub mod capture;
 pub mod encoder;
 pub mod splitter;

@@ -19,7 +19,7 @@ pub fn run(path: &Path) -> Exit {
         say(problem);
     }
     put(config::check::text(&parsed).trim_end());
-    let table = start::table(&parsed.config);
+    let table = start::table(&parsed.config).within((parsed.config.general.memory_budget_mb as usize) << 20);
     put(format_args!("\nmemory, decided at start:\n{table}"));
     let budget_mb = parsed.config.general.memory_budget_mb;
     let fits = table.bytes() as u64 <= u64::from(budget_mb) << 20;

@@ -13,7 +13,7 @@ use crate::logging;
 use crate::status::{DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, probe, storage};
+use crate::wiring::{Table, analysis, probe, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -62,11 +62,11 @@ fn demo() -> Parsed {
 }
 
 fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
-    let table = start::table(config);
+    let budget_mb = config.general.memory_budget_mb;
+    let table = start::table(config).within((budget_mb as usize) << 20);
     if table.lanes.is_empty() {
         return Err("nothing to record: no source of the configuration can be used".into());
     }
-    let budget_mb = config.general.memory_budget_mb;
     if table.bytes() as u64 > u64::from(budget_mb) << 20 {
         return Err(over_budget(table.bytes(), budget_mb));
     }
@@ -80,9 +80,13 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let statuses: Vec<Arc<LaneStatus>> = table.lanes.iter().map(|_| Arc::default()).collect();
     let (store_in, store_out) = edge(table.inbox_depth());
     let (notices_in, notices) = async_channel::bounded(NOTICES);
-    let shared = Shared { store: store_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
+    let (taps_in, taps_out) = edge(table.taps_depth());
+    let shared = Shared { store: store_in, taps: taps_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let mut seats = vec![storage::seat(config, &table, &statuses, store_out)];
     seats.extend(start::lanes(config, &table, &statuses, &shared)?);
+    if table.taps_depth() > 0 {
+        seats.push(analysis::seat(config, table.lanes.len(), taps_out, shared.store.clone()));
+    }
     for drill in drills {
         arm(drill, &seats)?;
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
-use super::settings::Detector;
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
 use super::url::StreamUrls;
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
+use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::time::Rate;
 

@@ -31,7 +31,7 @@ pub mod value;
 
 pub use environment::Environment;
 pub use problem::{Problem, Severity};
-pub use settings::{Analysis, Detector, General, Live, Position, Site, Web};
+pub use settings::{Analysis, General, Live, Position, Site, Web};
 pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
 
 use ini::Section;

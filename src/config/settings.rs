@@ -9,6 +9,7 @@ use super::keys;
 use super::reader::Reader;
 use super::source::LaneSettings;
 use super::value::Secret;
+use crate::message::analysis::Detector;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct General {
@@ -32,12 +33,6 @@ pub struct Web {
     pub session_hours: f64,
     pub max_connections: u32,
     pub max_per_host: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detector {
-    Level,
-    Bands,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::found::{Found, FoundDetection, FoundIndices, FoundQuality, FoundSection};
 use crate::message::{Cause, ClockState, Closing, Codec, Format, GapAt, Identity, Title};
 use crate::time::{Rate, Wall};
 
@@ -77,6 +78,15 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub garbage_bytes: u64,
     pub software: String,
+    /// How the analyser listened; it and the three that follow are there together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection: Option<FoundDetection>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<Vec<FoundSection>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<FoundQuality>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indices: Option<Vec<FoundIndices>>,
     /// Keys of other writers.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -157,6 +167,10 @@ impl Sidecar {
             titles: closing.titles.iter().map(SidecarTitle::from).collect(),
             garbage_bytes: closing.garbage_bytes,
             software: software.to_owned(),
+            detection: None,
+            sections: None,
+            quality: None,
+            indices: None,
             other: Map::new(),
         }
     }
@@ -184,6 +198,13 @@ impl Sidecar {
             clock: if self.clock == ClockState::Synced.name() { ClockState::Synced } else { ClockState::Unsynced },
             format: Format::coded(codec, Rate::new(self.sample_rate)?, self.channels),
         })
+    }
+
+    /// The file was analysed.
+    pub fn set_found(&mut self, found: Found) {
+        let Found { detection, sections, quality, indices } = found;
+        (self.detection, self.sections) = (Some(detection), Some(sections));
+        (self.quality, self.indices) = (Some(quality), Some(indices));
     }
 
     /// The wall clock was set: the file began this much later. The first start is remembered.
@@ -283,6 +304,7 @@ mod stamp_option {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::analysis::{Detection, Indices, Quality};
     use crate::message::{Depth, PcmFormat, Reason};
 
     const SCHEMA_TEXT: &str = include_str!("sidecar.schema.json");
@@ -316,7 +338,13 @@ mod tests {
         s.codec = Some(Codec::OggFlac.name().to_owned());
         s.titles = vec![SidecarTitle { at_frame: 7, at: s.start, title: "A – B".into() }];
         s.garbage_bytes = 12;
-        s.other.insert("sections".into(), serde_json::json!([{"start": 1.0, "score": 23.5}]));
+        s.other.insert("birds".into(), serde_json::json!([{"start": 1.0, "score": 23.5}]));
+        s.set_found(Found {
+            detection: (&Detection::default()).into(),
+            sections: vec![FoundSection { from_s: 0.5, to_s: 1.2, score_db: 12.1, f_lo_hz: Some(100.0), f_hi_hz: Some(200.0) }],
+            quality: (&Quality::default()).into(),
+            indices: vec![(&Indices { aci: 1.0, adi: 2.0, aei: 0.5, bi: 7.0, h: 0.25, ndsi: -0.5 }).into()],
+        });
         s
     }
 
@@ -427,7 +455,7 @@ mod tests {
             assert!(value.get(key).is_some(), "{key} is in the schema and never written");
             assert!(about["description"].as_str().is_some_and(|d| d.len() > 10), "{key} has no description");
         }
-        for key in value.as_object().expect("an object").keys().filter(|key| *key != "sections") {
+        for key in value.as_object().expect("an object").keys().filter(|key| *key != "birds") {
             assert!(schema["properties"].get(key).is_some(), "{key} is written and not in the schema");
         }
         let mut wrong = value.clone();

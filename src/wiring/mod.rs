@@ -5,6 +5,7 @@
 //! | capture (one a lane) | own, real-time | its source | tape | reads on into a spare buffer, counts, sends one gap |
 //! | capture of a stream (the cutter inside) | own | its station | the store's inbox | waits for a free block; the server holds the sound |
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
+//! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | log | own | lines | stderr, log_file | drops lines, counts them |
@@ -12,6 +13,7 @@
 //!
 //! `soundpost check` prints it with its bytes; a configuration that needs more than `memory_budget_mb` is refused.
 
+pub mod analysis;
 pub mod probe;
 #[cfg(test)]
 mod proofs;
@@ -23,6 +25,7 @@ pub mod storage;
 use std::fmt;
 use std::sync::Arc;
 
+use self::analysis::TapRow;
 use crate::format::encode::max_frame_bytes;
 use crate::message::{Container, PcmFormat};
 
@@ -82,6 +85,8 @@ pub struct LaneRow {
     pub store_depth: usize,
     /// The encoder's own buffers, and libFLAC's while two files are open at a cut.
     pub encoder_bytes: usize,
+    /// Its sound is analysed while it is recorded.
+    pub tap: Option<TapRow>,
 }
 
 impl LaneRow {
@@ -103,7 +108,14 @@ impl LaneRow {
             tape_depth: pcm_blocks + MARKERS,
             store_depth: OUT_BLOCKS + STORE_MARKERS,
             encoder_bytes: encoder_bytes(format, container, flac_block_size),
+            tap: None,
         }
+    }
+
+    /// The same lane, whose files of this length are analysed while they are recorded.
+    pub fn tapped(self, split_minutes: f64) -> LaneRow {
+        let Feed::Sound(..) = self.feed else { return self };
+        LaneRow { tap: Some(TapRow::new(self.pcm_block_bytes, split_minutes)), ..self }
     }
 
     /// A station: one thread, and one pool whose blocks go to the store as they are.
@@ -120,6 +132,7 @@ impl LaneRow {
             tape_depth: 0,
             store_depth: out_blocks + STREAM_MARKERS,
             encoder_bytes: 0,
+            tap: None,
         }
     }
 
@@ -141,13 +154,15 @@ impl LaneRow {
         }
         let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);
         let tape = self.tape_depth * QUEUE_SLOT;
-        vec![
+        let mut parts = vec![
             ("capture", "thread and spare block".into(), CAPTURE_STACK + self.pcm_block_bytes),
             ("pool", format!("{} blocks of {} B, {:.1} s", self.pcm_blocks, self.pcm_block_bytes, self.pool_seconds()), pcm),
             ("tape", format!("{} messages", self.tape_depth), tape),
             ("encoder", "thread, splitter, libFLAC".into(), ENCODER_STACK + self.encoder_bytes),
             ("encoded", format!("{} blocks of {} B", self.out_blocks, self.out_block_bytes), out),
-        ]
+        ];
+        parts.extend(self.tap.map(|tap| ("tap", tap.to_string(), tap.bytes())));
+        parts
     }
 
     fn stream_parts(&self) -> Vec<(&'static str, String, usize)> {
@@ -188,13 +203,35 @@ impl Table {
         self.lanes.iter().map(|lane| lane.store_depth).sum::<usize>() + STORE_MARKERS
     }
 
-    fn shared(&self) -> [(&'static str, String, usize); 3] {
+    /// Messages of all taps.
+    pub fn taps_depth(&self) -> usize {
+        self.lanes.iter().filter_map(|lane| lane.tap).map(|tap| tap.depth()).sum()
+    }
+
+    /// Analysing while recording is given up, lane by lane from the last one, until the rest fits: files can be analysed later.
+    pub fn within(mut self, budget_bytes: usize) -> Table {
+        for lane in (0..self.lanes.len()).rev() {
+            if self.bytes() <= budget_bytes {
+                break;
+            }
+            self.lanes[lane].tap = None; // `lane` is below the number of lanes
+        }
+        self
+    }
+
+    fn shared(&self) -> Vec<(&'static str, String, usize)> {
         let inbox = self.inbox_depth() * QUEUE_SLOT;
-        [
+        let mut shared = vec![
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
-        ]
+        ];
+        let depth = self.taps_depth();
+        if depth > 0 {
+            let bytes = analysis::STACK + depth * QUEUE_SLOT;
+            shared.push(("analyser", format!("thread, inbox of {depth} messages"), bytes));
+        }
+        shared
     }
 
     /// Everything decided at start, stacks at their full size.
@@ -204,7 +241,7 @@ impl Table {
 
     pub fn threads(&self) -> usize {
         let of = |lane: &LaneRow| if let Feed::Stream { .. } = lane.feed { 1 } else { 2 };
-        self.lanes.iter().map(of).sum::<usize>() + 3
+        self.lanes.iter().map(of).sum::<usize>() + self.shared().len()
     }
 }
 
@@ -244,6 +281,19 @@ mod tests {
             let lane = row(hz, channels, Depth::TwentyFour);
             assert!(lane.pool_seconds() >= 12.0, "{hz} Hz, {channels} channels: {} s", lane.pool_seconds());
         }
+    }
+
+    #[test]
+    fn taps_go_before_the_budget_is_broken() {
+        let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
+        let tapped = |budget: usize| {
+            let table = Table { lanes: lanes() }.within(budget);
+            table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
+        };
+        let all = Table { lanes: lanes() }.bytes();
+        assert_eq!(tapped(all), [1, 1, 1]);
+        assert_eq!(tapped(all - 1), [1, 1, 0]);
+        assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub fn sized(config: &Config, table: Table) -> Table {
     let rows = sources.into_iter().zip(found).zip(&table.lanes).map(|((source, found), row)| {
         let lane = &source.lane;
         let Feed::Sound(_, container) = row.feed else { return None };
-        found.map(|format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size))
+        let larger = |format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size);
+        found.map(|format| if row.tap.is_some() { larger(format).tapped(lane.split_minutes) } else { larger(format) })
     });
     let larger = rows.collect();
     enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000)

@@ -75,6 +75,11 @@ pub fn is_real_time(source: &SourceConfig) -> bool {
     matches!(source.kind, SourceKind::Soundcard { .. })
 }
 
+/// A source that comes as fast as it is read.
+pub fn is_patient(source: &SourceConfig) -> bool {
+    matches!(source.kind, SourceKind::File { pace: config::Pace::Fast, .. } | SourceKind::Tone { pace: config::Pace::Fast, .. })
+}
+
 /// `auto` is sized as the widest.
 fn asked_depth(depth: BitDepth) -> Depth {
     match depth {

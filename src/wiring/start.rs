@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, sources, stations};
 use crate::actor::capture::{Capture, Lines};
-use crate::actor::encoder::{Coding, Encoder, Output};
+use crate::actor::encoder::{Coding, Encoder, Output, TapEnds, TapOut};
 use crate::actor::splitter::{self, Splitter};
 use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
@@ -14,12 +14,12 @@ use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
 use crate::format::civil;
 use crate::format::metadata::Station;
-use crate::message::{Container, Lane, Notice, Run, Tape, ToStore};
+use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::split::Zone;
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
-use crate::supervisor::{Body, Seat};
+use crate::supervisor::{Body, Role, Seat};
 
 /// How long before a cut the next file is made ready.
 const PREPARE_AHEAD_MS: u32 = 3_000;
@@ -40,6 +40,8 @@ struct Parts {
     coding: Coding,
     pcm: Pool,
     encoded: Pool,
+    /// Blocks for the analyser.
+    tap: Option<Pool>,
     run: Arc<Mutex<Option<Arc<Run>>>>,
     status: Arc<LaneStatus>,
 }
@@ -47,6 +49,8 @@ struct Parts {
 /// What all lanes share.
 pub struct Shared {
     pub store: Sender<ToStore>,
+    /// The analyser's inbox.
+    pub taps: Sender<Tapped>,
     pub notices: async_channel::Sender<Notice>,
     pub stop: Arc<AtomicBool>,
 }
@@ -62,7 +66,7 @@ fn row(source: &SourceConfig) -> Option<LaneRow> {
         return Some(LaneRow::stream(name, stations::bytes_per_second(format), lane.pool_seconds));
     }
     let (format, container) = (sources::expected_format(source)?, source.container()?);
-    Some(LaneRow::new(name, format, container, lane.pool_seconds, lane.flac_block_size))
+    Some(LaneRow::new(name, format, container, lane.pool_seconds, lane.flac_block_size).tapped(lane.split_minutes))
 }
 
 /// The sources that can be recorded, in the order of the configuration.
@@ -99,6 +103,7 @@ pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], share
             source: Arc::new(source.clone()),
             pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
             encoded: Pool::new(row.out_blocks, row.out_block_bytes),
+            tap: row.tap.map(|tap| Pool::new(tap.blocks, tap.block_bytes)),
             run: Arc::default(),
             status: status.clone(),
         });
@@ -146,7 +151,7 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
         actor,
         stack_bytes: CAPTURE_STACK,
         device_limit_ms: CAPTURE_LIMIT_MS,
-        is_source: true,
+        role: Role::Source,
         make: Some(make),
         budget: RestartBudget::new(),
     }
@@ -164,8 +169,9 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
     let name = format!("{}/encoder", parts.name).into();
     let (parts, row) = (parts.clone(), actor.clone());
     let (store, stop) = (shared.store.clone(), shared.stop.clone());
+    let tap = tap_ends(&parts, &actor, shared);
     let make = move || -> Body {
-        let (parts, row, tape) = (parts.clone(), row.clone(), tape.clone());
+        let (parts, row, tape, tap) = (parts.clone(), row.clone(), tape.clone(), tap.clone().map(TapOut::new));
         let output = Output::new(parts.lane, parts.encoded.clone(), store.clone(), row.clone(), stop.clone());
         Box::new(move || {
             let splitter = Splitter::new(settings(&parts)).map_err(|e| Fault::new(FaultKind::Config, e.to_string()))?;
@@ -175,6 +181,7 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
                 splitter,
                 coding: parts.coding.clone(),
                 output,
+                tap,
                 actor: row,
                 status: parts.status.clone(),
                 clock: Arc::new(RealClock),
@@ -189,10 +196,22 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
         actor,
         stack_bytes: ENCODER_STACK,
         device_limit_ms: ENCODER_LIMIT_MS,
-        is_source: false,
+        role: Role::Path,
         make: Some(make),
         budget: RestartBudget::new(),
     }
+}
+
+fn tap_ends(parts: &Parts, actor: &Arc<ActorStatus>, shared: &Shared) -> Option<TapEnds> {
+    Some(TapEnds {
+        lane: parts.lane,
+        pool: parts.tap.clone()?,
+        inbox: shared.taps.clone(),
+        is_patient: sources::is_patient(&parts.source),
+        actor: actor.clone(),
+        status: parts.status.clone(),
+        stop: shared.stop.clone(),
+    })
 }
 
 fn settings(parts: &Parts) -> splitter::Settings {

@@ -16,7 +16,7 @@ use crate::policy::reconnect::Reconnect;
 use crate::policy::split::Zone;
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
-use crate::supervisor::{Body, Seat};
+use crate::supervisor::{Body, Role, Seat};
 use crate::time::SECOND_NS;
 
 /// A call to connect tries one address after another, each for a minute or so; every wait in it ends when the lane is to stop.
@@ -90,7 +90,7 @@ pub fn seat(
         actor,
         stack_bytes: STREAM_STACK,
         device_limit_ms: STATION_LIMIT_MS,
-        is_source: true,
+        role: Role::Source,
         make: Some(make),
         budget: crate::policy::retry::RestartBudget::new(),
     }

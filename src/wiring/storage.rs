@@ -12,7 +12,7 @@ use crate::edge::Receiver;
 use crate::message::ToStore;
 use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, LaneStatus, State};
-use crate::supervisor::{Body, Seat};
+use crate::supervisor::{Body, Role, Seat};
 
 /// One call to a disk may take this long: cards have been seen to stall for the better part of a minute, and ending the
 /// process makes no card faster.
@@ -42,7 +42,7 @@ pub fn seat(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox:
         actor,
         stack_bytes: STORE_STACK,
         device_limit_ms: STORE_LIMIT_MS,
-        is_source: false,
+        role: Role::Path,
         make: Some(make),
         budget: RestartBudget::new(),
     }

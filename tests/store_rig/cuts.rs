@@ -12,7 +12,7 @@ use super::{Family, Found, Key, Rig, SECOND, SYNC_SECONDS, boot, dotted, is_soun
 
 /// A session of lanes, in words. One word a step: `o0:name` open a WAV on lane 0, `O1:name` a FLAC, `d` a second of
 /// sound on every lane, `b1:7` seven frames on lane 1, `p0:name` / `P0:name` prepare, `s0:name` / `S0:name` split into a new file,
-/// `g0:9` nine frames lost, `c0` close, `r0:name` the lane is started anew without a close, `n0:run2` a new run, `w` a second of quiet.
+/// `g0:9` nine frames lost, `c0` close, `a0:5:9` the file of nine frames that began with frame 5 is analysed, `r0:name` the lane is started anew without a close, `n0:run2` a new run, `w` a second of quiet.
 pub fn play(
     family: Family,
     disk: &MemoryDisk,
@@ -41,6 +41,10 @@ pub fn play(
             b'g' => rig.gap(lane(), name.parse().expect("frames")),
             b'b' => rig.data(lane(), name.parse().expect("frames")),
             b'c' => rig.close(lane(), Cause::Shutdown),
+            b'a' => {
+                let (first, frames) = name.split_once(':').expect("two numbers");
+                rig.analysed(lane(), first.parse().expect("a frame"), frames.parse().expect("frames"));
+            }
             b'n' => rig.run(lane(), name),
             b'f' => {
                 let from = disk.operations() + 20;

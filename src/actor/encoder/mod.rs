@@ -5,11 +5,13 @@
 
 mod body;
 mod output;
+mod tap;
 
 use std::sync::Arc;
 
 pub use body::{Body, BodyError, Coding};
 pub use output::{Output, StoreGone};
+pub use tap::{TapEnds, TapOut};
 
 use crate::actor::splitter::{Piece, Plan, Splitter};
 use crate::device::clock::Clock;
@@ -26,6 +28,8 @@ pub struct Encoder {
     pub splitter: Splitter,
     pub coding: Coding,
     pub output: Output,
+    /// To the analyser, if there is one.
+    pub tap: Option<TapOut>,
     pub actor: Arc<ActorStatus>,
     pub status: Arc<LaneStatus>,
     pub clock: Arc<dyn Clock>,
@@ -100,6 +104,9 @@ impl Files {
             Piece::Open(plan) => {
                 let (ready, frame_bytes) = (self.ready.take(), plan.identity.format.pcm().map_or(1, PcmFormat::frame_bytes));
                 let body = Body::new(plan.container, &plan.identity, plan.expected_frames, &encoder.coding, ready)?;
+                if let (Some(tap), Some(format)) = (&mut encoder.tap, plan.identity.format.pcm()) {
+                    tap.open(&plan.identity, format, plan.expected_frames);
+                }
                 encoder.output.send(ToStore::Open(lane, new_file(*plan, body.header_bytes())))?;
                 body.begin(&mut encoder.output, now)?;
                 self.open = Some((body, frame_bytes));
@@ -107,7 +114,11 @@ impl Files {
             Piece::Audio { frames } => {
                 let (Some((body, frame_bytes)), Some(block)) = (&mut self.open, encoder.splitter.block()) else { return Ok(()) };
                 let bytes = frames.start * *frame_bytes..frames.end * *frame_bytes;
-                body.sound(block.bytes().get(bytes).unwrap_or_default(), &mut encoder.output, now)?;
+                let pcm = block.bytes().get(bytes).unwrap_or_default();
+                body.sound(pcm, &mut encoder.output, now)?;
+                if let Some(tap) = &mut encoder.tap {
+                    tap.sound(pcm);
+                }
             }
             // The file's list of gaps comes with its Close.
             Piece::Gap(_) => {}
@@ -117,7 +128,11 @@ impl Files {
                     body.end(&mut encoder.output, now)?;
                 }
                 encoder.output.flush()?;
+                let frames = closing.frames;
                 encoder.output.send(ToStore::Close(lane, closing))?;
+                if let Some(tap) = &mut encoder.tap {
+                    tap.close(frames);
+                }
             }
             Piece::Correct { session, by_ns } => encoder.output.send(ToStore::Correct(lane, session, by_ns))?,
         }

@@ -9,7 +9,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::begun::{self, Begun};
 use super::lane::OpenFile;
@@ -19,7 +18,7 @@ use super::root::Files;
 use crate::device::disk::{Disk, DiskFile, read_small};
 use crate::format::cue;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar, Unread};
-use crate::message::{self, ClockState, Identity};
+use crate::message::{self, Identity};
 use crate::time::Mono;
 
 /// Files of one commit.
@@ -81,9 +80,8 @@ enum Cue<F> {
 
 /// What a commit has to say.
 pub enum Event {
-    /// The file stands under this path, and the sidecar beside it if it has one.
-    /// With its session if its clock was not synced: its start may have to be corrected.
-    Finished { file: PathBuf, sidecar: PathBuf, unsynced: Option<Arc<str>> },
+    /// The file stands under this path below the root.
+    Finished { name: PathBuf, identity: Identity },
     /// Trouble, in one line, said once a file.
     Trouble(String),
 }
@@ -316,12 +314,9 @@ pub fn commit<D: Disk>(
         }
     }
     sync_names(disk, files, queue, now, event);
-    let places = &files.places;
     for closing in queue.iter().take(TOGETHER).filter(|c| c.step == Step::Done) {
-        let (file, sidecar) = (places.root.join(&closing.open.name), places.sidecar(&closing.open.name));
-        let identity = &closing.open.new.identity;
-        let unsynced = (identity.clock == ClockState::Unsynced).then(|| identity.session.clone());
-        event(closing.lane, Event::Finished { file, sidecar, unsynced });
+        let identity = closing.open.new.identity.clone();
+        event(closing.lane, Event::Finished { name: closing.open.name.clone(), identity });
     }
     queue.retain(|closing| closing.step < Step::Done);
 }

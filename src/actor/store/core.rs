@@ -108,6 +108,10 @@ impl<D: Disk> Core<D> {
             ToStore::Close(_, closing) => self.close(lane, closing.clone(), now),
             ToStore::Gap(_, entry) => self.gap(lane, *entry),
             ToStore::Correct(_, session, by_ns) => self.correct(lane, session, *by_ns),
+            ToStore::Analysed(_, analysed) => {
+                let root = self.lanes.get(lane).map(|of| of.root).and_then(|root| self.roots.get_mut(root));
+                root.into_iter().for_each(|root| root.analyses.push(lane, analysed.clone()));
+            }
         }
         Ok(())
     }
@@ -265,7 +269,7 @@ impl<D: Disk> Core<D> {
             }
             ToStore::Close(..) | ToStore::Patch(..) => self.give_up(lane, Cause::Fault, Reason::Fault),
             ToStore::Gap(_, entry) => self.enter_gap(lane, *entry),
-            ToStore::Prepare(..) | ToStore::Correct(..) => {}
+            ToStore::Prepare(..) | ToStore::Correct(..) | ToStore::Analysed(..) => {}
         }
     }
 

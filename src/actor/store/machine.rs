@@ -234,7 +234,7 @@ impl<D: Disk> Machine<D> {
             }
             // What only makes a later message faster is not worth keeping.
             match self.hand.pop_front() {
-                Some(ToStore::Prepare(..)) | None => {}
+                Some(ToStore::Prepare(..) | ToStore::Analysed(..)) | None => {}
                 Some(message) => {
                     if queue.waiting.capacity() == 0 {
                         queue.waiting.reserve_exact(queue.depth);
@@ -301,6 +301,7 @@ fn lane_of(message: &ToStore) -> usize {
     | ToStore::Patch(lane, ..)
     | ToStore::Close(lane, _)
     | ToStore::Gap(lane, _)
-    | ToStore::Correct(lane, ..)) = message;
+    | ToStore::Correct(lane, ..)
+    | ToStore::Analysed(lane, _)) = message;
     usize::from(*lane)
 }

@@ -21,6 +21,7 @@ use crate::message::{Container, ToStore};
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::time::Mono;
 
+mod analysed;
 mod begun;
 mod closing;
 mod core;

@@ -22,6 +22,8 @@ pub const DRAFT: &str = "tmp";
 /// Of a recording's titles: it belongs to its stem.
 pub const CUE: &str = "cue";
 pub const SIDECAR: &str = "analysis.json";
+/// Levels, bands and columns of a recording, beside its sidecar.
+pub const PROFILE: &str = "profile";
 
 /// A component longer than this would not fit a file system's 255 bytes with suffix, extension and endings.
 const COMPONENT_BYTES: usize = 200;
@@ -57,7 +59,12 @@ impl Places {
 
     /// Of the recording with this path below the root.
     pub fn sidecar(&self, name: &Path) -> PathBuf {
-        dotted(&self.analyses.join(name), SIDECAR)
+        self.beside(name, SIDECAR)
+    }
+
+    /// What else is known of the recording with this path below the root.
+    pub fn beside(&self, name: &Path, ending: &str) -> PathBuf {
+        dotted(&self.analyses.join(name), ending)
     }
 
     /// The first free name for this stem: path below the root, with extension.

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::analysed::Analyses;
 use super::begun;
 use super::closing::Closing;
 use super::correct::Correction;
@@ -50,6 +51,7 @@ pub struct Root<D: Disk> {
     pub closings: VecDeque<Closing<D::File>>,
     pub jobs: VecDeque<Job>,
     pub corrections: VecDeque<Correction>,
+    pub analyses: Analyses,
     /// Where the sound of each source ended before this start, as far as it did not end in good order.
     pub ended: Vec<(String, Wall)>,
     pub id: String,
@@ -69,6 +71,7 @@ impl<D: Disk> Root<D> {
             closings: VecDeque::new(),
             jobs: VecDeque::new(),
             corrections: VecDeque::new(),
+            analyses: Analyses::default(),
             ended: Vec::new(),
             id: String::new(),
             mark: None,

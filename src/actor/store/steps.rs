@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::analysed;
 use super::begun::{self, Begun};
 use super::closing::{self, Event, SYNC_ALL_FROM, not_synced};
 use super::core::{Core, MANY};
@@ -40,13 +41,19 @@ pub enum Step {
     Ledger(usize),
     Repair(usize),
     Correct(usize),
+    /// An analysis can be written beside its file.
+    Analysis(usize),
     /// The gap before the first file of a lane can be told.
     Restart(usize),
 }
 
 /// Nothing waits for this folder.
 pub fn is_done<D: Disk>(root: &super::root::Root<D>) -> bool {
-    root.closings.is_empty() && root.jobs.is_empty() && root.ledger.is_empty() && root.corrections.is_empty()
+    root.closings.is_empty()
+        && root.jobs.is_empty()
+        && root.ledger.is_empty()
+        && root.corrections.is_empty()
+        && !root.analyses.is_due()
 }
 
 impl<D: Disk> Core<D> {
@@ -83,7 +90,10 @@ impl<D: Disk> Core<D> {
         if let Some(lane) = self.lanes.iter().position(|of| self.knows_restart(of.root) && of.restart.is_due()) {
             return Some(Step::Restart(lane));
         }
-        first_root(&|r| !r.corrections.is_empty() && r.retry_at <= now).map(Step::Correct)
+        if let Some(root) = first_root(&|r| !r.corrections.is_empty() && r.retry_at <= now) {
+            return Some(Step::Correct(root));
+        }
+        first_root(&|r| r.is_open() && r.analyses.is_due()).map(Step::Analysis)
     }
 
     /// When `choose` will next have something, if no message comes before.
@@ -97,7 +107,8 @@ impl<D: Disk> Core<D> {
             [closings, jobs, ledger, others].into_iter().flatten()
         });
         let restarts = self.lanes.iter().filter(|of| of.restart.is_due() && self.knows_restart(of.root)).map(|_| Mono(0));
-        syncs.chain(roots).chain(restarts).min()
+        let analyses = self.roots.iter().filter(|r| r.is_open() && r.analyses.is_due()).map(|_| Mono(0));
+        syncs.chain(roots).chain(restarts).chain(analyses).min()
     }
 
     /// Nothing is left to do, however long one waits.
@@ -125,6 +136,7 @@ impl<D: Disk> Core<D> {
             Step::Ledger(root) => self.write_ledger(root, now),
             Step::Repair(root) => self.repair_one(root, now),
             Step::Correct(root) => self.correct_one(root, now),
+            Step::Analysis(root) => self.keep_analysis(root),
             Step::Restart(lane) => self.settle_restart(lane),
             Step::OpenRoot(root) => {
                 let opened = self.open_root(root);
@@ -218,16 +230,37 @@ impl<D: Disk> Core<D> {
         closing::commit(&self.disk, &mut folder.files, &self.formats.software, &mut folder.closings, now, &mut |lane, event| {
             events.push((lane, event));
         });
+        let (mut done, mut alarms) = (Vec::new(), Vec::new());
         for (lane, event) in events {
             match event {
-                Event::Trouble(text) => self.alarm(lane, &text),
-                Event::Finished { file, sidecar, unsynced } => {
-                    if let Some(session) = unsynced {
-                        self.unsynced.note(lane, &session, &sidecar);
+                Event::Trouble(text) => alarms.push((lane, text)),
+                Event::Finished { name, identity } => {
+                    let places = &folder.files.places;
+                    if identity.clock == ClockState::Unsynced {
+                        self.unsynced.note(lane, &identity.session, &places.sidecar(&name));
                     }
-                    self.finished(lane, file);
+                    let file = places.root.join(&name);
+                    folder.analyses.named(lane, identity.session, identity.first_frame, name);
+                    done.push((lane, file));
                 }
             }
+        }
+        alarms.into_iter().for_each(|(lane, text)| self.alarm(lane, &text));
+        done.into_iter().for_each(|(lane, file)| self.finished(lane, file));
+    }
+
+    /// An analysis is a hint: one that cannot be kept is made again from the file.
+    fn keep_analysis(&mut self, root: usize) {
+        let Some(folder) = self.roots.get_mut(root) else { return };
+        let Some((analysed, name)) = folder.analyses.take() else { return };
+        match analysed::write(&self.disk, &folder.files.places, &name, &analysed) {
+            Ok(true) => {
+                log::debug!(target: "store", "analysed {}: {} sections", name.display(), analysed.sections.len());
+                let file = folder.files.places.root.join(name);
+                self.hint(file);
+            }
+            Ok(false) => log::debug!(target: "store", "{}: not what was analysed", name.display()),
+            Err(e) => log::warn!(target: "store", "{}: its analysis is not kept: {e}; it is made again later", name.display()),
         }
     }
 
@@ -354,6 +387,7 @@ impl<D: Disk> Core<D> {
         | Step::Ledger(at)
         | Step::Repair(at)
         | Step::Correct(at)) = step
+        // an analysis is dropped
         else {
             return;
         };
@@ -380,7 +414,7 @@ impl<D: Disk> Core<D> {
                 let open = self.lanes.iter_mut().filter(|of| of.root == at).filter_map(|of| of.open.as_mut());
                 open.for_each(|open| open.next_sync = later);
             }
-            Step::SyncFile(_) | Step::Restart(_) => {}
+            Step::SyncFile(_) | Step::Restart(_) | Step::Analysis(_) => {}
         }
     }
 

@@ -1,0 +1,116 @@
+//! Analyses that came for files of this process: kept until the file has its name, then written beside it.
+//!
+//! They come while the file is being finished or a little later, so both are remembered for a while: what waits for its file,
+//! and where the newest files of each lane stand. An analysis of a file that turns out shorter than what was analysed, or that
+//! had to be repaired, is thrown away: the file is analysed from the disk.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::naming::{PROFILE, Places};
+use super::repair::{create_draft, folder, replace};
+use crate::device::disk::{Disk, DiskFile, read_small};
+use crate::format::found::Found;
+use crate::format::profile;
+use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
+use crate::message::Analysed;
+use crate::message::analysis::Profile;
+
+/// Files of a folder that are remembered: several for each lane, for some are short.
+const REMEMBERED: usize = 64;
+/// Analyses of a lane that wait for their files: each holds megabytes, and more means that the disk has stood still for long.
+const WAITING: usize = 2;
+
+/// Of one folder.
+#[derive(Default)]
+pub struct Analyses {
+    waiting: VecDeque<(usize, Arc<Analysed>)>,
+    named: VecDeque<Named>,
+}
+
+/// A file that has its name.
+struct Named {
+    lane: usize,
+    session: Arc<str>,
+    first_frame: u64,
+    /// Path below the root.
+    name: PathBuf,
+}
+
+impl Named {
+    fn is_of(&self, lane: usize, analysed: &Analysed) -> bool {
+        self.lane == lane && self.session == analysed.session && self.first_frame == analysed.first_frame
+    }
+}
+
+impl Analyses {
+    pub fn push(&mut self, lane: usize, analysed: Arc<Analysed>) {
+        if self.waiting.iter().filter(|(of, _)| *of == lane).count() >= WAITING {
+            let oldest = self.waiting.iter().position(|(of, _)| *of == lane);
+            oldest.map(|at| self.waiting.remove(at));
+        }
+        self.waiting.push_back((lane, analysed));
+    }
+
+    /// A file has its name from now on.
+    pub fn named(&mut self, lane: usize, session: Arc<str>, first_frame: u64, name: PathBuf) {
+        if self.named.len() >= REMEMBERED {
+            self.named.pop_front();
+        }
+        self.named.push_back(Named { lane, session, first_frame, name });
+    }
+
+    /// Whether one of those that wait can be written.
+    pub fn is_due(&self) -> bool {
+        self.next().is_some()
+    }
+
+    fn next(&self) -> Option<(usize, usize)> {
+        let of = |(lane, analysed): &(usize, Arc<Analysed>)| self.named.iter().position(|named| named.is_of(*lane, analysed));
+        self.waiting.iter().enumerate().find_map(|(waits, analysed)| Some((waits, of(analysed)?)))
+    }
+
+    /// One that can be written, with its file's path below the root.
+    pub fn take(&mut self) -> Option<(Arc<Analysed>, PathBuf)> {
+        let (waits, named) = self.next()?;
+        let (_, analysed) = self.waiting.remove(waits)?;
+        Some((analysed, self.named.remove(named)?.name))
+    }
+}
+
+/// Writes the profile, then what was found into the sidecar, which alone says that there is a profile to be trusted. False if
+/// the file is not, or not any more, what was analysed.
+pub fn write<D: Disk>(disk: &D, places: &Places, name: &Path, analysed: &Analysed) -> io::Result<bool> {
+    let path = places.sidecar(name);
+    let bytes = match read_small(disk, &path, LIMIT_BYTES) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other?,
+    };
+    let is_meant = |sidecar: &Sidecar| {
+        let frames = sidecar.frames == analysed.analysis.profile.frames && !sidecar.recovered;
+        frames && sidecar.session == *analysed.session && sidecar.first_frame == analysed.first_frame
+    };
+    let Some(mut sidecar) = Sidecar::read(&bytes).ok().filter(is_meant) else { return Ok(false) };
+    write_profile(disk, &places.beside(name, PROFILE), &analysed.analysis.profile)?;
+    sidecar.set_found(Found::new(&analysed.analysis, &analysed.detection, &analysed.sections));
+    replace(disk, &path, &sidecar.write())?;
+    Ok(true)
+}
+
+/// Not synced: should a power cut tear it, its checksum says so, and it is made anew.
+fn write_profile<D: Disk>(disk: &D, path: &Path, profile: &Profile) -> io::Result<()> {
+    disk.create_dirs(folder(path))?;
+    let (draft, file) = create_draft(disk, path)?;
+    let (mut at, mut written) = (0, Ok(()));
+    profile::write_to(profile, &mut |bytes| {
+        if written.is_ok() {
+            written = file.write_at(at, bytes);
+            at += bytes.len() as u64;
+        }
+    });
+    written?;
+    drop(file);
+    disk.replace(&draft, path)
+}
