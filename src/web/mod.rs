@@ -1,0 +1,16 @@
+//! Pure: what is asked by these bytes of a browser, and which bytes answer it? No sockets, no files, no clocks, no locks.
+//!
+//! ```text
+//! head of a request ─► head ─► host (is it for us?) ─► route (what is asked?) ─► … ─► answer, json, exports, zip, asset
+//! ```
+//! The gate and the workers ([`crate::actor`]) compose these; whoever keeps the recordings does not know them.
+
+pub mod answer;
+pub mod asset;
+pub mod conditional;
+pub mod gzip;
+pub mod head;
+pub mod host;
+pub mod range;
+pub mod route;
+pub mod target;
