@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+pub use flate2::Crc;
 use flate2::{Compression, write::GzEncoder};
 
 /// Smaller ones are not worth the head that they get.

@@ -52,7 +52,8 @@ impl Method {
 }
 
 /// Header lines that workers read; every other one stays at the gate.
-const PASSED: [&str; 7] = ["accept-encoding", "authorization", "content-type", "cookie", "if-none-match", "if-range", "range"];
+const PASSED: [&str; 8] =
+    ["accept-encoding", "authorization", "content-type", "cookie", "if-none-match", "if-range", "range", "user-agent"];
 /// Lines that must not stand twice, since two readers would believe two things.
 const ONCE: [&str; 7] = ["authorization", "content-length", "content-type", "host", "if-range", "origin", "range"];
 

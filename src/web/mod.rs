@@ -5,12 +5,19 @@
 //! ```
 //! The gate and the workers ([`crate::actor`]) compose these; whoever keeps the recordings does not know them.
 
+pub mod admission;
 pub mod answer;
 pub mod asset;
+pub mod auth;
 pub mod conditional;
+pub mod exports;
 pub mod gzip;
 pub mod head;
 pub mod host;
+pub mod json;
+pub mod media;
+pub mod metrics;
 pub mod range;
 pub mod route;
 pub mod target;
+pub mod zip;

@@ -12,6 +12,7 @@
 //!
 //! `soundpost check` prints it with its bytes; a configuration that needs more than `memory_budget_mb` is refused.
 
+pub mod page;
 pub mod probe;
 #[cfg(test)]
 mod proofs;
