@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -237,7 +238,7 @@ pub fn samples(count: u32) -> Vec<u8> {
 pub struct Site {
     pub folder: tempfile::TempDir,
     pub hub: Arc<Hub>,
-    pub port: u16,
+    target: Target,
     page: Page,
     threads: Vec<JoinHandle<Result<(), Fault>>>,
 }
@@ -273,7 +274,8 @@ impl Site {
         let hub = Arc::new(Hub::default());
         let page = Page::open(&web, Arc::new(library), hub.clone()).expect("a port");
         let threads = page.spawn().expect("threads").into();
-        let site = Site { folder, hub, port: page.port(), page, threads };
+        let target = Target { port: page.port(), folder: folder.path().into() };
+        let site = Site { folder, hub, target, page, threads };
         site.wait_ready();
         site
     }
@@ -287,13 +289,29 @@ impl Site {
         }
         panic!("the page does not come up");
     }
+}
 
+impl std::ops::Deref for Site {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
+}
+
+/// Where a page is, and its folder: asks it.
+pub struct Target {
+    pub port: u16,
+    pub folder: PathBuf,
+}
+
+impl Target {
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -386,13 +404,13 @@ pub fn read(path: &Path) -> Vec<u8> {
     fs::read(path).expect("readable")
 }
 
-/// Resident memory of this process in kB, what is its own only.
-pub fn anonymous_kb() -> u64 {
-    let text = fs::read_to_string("/proc/self/status").expect("status");
+/// Resident memory of a process in kB, what is its own only.
+pub fn memory_kb(child: &Child) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("status");
     let line = text.lines().find(|line| line.starts_with("RssAnon:")).expect("a line");
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
 }
 
-pub fn threads() -> usize {
-    fs::read_dir("/proc/self/task").expect("tasks").count()
+pub fn threads(child: &Child) -> usize {
+    fs::read_dir(format!("/proc/{}/task", child.id())).expect("tasks").count()
 }

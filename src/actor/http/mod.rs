@@ -66,7 +66,8 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
             over.store(true, Relaxed);
             Ok(())
         });
-        let _ = std::fs::remove_file(&path);
+        // While its socket is still there: it knocks at its own door to end its accepting thread.
+        drop(server);
         spawned.map_err(|e: io::Error| fault(format!("no thread: {e}")))?;
         if stop.load(Relaxed) {
             break;
