@@ -27,6 +27,7 @@
 //! |---|---|---|
 //! | 0 | [`time`] [`message`] [`edge`] [`pool`] [`status`] | import another layer |
 //! | 1 pure | [`mod@format`] [`signal`] [`policy`] | channels, threads, files, sockets, logs, clocks, each other |
+//! | 1 pure, above those | [`web`] | channels, threads, files, sockets, logs, clocks, [`signal`] |
 //! | 2 | [`device`] | import actors or the configuration |
 //! | 3 | [`actor`] | another actor, the configuration |
 //! | 4 | [`config`] [`wiring`] [`supervisor`] [`logging`] [`command`] | be imported by the layers below |
@@ -70,6 +71,8 @@ pub mod format;
 pub mod signal;
 
 pub mod policy;
+
+pub mod web;
 
 pub mod device;
 

@@ -35,6 +35,8 @@ enum Command {
         #[arg(short, long, value_name = "FILE", default_value = "soundpost.ini")]
         config: PathBuf,
     },
+    /// Read a password from standard input and print the line password_hash for [web]
+    HashPassword,
     /// Make unfinished recordings playable after a kill or a power cut
     Repair {
         /// Folders of recordings, or files: those ending in .part, and finished ones that were cut off later
@@ -67,6 +69,7 @@ fn run(command: Command) -> Exit {
         }
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),
+        Command::HashPassword => command::hash_password::run(),
         Command::Repair { paths } => command::repair::run(&paths),
         Command::Verify { folder } => command::verify::run(&folder),
     }

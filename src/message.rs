@@ -8,7 +8,9 @@
 //! One envelope travels on every lane edge, in *runs* as capture speaks and in *files* as the store hears.
 
 pub mod analysis;
+pub mod handover;
 pub mod library;
+pub mod page;
 
 use std::sync::Arc;
 

@@ -10,9 +10,10 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("pool.rs", UPPER, false),
     ("message.rs", UPPER, false),
     ("status.rs", UPPER, false),
-    ("format", &["crate::signal", "crate::policy", "crate::device", "crate::actor", "crate::config"], true),
+    ("format", &["crate::signal", "crate::policy", "crate::device", "crate::actor", "crate::config", "crate::web"], true),
     ("signal", &["crate::format", "crate::policy", "crate::device", "crate::actor", "crate::config"], true),
     ("policy", &["crate::format", "crate::signal", "crate::device", "crate::actor", "crate::config"], true),
+    ("web", &["crate::signal", "crate::device", "crate::actor", "crate::config", "crate::wiring", "crate::command"], true),
     ("device", &["crate::actor", "crate::config", "crate::wiring", "crate::supervisor"], false),
     ("actor", &["crate::config", "crate::wiring", "crate::supervisor", "crate::command"], false),
 ];
@@ -37,6 +38,10 @@ const DOORS: &[(&str, &str)] = &[
     ("realfft::", "signal/fft.rs"),
     ("ureq::", "device"),
     ("rusqlite::", "device/catalogue"),
+    ("tiny_http::", "actor/http"),
+    ("httparse::", "web/head.rs"),
+    ("argon2::", "web/auth.rs"),
+    ("flate2::", "web/gzip.rs"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -4,6 +4,8 @@
 pub mod analyser;
 pub mod capture;
 pub mod encoder;
+pub mod gate;
+pub mod http;
 pub mod splitter;
 pub mod store;
 pub mod stream;

@@ -112,10 +112,12 @@ pub static WEB_ENABLED: Key<bool> = key("enabled", "yes", "yes or no", flag);
 pub static WEB_BIND: Key<std::net::IpAddr> =
     key("bind", "0.0.0.0", "an IP address, 0.0.0.0 for all", |t| t.parse().map_err(|_| Wrong::Unwanted));
 pub static WEB_PORT: Key<u16> = key("port", "8080", "a port, 1 to 65535", |t| whole(t, 1, 65_535));
-pub static WEB_PASSWORD_HASH: Key<Option<Secret>> = secret("password_hash", "a password hash, or nothing");
+pub static WEB_PASSWORD_HASH: Key<Option<Secret>> = secret("password_hash", "what `soundpost hash-password` prints, or nothing");
 pub static WEB_SESSION_HOURS: Key<f64> = key("session_hours", "720", "hours, 0.1 to 87600", |t| real(t, 0.1, 87_600.0));
 pub static WEB_MAX_CONNECTIONS: Key<u32> = key("max_connections", "64", "a count, 1 to 1024", |t| whole(t, 1, 1_024));
 pub static WEB_MAX_PER_HOST: Key<u32> = key("max_per_host", "32", "a count, 1 to 1024", |t| whole(t, 1, 1_024));
+pub static WEB_HOSTS: Key<Vec<String>> =
+    key("hosts", "", "names that the page is reached by, with blanks between, or nothing", names);
 pub static DETECTOR: Key<Detector> =
     key("detector", "level", "level or bands", |t| choice(t, &[("level", Detector::Level), ("bands", Detector::Bands)]));
 pub static MARGIN: Key<f64> = key("margin", "12", "dB above the floor, 0 to 120", |t| real(t, 0.0, 120.0));
@@ -180,6 +182,7 @@ pub static WEB: List = &[
     &WEB_SESSION_HOURS.about,
     &WEB_MAX_CONNECTIONS.about,
     &WEB_MAX_PER_HOST.about,
+    &WEB_HOSTS.about,
 ];
 pub static ANALYSIS: List = &[
     &DETECTOR.about,
@@ -227,6 +230,13 @@ fn container(text: &str) -> Result<Container, Wrong> {
     choice(text, &[("wav", Container::Wav), ("flac", Container::Flac)])
 }
 
+/// Host names, without port, with blanks or commas between.
+fn names(text: &str) -> Result<Vec<String>, Wrong> {
+    let names: Vec<String> = text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
+    let is_name = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if names.iter().all(is_name) { Ok(names) } else { Err(Wrong::Unwanted) }
+}
+
 /// Under a thousandth, every read of the device would make several files.
 fn split_minutes(text: &str) -> Result<f64, Wrong> {
     match real(text, f64::MIN_POSITIVE, 1_440.0)? {
@@ -257,13 +267,22 @@ mod tests {
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
-                WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
+                WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST WEB_HOSTS DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD SITE_NAME LATITUDE LONGITUDE
             }
         };
         let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));
         for about in lists.flatten() {
             assert!(checked.contains(&std::ptr::from_ref(*about)), "{} is not in this test", about.name);
+        }
+    }
+
+    #[test]
+    fn names_of_hosts() {
+        assert_eq!(names("Box.example.org,  recorder"), Ok(vec!["box.example.org".to_owned(), "recorder".to_owned()]));
+        assert_eq!(names(""), Ok(vec![]));
+        for text in ["http://box", "box:80", "b\u{e4}x", "*.example.org"] {
+            assert!(names(text).is_err(), "{text}");
         }
     }
 

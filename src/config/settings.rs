@@ -10,6 +10,7 @@ use super::reader::Reader;
 use super::source::LaneSettings;
 use super::value::Secret;
 use crate::message::analysis::Detector;
+use crate::web::auth::is_hash;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct General {
@@ -33,6 +34,8 @@ pub struct Web {
     pub session_hours: f64,
     pub max_connections: u32,
     pub max_per_host: u32,
+    /// Names that are this recorder's, besides those that nobody else can have.
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -83,14 +86,21 @@ pub fn general(reader: &mut Reader) -> General {
 }
 
 pub fn web(reader: &mut Reader) -> Web {
+    let password_hash = reader.get(&keys::WEB_PASSWORD_HASH);
+    // It stays set: a page that is locked for everybody is better than one that is open by mistake.
+    if password_hash.as_ref().is_some_and(|hash: &Secret| !is_hash(hash.expose())) {
+        let line = reader.line_of(&keys::WEB_PASSWORD_HASH.about);
+        reader.warn(line, "password_hash is not what `soundpost hash-password` prints: nobody can log in");
+    }
     Web {
         enabled: reader.get(&keys::WEB_ENABLED),
         bind: reader.get(&keys::WEB_BIND),
         port: reader.get(&keys::WEB_PORT),
-        password_hash: reader.get(&keys::WEB_PASSWORD_HASH),
+        password_hash,
         session_hours: reader.get(&keys::WEB_SESSION_HOURS),
         max_connections: reader.get(&keys::WEB_MAX_CONNECTIONS),
         max_per_host: reader.get(&keys::WEB_MAX_PER_HOST),
+        hosts: reader.get(&keys::WEB_HOSTS),
     }
 }
 

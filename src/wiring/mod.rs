@@ -14,6 +14,7 @@
 //! `soundpost check` prints it with its bytes; a configuration that needs more than `memory_budget_mb` is refused.
 
 pub mod analysis;
+pub mod page;
 pub mod probe;
 #[cfg(test)]
 mod proofs;

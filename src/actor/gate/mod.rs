@@ -1,0 +1,154 @@
+//! The door to the network: every connection comes in here, and only whole, small, well-formed requests go on to the workers.
+//!
+//! One thread with one executor. A connection is a task with two small buffers: head (at most 8 KiB within 3 s) and body (at
+//! most 64 KiB within 5 s) are read here, written anew for the workers, and their answer is carried to the browser, which may be
+//! as slow as it likes as long as it takes something every ten seconds. One request a connection. What the workers are built on
+//! (tiny_http) breaks under heads without end, bodies that never come, pipelines and early resets; none of these pass.
+
+mod carry;
+mod relay;
+mod visit;
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use smol::lock::Semaphore;
+use smol::{Async, LocalExecutor, Task, Timer};
+
+use crate::device::clock::Clock;
+use crate::device::{Fault, FaultKind};
+use crate::message::handover::{Address, Desk, Hub};
+use crate::web::admission::{Caps, Guest, Host, Phase, Verdict, enter, may_listen};
+use crate::web::answer::{Refusal, Status};
+use crate::web::host::Names;
+
+/// Before the next try when no connection can be accepted: there may be no file descriptor for a while.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// Threads that read files at the same time, for all connections together.
+const READERS: usize = 4;
+
+pub struct Settings {
+    pub caps: Caps,
+    pub names: Names,
+}
+
+/// What every connection shares.
+pub struct Gate {
+    pub settings: Settings,
+    pub desk: Arc<Desk>,
+    pub hub: Arc<Hub>,
+    pub address: Arc<Address>,
+    pub clock: Arc<dyn Clock>,
+    readers: Semaphore,
+    guests: RefCell<Vec<Seat>>,
+}
+
+struct Seat {
+    number: u64,
+    guest: Guest,
+    /// Dropped, it ends the connection.
+    task: Option<Task<()>>,
+}
+
+impl Gate {
+    pub fn new(settings: Settings, desk: Arc<Desk>, hub: Arc<Hub>, address: Arc<Address>, clock: Arc<dyn Clock>) -> Gate {
+        Gate { settings, desk, hub, address, clock, readers: Semaphore::new(READERS), guests: RefCell::new(Vec::new()) }
+    }
+
+    fn guests(&self) -> Vec<Guest> {
+        self.guests.borrow().iter().map(|seat| seat.guest).collect()
+    }
+
+    fn enters(&self, number: u64, phase: Phase) {
+        if let Some(seat) = self.guests.borrow_mut().iter_mut().find(|seat| seat.number == number) {
+            seat.guest.phase = phase;
+        }
+    }
+
+    /// From now on it is one of those who listen, if there is room for one more.
+    fn may_listen(&self, number: u64, host: Host) -> bool {
+        let may = may_listen(&self.guests(), host, self.settings.caps);
+        if may {
+            self.enters(number, Phase::Listening);
+        }
+        may
+    }
+
+    fn leaves(&self, number: u64) {
+        let mut guests = self.guests.borrow_mut();
+        if let Some(at) = guests.iter().position(|seat| seat.number == number) {
+            if let Some(task) = guests.swap_remove(at).task {
+                task.detach(); // it is this very task, and about to end
+            }
+        }
+    }
+
+    /// Lets a newcomer in, or sends it away with one sentence.
+    fn admit<'a>(&'a self, executor: &LocalExecutor<'a>, number: u64, stream: Async<TcpStream>, peer: SocketAddr) {
+        let host = Host::of(peer.ip());
+        match enter(&self.guests(), host, self.settings.caps) {
+            Verdict::Full => return turn_away(&stream),
+            Verdict::Instead(n) => drop(self.guests.borrow_mut().remove(n)),
+            Verdict::Welcome => {}
+        }
+        let guest = Guest { host, phase: Phase::Asking, since: self.clock.mono() };
+        let task = executor.spawn(async move {
+            if let Err(e) = visit::visit(self, number, stream, peer.ip()).await {
+                log::debug!("{peer}: {e}");
+            }
+            self.leaves(number);
+        });
+        self.guests.borrow_mut().push(Seat { number, guest, task: Some(task) });
+    }
+}
+
+/// As much as fits at once: nobody waits for one who is not let in.
+fn turn_away(stream: &Async<TcpStream>) {
+    let refusal = Refusal::new(Status::Unavailable, "Too many connections: try again in a moment.").with("Retry-After", "2");
+    let mut socket: &TcpStream = stream.get_ref();
+    let _ = socket.write(&refusal.bytes(false));
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+}
+
+/// Runs until `stop` is closed.
+pub fn run(gate: &Gate, listener: TcpListener, stop: &Receiver<()>) -> Result<(), Fault> {
+    let listener = Async::new(listener).map_err(|e| Fault::new(FaultKind::Retry, format!("the page's port: {e}")))?;
+    let executor = LocalExecutor::new();
+    let stopped = async {
+        let _ = stop.recv().await;
+    };
+    smol::block_on(executor.run(smol::future::or(stopped, accept(gate, &executor, &listener))));
+    // The connections end with the executor; their tasks must not be waited for.
+    gate.guests.borrow_mut().clear();
+    Ok(())
+}
+
+async fn accept<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>, listener: &Async<TcpListener>) {
+    let mut is_told = false;
+    for number in 1.. {
+        match listener.accept().await {
+            Ok((stream, peer)) => gate.admit(executor, number, stream, peer),
+            Err(e) => {
+                // Whatever it is (no descriptors, a peer that is gone already), the port stays open.
+                if !std::mem::replace(&mut is_told, true) {
+                    log::warn!("a connection to the page could not be accepted: {e}");
+                }
+                Timer::after(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// What `work` makes of it, unless that takes longer than `limit`.
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    // The timer begins when the work has to wait for the first time.
+    smol::future::or(work, async {
+        Timer::after(limit).await;
+        Err(io::ErrorKind::TimedOut.into())
+    })
+    .await
+}

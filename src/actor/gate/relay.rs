@@ -1,0 +1,65 @@
+//! A request to the workers and their answer, over their Unix socket.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use smol::Async;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::within;
+use crate::message::handover::parse_first_line;
+
+/// Workers answer in milliseconds; making a password's hash or looking through a large folder may take longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// More than a worker ever sends over the socket.
+const MAX_HERE: usize = 64 << 10;
+
+/// The answer of a worker.
+pub struct Answer {
+    /// Of the body on the desk; 0 for none.
+    pub number: u64,
+    /// The head, and a short body.
+    pub here: Vec<u8>,
+}
+
+pub async fn ask(address: &Path, head: &[u8], body: &[u8]) -> io::Result<Answer> {
+    within(ANSWER_WITHIN, async {
+        let mut stream = Async::<UnixStream>::connect(address).await?;
+        stream.write_all(head).await?;
+        stream.write_all(body).await?;
+        answer(&mut stream).await
+    })
+    .await
+}
+
+async fn answer(stream: &mut Async<UnixStream>) -> io::Result<Answer> {
+    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4_096]);
+    let (number, whole, begin) = loop {
+        let n = stream.read(&mut piece).await?;
+        bytes.extend_from_slice(&piece[..n]);
+        // Only what our workers write begins with our own line; what tiny_http says by itself does not.
+        if let Some(end) = bytes.iter().position(|&b| b == b'\n') {
+            let line = std::str::from_utf8(&bytes[..=end]).unwrap_or_default();
+            let (number, whole) = parse_first_line(line).ok_or_else(|| bad("tiny_http refuses the request"))?;
+            break (number, whole, end + 1);
+        }
+        if n == 0 || bytes.len() > 64 {
+            return Err(bad("no answer"));
+        }
+    };
+    if whole > MAX_HERE {
+        return Err(bad("too much"));
+    }
+    let mut here = bytes.split_off(begin);
+    while here.len() < whole {
+        match stream.read(&mut piece).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => here.extend_from_slice(&piece[..n]),
+        }
+    }
+    here.truncate(whole);
+    Ok(Answer { number, here })
+}

@@ -1,0 +1,174 @@
+//! A route to its answer: the one table of what the recorder tells and does.
+
+use super::ask::{Answer, Ask};
+use super::library::Library;
+use super::{Office, files, login};
+use crate::message::handover::Body;
+use crate::message::library::{Mark, Trouble};
+use crate::web::answer::{Head, Refusal, Status, attachment};
+use crate::web::conditional::{etag, is_fresh};
+use crate::web::route::{Route, Table, route};
+use crate::web::{asset, exports, gzip, json, metrics};
+
+/// What the API is, for programs.
+const OPENAPI: &str = include_str!("../../../webui/openapi.json");
+
+pub fn answer(office: &Office, ask: &Ask) -> Answer {
+    try_answer(office, ask).unwrap_or_else(Answer::from)
+}
+
+fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
+    let library = &*office.library;
+    let route = route(ask.method, &ask.target, &library.zone())?;
+    if !is_public(&route) {
+        login::needed(office, ask)?;
+    }
+    match route {
+        Route::Asset(name) => page(ask, &name),
+        Route::Healthz => Ok(Answer::bytes(plain("text/plain", "no-store"), b"ok".to_vec())),
+        Route::OpenApi => Ok(text(ask, "application/json", OPENAPI.to_owned())),
+        Route::Metrics => Ok(text(ask, metrics::MEDIA, metrics::text(&library.status()))),
+        Route::Login => login::login(office, ask),
+        Route::Logout => Ok(login::logout(office, ask)),
+        Route::Events => Ok(events()),
+        Route::Status => {
+            let is_open = office.doorman.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_open();
+            Ok(text(ask, JSON, json::status(&library.status(), is_open)))
+        }
+        Route::Days { from, to } => {
+            library.days(from.as_deref(), to.as_deref()).map(|days| text(ask, JSON, json::days(&days))).map_err(refusal)
+        }
+        Route::Day { date, tuning } => {
+            let day = library.day(&date, tuning.over(library.detection()));
+            day.map(|day| text(ask, JSON, json::day(&day))).map_err(refusal)
+        }
+        Route::Picture { date } => library.picture(&date).map(|picture| binary(ask, picture)).map_err(refusal),
+        Route::Files(query) => library.files(&query).map(|page| text(ask, JSON, json::files(&page))).map_err(refusal),
+        Route::File(name) => library.file(&name).map(|row| text(ask, JSON, json::file(&row))).map_err(refusal),
+        Route::Analysis { name, tuning } => {
+            let view = library.analysis(&name, tuning.over(library.detection())).map_err(refusal)?;
+            Ok(text(ask, JSON, json::analysis(&view)))
+        }
+        Route::Profile(name) => files::profile(library, ask, &name),
+        Route::Spectrogram(wish) => match library.spectrogram(&wish).map_err(refusal)? {
+            Some(picture) => Ok(binary(ask, picture)),
+            None => Err(files::no_such_time()),
+        },
+        Route::Export { name, table } => export(library, ask, &name, table),
+        Route::Zip(names) => files::zip(office, &names),
+        Route::Clip { what, rate } => files::piece(ask, library.clip(&what, rate)),
+        Route::Cut(what) => files::piece(ask, library.cut(&what)),
+        Route::Stream(name) => files::file(library, ask, &name, false),
+        Route::Download(name) => files::file(library, ask, &name, true),
+        Route::Delete(name) => {
+            library.delete(&name).map_err(refusal)?;
+            Ok(Answer { head: Head::new(Status::NoContent).finish(), body: None })
+        }
+        Route::Lock(name) => mark(library, ask, &name, |body| body.get("locked")?.as_bool().map(Mark::Locked)),
+        Route::Reviewed(name) => mark(library, ask, &name, |body| body.get("reviewed")?.as_bool().map(Mark::Reviewed)),
+        Route::Note(name) => mark(library, ask, &name, |body| body.get("note")?.as_str().and_then(note).map(Mark::Note)),
+    }
+}
+
+/// What needs no password: the page itself is no secret, and must be there to ask for it.
+fn is_public(route: &Route) -> bool {
+    matches!(route, Route::Asset(_) | Route::Healthz | Route::Login | Route::Logout)
+}
+
+const JSON: &str = "application/json";
+/// Characters of a note.
+const MAX_NOTE: usize = 10_000;
+
+fn note(text: &str) -> Option<String> {
+    (text.chars().count() <= MAX_NOTE).then(|| text.to_owned())
+}
+
+pub fn refusal(trouble: Trouble) -> Refusal {
+    match trouble {
+        Trouble::Absent => Refusal::new(Status::NotFound, "There is no such recording."),
+        Trouble::Open => Refusal::new(Status::Conflict, "It is still being recorded."),
+        Trouble::Locked => Refusal::new(Status::Locked, "It is locked: unlock it first."),
+        Trouble::ReadOnly => Refusal::new(Status::Forbidden, "Nothing may be written in this folder."),
+        Trouble::Busy(seconds) => {
+            let wait = Refusal::new(Status::Unavailable, "The recorder is busy: try again in a moment.");
+            wait.with("Retry-After", seconds.max(1).to_string())
+        }
+        Trouble::Failed(why) => Refusal::new(Status::Failed, why),
+    }
+}
+
+fn plain(media: &str, cache: &str) -> Head {
+    Head::new(Status::Ok).line("Content-Type", media).line("Cache-Control", cache)
+}
+
+/// A text that is asked for again and again: with a tag, and shorter for those who take it so.
+fn text(ask: &Ask, media: &str, body: String) -> Answer {
+    tagged(ask, media, body.into_bytes(), true)
+}
+
+fn binary(ask: &Ask, body: Vec<u8>) -> Answer {
+    tagged(ask, "application/octet-stream", body, true)
+}
+
+fn tagged(ask: &Ask, media: &str, body: Vec<u8>, may_shrink: bool) -> Answer {
+    let hash = body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let tag = etag(&format!("{hash:016x}-{:x}", body.len()));
+    if is_fresh(ask.line("if-none-match"), &tag) {
+        return fresh(&tag);
+    }
+    let head = plain(media, "no-cache").line("ETag", &tag).line("Vary", "Accept-Encoding");
+    match may_shrink.then(|| if ask.takes_gzip() { gzip::gzip(&body) } else { None }).flatten() {
+        Some(small) => Answer::bytes(head.line("Content-Encoding", "gzip"), small),
+        None => Answer::bytes(head, body),
+    }
+}
+
+/// What the browser has is still good.
+pub fn fresh(tag: &str) -> Answer {
+    let head = Head::new(Status::NotModified).line("ETag", tag).line("Cache-Control", "no-cache");
+    Answer { head: head.line("Vary", "Accept-Encoding").finish(), body: None }
+}
+
+fn page(ask: &Ask, name: &str) -> Result<Answer, Refusal> {
+    let asset = asset::find(name).ok_or(Refusal::new(Status::NotFound, "There is nothing at this address."))?;
+    if is_fresh(ask.line("if-none-match"), asset.etag()) {
+        return Ok(fresh(asset.etag()));
+    }
+    let head = plain(asset.media, "no-cache").line("ETag", asset.etag()).line("Vary", "Accept-Encoding");
+    Ok(match asset.gzip().filter(|_| ask.takes_gzip()) {
+        Some(small) => Answer::bytes(head.line("Content-Encoding", "gzip"), small.to_vec()),
+        None => Answer::bytes(head, asset.bytes.to_vec()),
+    })
+}
+
+fn events() -> Answer {
+    let head = plain("text/event-stream", "no-store").line("X-Accel-Buffering", "no");
+    Answer { head: head.finish(), body: Some(Body::Events) }
+}
+
+fn export(library: &dyn Library, ask: &Ask, name: &str, table: Table) -> Result<Answer, Refusal> {
+    let row = library.file(name).map_err(refusal)?;
+    let file = format!("{}{}", name.rsplit('/').next().unwrap_or_default(), table.suffix());
+    let body = exports::table(table, &row).into_bytes();
+    let head = plain(table.media(), "no-cache").line("Content-Disposition", &attachment(&file));
+    let small = if ask.takes_gzip() { gzip::gzip(&body) } else { None };
+    Ok(match small {
+        Some(small) => Answer::bytes(head.line("Content-Encoding", "gzip"), small),
+        None => Answer::bytes(head, body),
+    })
+}
+
+fn mark(
+    library: &dyn Library,
+    ask: &Ask,
+    name: &str,
+    read: impl FnOnce(&serde_json::Value) -> Option<Mark>,
+) -> Result<Answer, Refusal> {
+    let body: serde_json::Value = serde_json::from_slice(&ask.body).map_err(|_| unreadable())?;
+    let mark = read(&body).ok_or_else(unreadable)?;
+    library.mark(name, mark).map(|row| Answer::bytes(plain(JSON, "no-store"), json::file(&row).into_bytes())).map_err(refusal)
+}
+
+pub fn unreadable() -> Refusal {
+    Refusal::new(Status::UnprocessableContent, "The body is not what this address takes: see /api/openapi.json.")
+}
