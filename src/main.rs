@@ -41,6 +41,11 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Make the catalogue of a folder again, from its recordings and their sidecars
+    Rebuild {
+        /// A folder of recordings
+        folder: PathBuf,
+    },
     /// Check every recording (checksums, lengths) and the continuity between them
     Verify {
         /// A folder of recordings
@@ -68,6 +73,7 @@ fn run(command: Command) -> Exit {
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),
         Command::Repair { paths } => command::repair::run(&paths),
+        Command::Rebuild { folder } => command::rebuild::run(&folder),
         Command::Verify { folder } => command::verify::run(&folder),
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod analysis;
 pub mod library;
+pub mod news;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod encoder;
+pub mod librarian;
 pub mod splitter;
 pub mod store;
 pub mod stream;
