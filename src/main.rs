@@ -43,6 +43,11 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Make the catalogue of a folder again, from its recordings and their sidecars
+    Rebuild {
+        /// A folder of recordings
+        folder: PathBuf,
+    },
     /// Check every recording (checksums, lengths) and the continuity between them
     Verify {
         /// A folder of recordings
@@ -71,6 +76,7 @@ fn run(command: Command) -> Exit {
         Command::Check { config } => command::check::run(&config),
         Command::HashPassword => command::hash_password::run(),
         Command::Repair { paths } => command::repair::run(&paths),
+        Command::Rebuild { folder } => command::rebuild::run(&folder),
         Command::Verify { folder } => command::verify::run(&folder),
     }
 }

@@ -11,6 +11,7 @@ pub mod analysis;
 pub mod handover;
 pub mod library;
 pub mod page;
+pub mod news;
 
 use std::sync::Arc;
 

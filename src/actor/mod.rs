@@ -6,6 +6,7 @@ pub mod capture;
 pub mod encoder;
 pub mod gate;
 pub mod http;
+pub mod librarian;
 pub mod splitter;
 pub mod store;
 pub mod stream;

@@ -4,6 +4,7 @@ mod account;
 pub mod check;
 pub mod devices;
 pub mod hash_password;
+pub mod rebuild;
 pub mod record;
 pub mod repair;
 pub mod verify;
@@ -24,6 +25,12 @@ pub enum Exit {
 /// A message: one line on stderr.
 fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// How far something is: a line on stderr that the next one replaces.
+fn progress(text: impl Display) {
+    let mut out = io::stderr();
+    let _ = write!(out, "\r{text}").and_then(|()| out.flush());
 }
 
 /// Data: a line on stdout. `false` when nobody reads any more.

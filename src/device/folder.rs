@@ -25,7 +25,7 @@ const PART: &str = ".part";
 /// A file that may be a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// Path below the folder, with `/`.
+    /// Path below the folder, with `/`, without `.part`: a recording has one name from its first second on.
     pub name: &'a str,
     pub bytes: u64,
     pub modified: Wall,
@@ -49,17 +49,17 @@ pub fn walk(
     Ok(())
 }
 
-/// What stands under this path below `root` as a walk would tell it; `None` if a walk would not.
+/// The recording of this name below `root` as a walk would tell it; `None` if a walk would not.
 pub fn look<'a>(root: &Path, name: &'a str) -> Option<Found<'a>> {
     let hidden = |part: &str| part.is_empty() || part.starts_with('.');
     if name.split('/').any(hidden) {
         return None;
     }
-    found(&root.join(name), name)
+    let extension = extension(name)?;
+    found(&root.join(name), name, extension, false).or_else(|| found(&root.join(format!("{name}{PART}")), name, extension, true))
 }
 
-fn found<'a>(path: &Path, name: &'a str) -> Option<Found<'a>> {
-    let (extension, is_part) = kind(name)?;
+fn found<'a>(path: &Path, name: &'a str, extension: &'static str, is_part: bool) -> Option<Found<'a>> {
     let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?;
     Some(Found { name, bytes: meta.len(), modified: modified(&meta), extension, is_part })
 }
@@ -73,11 +73,14 @@ fn modified(meta: &fs::Metadata) -> Wall {
     Wall(meta.mtime().saturating_mul(SECOND_NS).saturating_add(meta.mtime_nsec()))
 }
 
-fn kind(name: &str) -> Option<(&'static str, bool)> {
-    let (finished, is_part) = name.strip_suffix(PART).map_or((name, false), |finished| (finished, true));
-    let (_, ending) = finished.rsplit('/').next()?.rsplit_once('.')?;
-    let extension = EXTENSIONS.into_iter().find(|known| ending.eq_ignore_ascii_case(known))?;
-    Some((extension, is_part))
+/// Of a name without `.part`.
+fn extension(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit('/').next()?.rsplit_once('.')?;
+    EXTENSIONS.into_iter().find(|known| ending.eq_ignore_ascii_case(known))
+}
+
+fn finished(name: &str) -> &str {
+    name.strip_suffix(PART).unwrap_or(name)
 }
 
 struct Walk<'a> {
@@ -93,8 +96,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, names: &Names, depth: usize) -> ControlFlow<()> {
         let length = self.name.len();
+        let mut last = "";
         for entry in names.iter() {
-            self.name.push_str(entry);
+            let name = finished(entry);
+            // Finished and unfinished under one name: the first is the recording.
+            if std::mem::replace(&mut last, name) == name {
+                continue;
+            }
+            self.name.push_str(name);
             let flow = match entry.strip_suffix('/') {
                 Some(folder) => {
                     self.path.push(folder);
@@ -102,7 +111,8 @@ impl Walk<'_> {
                 }
                 None => {
                     self.path.push(entry);
-                    found(&self.path, &self.name).map_or(ControlFlow::Continue(()), |found| (self.visit)(found))
+                    let found = extension(name).and_then(|it| found(&self.path, &self.name, it, name.len() < entry.len()));
+                    found.map_or(ControlFlow::Continue(()), |found| (self.visit)(found))
                 }
             };
             self.path.pop();
@@ -145,7 +155,7 @@ impl Names {
             let Some(name) = wanted(&name) else { continue };
             let Ok(kind) = entry.file_type() else { continue };
             let is_dir = kind.is_dir() && !only_files;
-            if !(is_dir || kind.is_file() && self::kind(name).is_some()) {
+            if !(is_dir || kind.is_file() && extension(finished(name)).is_some()) {
                 continue;
             }
             let from = names.text.len();
@@ -158,7 +168,11 @@ impl Names {
             names.places.push((place(from)?, place(names.text.len())?));
         }
         let Names { text, places } = &mut names;
-        places.sort_unstable_by(|a, b| text[a.0 as usize..a.1 as usize].cmp(&text[b.0 as usize..b.1 as usize]));
+        let key = |(from, to): &(u32, u32)| {
+            let name = &text[*from as usize..*to as usize];
+            (finished(name), name.len())
+        };
+        places.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
         Ok(names)
     }
 
@@ -206,6 +220,10 @@ mod tests {
             "sub/analyses/y.wav",
             "wav",
             "c.part",
+            "p.wav-2.wav",
+            "p.wav.part",
+            "q.wav",
+            "q.wav.part",
         ];
         for file in files {
             let path = root.join(file);
@@ -214,12 +232,24 @@ mod tests {
         std::os::unix::fs::symlink(root, root.join("loop")).expect("linked");
         std::os::unix::fs::symlink(root.join("a.wav"), root.join("link.wav")).expect("linked");
         let found = names(root, "analyses");
-        let want = ["a-1/z.ogg", "a.wav", "a/b.FLAC", "a/c/x.mp3.part", "a0.wav", "sub/analyses/y.wav", "ä.opus"];
+        let want = [
+            "a-1/z.ogg",
+            "a.wav",
+            "a/b.FLAC",
+            "a/c/x.mp3",
+            "a0.wav",
+            "p.wav",
+            "p.wav-2.wav",
+            "q.wav",
+            "sub/analyses/y.wav",
+            "ä.opus",
+        ];
         assert_eq!(found, want);
         assert!(found.is_sorted());
-        let part = look(root, "a/c/x.mp3.part").expect("found");
+        let part = look(root, "a/c/x.mp3").expect("found");
         assert_eq!((part.extension, part.is_part, part.bytes), ("mp3", true, 14));
-        for name in ["b.txt", "../a.wav", "/a.wav", ".x.wav", "link.wav", "a", "", "a//b.FLAC", "gone.wav"] {
+        assert!(!look(root, "q.wav").expect("found").is_part);
+        for name in ["b.txt", "../a.wav", "/a.wav", ".x.wav", "link.wav", "a", "", "a//b.FLAC", "gone.wav", "p.wav.part"] {
             assert_eq!(look(root, name), None, "{name}");
         }
     }

@@ -47,7 +47,7 @@ fn in_text(text: &str) -> Option<Named> {
         let is_alone = !is_digit(bytes, behind);
         bare = bare.or(is_alone.then_some(date));
     }
-    bare.map(|date| at_midnight(date))
+    bare.map(at_midnight)
 }
 
 /// Folders of the date, the time in the file's name: `2024/12/25/rec_143000`, `2024-12-25/14.30.00`.

@@ -1,5 +1,9 @@
 //! What a person can ask of a folder of recordings, and what is answered: the boundary between the pages and whoever keeps the
 //! folder. Times are UTC; a day is the local date of a file's start.
+//!
+//! ```text
+//! http, analyser, store ──Ask──► librarian ──Event──► whoever listens (a slow one loses, and it is counted)
+//! ```
 
 use std::sync::Arc;
 
@@ -161,4 +165,66 @@ pub enum Trouble {
     /// Not now; in so many seconds.
     Busy(u32),
     Failed(String),
+}
+
+/// To the librarian, in one bounded queue; who asks waits for room there.
+#[derive(Debug)]
+pub struct Ask {
+    pub wish: Wish,
+    /// `None`: nobody waits. Has room for one answer.
+    pub reply: Option<async_channel::Sender<Result<Answer, Trouble>>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// On disk before it is answered, with the file as it is now.
+    Set { name: String, mark: Mark },
+    /// The recording and all that belongs to it.
+    Delete { name: String },
+    /// What an analysis found; answered when it is on disk, with the file as it is now.
+    Analysed { name: String, found: Box<Found> },
+    /// It cannot be analysed; it is not offered again before it changes.
+    Unfit { name: String, why: String },
+    /// The newest recording that needs an analysis.
+    Next,
+    /// Something was done to this recording: opened, closed, corrected. By its finished name.
+    Look { name: String },
+    /// Compare all with the folder now; answered when it is done.
+    Scan,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Done,
+    File(Arc<FileRow>),
+    /// And how many there are.
+    Next {
+        name: Option<String>,
+        waiting: u64,
+    },
+}
+
+/// Of an analysis: what is kept of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// By the settings of the recorder.
+    pub sections: Vec<Section>,
+    /// JSON object: keys of the sidecar, such as `quality`, `indices` and `detection`.
+    pub keys: String,
+    /// Bytes of the `.profile`.
+    pub profile: Vec<u8>,
+    /// Of the file, for one whose header does not say: (rate in Hz, channels, frames).
+    pub sound: Option<(u32, u8, u64)>,
+}
+
+/// What happened in the folder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Opened(Arc<FileRow>),
+    Closed(Arc<FileRow>),
+    Analysed(Arc<FileRow>),
+    Changed(Arc<FileRow>),
+    Deleted(String),
+    Gap(GapRow),
+    Work { what: &'static str, done: u64, total: u64 },
 }

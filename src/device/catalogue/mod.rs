@@ -19,7 +19,7 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use read::Reader;
-pub use write::{Batch, Writer};
+pub use write::{Batch, Writer, local_date};
 
 use crate::message::library::FileRow;
 use crate::time::Wall;

@@ -1,7 +1,5 @@
 //! The ones that ask. A reader opens the file for reading only, and again when another stands in its place.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -140,8 +138,7 @@ impl Reader {
     }
 
     fn connection(&mut self) -> Result<&Connection, Failure> {
-        let meta = fs::metadata(&self.path)?;
-        let identity = (meta.dev(), meta.ino());
+        let identity = write::identity(&self.path).ok_or_else(|| Failure::Failed("it is not there".into()))?;
         if self.open.as_ref().is_none_or(|(open, _)| *open != identity) {
             self.open = None;
             let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -1,5 +1,6 @@
 //! The one that writes: all changes come in [`Batch`]es, each of which happens whole or not at all.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -11,34 +12,42 @@ use super::{Beside, Entry, Failure, Known, connect};
 use crate::format::civil::Civil;
 use crate::message::analysis::Centibel;
 use crate::message::library::{Date, FileRow, GapRow};
-use crate::time::Wall;
+use crate::time::{SECOND_NS, Wall};
 
 /// Names of the rows that a file of its own holds beside the catalogue's.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
+const DAY_NS: i64 = 86_400 * SECOND_NS;
+
 pub struct Writer {
     path: PathBuf,
     db: Connection,
+    identity: Option<(u64, u64)>,
 }
 
 impl Writer {
     /// True if it was made anew: then it is empty. The folder must exist.
     pub fn open(path: &Path) -> Result<(Writer, bool), Failure> {
         let wanted = match open_as(path, VERSION) {
-            Ok(db) => return Ok((Writer { path: path.to_owned(), db }, false)),
+            Ok(db) => return Ok((Writer { path: path.to_owned(), db, identity: identity(path) }, false)),
             Err(Failure::Damaged(why)) => why,
             Err(other) => return Err(other),
         };
         log::debug!(target: "catalogue", "{}: made anew: {wanted}", path.display());
-        Ok((Writer { path: path.to_owned(), db: make(path)? }, true))
+        Ok((Writer { path: path.to_owned(), db: make(path)?, identity: identity(path) }, true))
     }
 
     /// Empty, and without whatever was wrong with it.
     pub fn renew(self) -> Result<Writer, Failure> {
-        let Writer { path, db } = self;
+        let Writer { path, db, .. } = self;
         // A connection that is still open would take the new file's log for its own.
         drop(db);
-        Ok(Writer { db: make(&path)?, path })
+        Ok(Writer { db: make(&path)?, identity: identity(&path), path })
+    }
+
+    /// The file that was opened is the one that stands there.
+    pub fn is_current(&self) -> bool {
+        self.identity.is_some() && identity(&self.path) == self.identity
     }
 
     pub fn path(&self) -> &Path {
@@ -79,10 +88,47 @@ impl Writer {
         Ok((newest, row::unsigned(count)))
     }
 
-    /// Gives memory back after many changes.
-    pub fn rest(&self) -> Result<(), Failure> {
-        Ok(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory;")?)
+    /// All files.
+    pub fn count(&self) -> Result<u64, Failure> {
+        let text = "SELECT coalesce(sum(files), 0) FROM days";
+        Ok(row::unsigned(self.db.prepare_cached(text)?.query_row([], |row| row.get(0))?))
     }
+
+    /// Gaps between files.
+    pub fn loose_gaps(&self) -> Result<u64, Failure> {
+        let text = "SELECT count(*) FROM gaps WHERE file = 0";
+        Ok(row::unsigned(self.db.prepare_cached(text)?.query_row([], |row| row.get(0))?))
+    }
+
+    /// Whether this gap, give or take `slack_ns`, is one inside a file.
+    pub fn has_gap(&self, gap: &GapRow, slack_ns: i64) -> Result<bool, Failure> {
+        // The day of a file may be the one before or after.
+        let day = |ns: i64| local_date(gap.start.plus_ns(ns), 0);
+        let text = "SELECT 1 FROM gaps WHERE date BETWEEN ?1 AND ?2 AND start_us BETWEEN ?3 AND ?4 AND file <> 0 \
+                    AND source = ?5 AND frames_lost = ?6 LIMIT 1";
+        let mut statement = self.db.prepare_cached(text)?;
+        let (from, to) = (day(-2 * DAY_NS), day(2 * DAY_NS));
+        let (first, last) = (gap.start.plus_ns(-slack_ns).micros(), gap.start.plus_ns(slack_ns).micros());
+        let found = statement.query_row(params![from, to, first, last, gap.source, signed(gap.frames_lost)], |_| Ok(()));
+        Ok(found.optional()?.is_some())
+    }
+
+    /// Before the catalogue is filled: with a few MiB of pages each of them is written once and not for every row. Until
+    /// [`Writer::rest`].
+    pub fn hurry(&self) -> Result<(), Failure> {
+        Ok(self.db.execute_batch("PRAGMA cache_size = -4096;")?)
+    }
+
+    /// After many changes: everything is in the file itself, and memory is given back.
+    pub fn rest(&self) -> Result<(), Failure> {
+        let text = "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = -256; PRAGMA shrink_memory;";
+        Ok(self.db.execute_batch(text)?)
+    }
+}
+
+/// Of the file that has this name now: device and number.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// An existing catalogue of this version.

@@ -1,0 +1,169 @@
+//! Changes of single recordings: marks, deletion, analyses, and looks at what others did.
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::entry::{self, ANALYSED_BYTES, SECTIONS, Seen, entry, foreign_sidecar, is_open, section_json, tells_length};
+use super::{Librarian, Refused};
+use crate::device::catalogue::Entry;
+use crate::device::folder::{self, Found as FoundFile};
+use crate::format::sidecar::Sidecar;
+use crate::message::library::{Answer, Event, FileRow, FileState, Found, Mark, Trouble};
+use crate::time::Wall;
+
+/// A note is a few sentences.
+const NOTE_BYTES: usize = 64 << 10;
+
+impl Librarian {
+    pub(super) fn set(&mut self, name: &str, mark: &Mark, now: Wall) -> Result<Answer, Refused> {
+        if matches!(mark, Mark::Note(note) if note.len() > NOTE_BYTES) {
+            return Err(Trouble::Unclear("A note has at most 64 KiB.".into()).into());
+        }
+        let fresh = self.closed(name, now)?;
+        self.may_write_analyses()?;
+        let mut sidecar = self.sidecar_for(&fresh.row);
+        entry::set(&mut sidecar, mark);
+        self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
+        self.refresh(name, now)
+    }
+
+    pub(super) fn delete(&mut self, name: &str, now: Wall) -> Result<Answer, Refused> {
+        let fresh = self.closed(name, now)?;
+        if self.settings.read_only {
+            return Err(Trouble::ReadOnly.into());
+        }
+        if fresh.row.marks.locked {
+            return Err(Trouble::Locked.into());
+        }
+        self.shelf.remove(name).map_err(failed)?;
+        self.forget(name)?;
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn analysed(&mut self, name: &str, found: &Found, now: Wall) -> Result<Answer, Refused> {
+        let keys: Map<String, Value> = serde_json::from_str(&found.keys)
+            .map_err(|e| Trouble::Unclear(format!("What an analysis found is no JSON object: {e}.")))?;
+        let fresh = self.closed(name, now)?;
+        self.may_write_analyses()?;
+        let mut sidecar = self.sidecar_for(&fresh.row);
+        if let Some((rate, channels, frames)) = found.sound.filter(|_| !tells_length(Some(&sidecar))) {
+            (sidecar.sample_rate, sidecar.channels, sidecar.frames) = (rate, channels, frames);
+        }
+        sidecar.other.extend(keys);
+        sidecar.other.insert(SECTIONS.into(), found.sections.iter().map(section_json).collect());
+        sidecar.other.insert(ANALYSED_BYTES.into(), fresh.row.bytes.into());
+        // The sidecar last: it says that the profile is there.
+        self.shelf.put_profile(name, &found.profile).map_err(failed)?;
+        self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
+        self.refresh(name, now)
+    }
+
+    pub(super) fn unfit(&mut self, name: &str, why: &str) -> Result<Answer, Refused> {
+        let Some(mut known) = self.writer()?.find(name)? else { return Err(self.not_known().into()) };
+        let line: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+        known.row.trouble = Some(line.into());
+        self.put(&known)?;
+        let row = Arc::new(known.row);
+        self.tell(&Event::Changed(row.clone()));
+        Ok(Answer::File(row))
+    }
+
+    /// The recording as it is on disk now, whatever the catalogue says.
+    pub(super) fn look(&mut self, name: &str, now: Wall) -> Result<(), Refused> {
+        if self.shelf.root.join(name).starts_with(&self.shelf.analyses) {
+            return Ok(());
+        }
+        let old = self.writer()?.find(name)?;
+        match folder::look(&self.shelf.root, name) {
+            Some(found) => {
+                let fresh = self.read(found, old.as_ref(), now);
+                self.put(&fresh)?;
+                self.tell_change(old.as_ref(), &Arc::new(fresh.row));
+                Ok(())
+            }
+            None if old.is_some() => self.forget(name),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn read(&self, found: FoundFile<'_>, old: Option<&Entry>, now: Wall) -> Entry {
+        let beside = self.shelf.stamps(found.name);
+        let sidecar = if beside.sidecar_ns == 0 { None } else { self.shelf.sidecar(found.name) };
+        let sound = if tells_length(sidecar.as_ref()) || is_open(&found, sidecar.as_ref(), now) {
+            None
+        } else {
+            self.prober.probe(&self.shelf.root.join(found.name), found.extension)
+        };
+        entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone)
+    }
+
+    pub(super) fn put(&mut self, entry: &Entry) -> Result<(), Refused> {
+        let mut batch = self.writer_mut()?.batch()?;
+        batch.put(entry)?;
+        Ok(batch.commit()?)
+    }
+
+    fn forget(&mut self, name: &str) -> Result<(), Refused> {
+        let mut batch = self.writer_mut()?.batch()?;
+        let was_there = batch.remove(name)?;
+        batch.commit()?;
+        if was_there {
+            self.tell(&Event::Deleted(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What a listener hears of it.
+    pub(super) fn tell_change(&self, old: Option<&Entry>, row: &Arc<FileRow>) {
+        let before = old.map(|old| old.row.state);
+        if old.is_some_and(|old| old.row == **row) {
+            return;
+        }
+        self.tell(&match (before, row.state) {
+            (None, FileState::Open) => Event::Opened(row.clone()),
+            (None | Some(FileState::Open), FileState::Closed) => Event::Closed(row.clone()),
+            (None | Some(FileState::Open | FileState::Closed), FileState::Analysed) => Event::Analysed(row.clone()),
+            _ => Event::Changed(row.clone()),
+        });
+    }
+
+    fn refresh(&mut self, name: &str, now: Wall) -> Result<Answer, Refused> {
+        self.look(name, now)?;
+        let row = self.writer()?.find(name)?.ok_or(Trouble::Absent)?.row;
+        Ok(Answer::File(Arc::new(row)))
+    }
+
+    /// As it is on disk now, if its recorder is through with it.
+    fn closed(&self, name: &str, now: Wall) -> Result<Entry, Refused> {
+        // A name from outside is looked up before it is made a path.
+        let Some(old) = self.writer()?.find(name)? else { return Err(self.not_known().into()) };
+        let found = folder::look(&self.shelf.root, name).ok_or(Trouble::Absent)?;
+        let fresh = self.read(found, Some(&old), now);
+        if fresh.row.state == FileState::Open { Err(Trouble::Open.into()) } else { Ok(fresh) }
+    }
+
+    /// While the catalogue is filled for the first time, it may yet come.
+    fn not_known(&self) -> Trouble {
+        if self.is_new { Trouble::Busy(5) } else { Trouble::Absent }
+    }
+
+    fn sidecar_for(&self, row: &FileRow) -> Sidecar {
+        self.shelf.sidecar(&row.name).unwrap_or_else(|| foreign_sidecar(row, &self.settings.software))
+    }
+
+    fn may_write_analyses(&self) -> Result<(), Refused> {
+        let is_inside = self.shelf.analyses.starts_with(&self.shelf.root);
+        if self.settings.read_only && is_inside { Err(Trouble::ReadOnly.into()) } else { Ok(()) }
+    }
+}
+
+fn failed(e: io::Error) -> Trouble {
+    match e.kind() {
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Trouble::ReadOnly,
+        io::ErrorKind::StorageFull => Trouble::Failed("The disk is full.".into()),
+        io::ErrorKind::NotFound => Trouble::Absent,
+        _ => Trouble::Failed(format!("The disk did not do as asked: {e}.")),
+    }
+}

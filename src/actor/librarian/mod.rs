@@ -1,0 +1,226 @@
+//! The librarian: keeps the catalogue true to the folder, and does to finished recordings what people and analyses ask for.
+//!
+//! The folder is the truth. At the start, every now and then, and whenever somebody says that something happened, it is compared with the
+//! catalogue. What people set is in the sidecar, and on the disk, before it is answered. A JSON file that another program wrote
+//! is never changed. It decodes nothing: headers are read by a [`Prober`], analyses come from elsewhere.
+//!
+//! Thread: [`run`]. It may be slow, absent or fall; recording does not need it.
+
+mod change;
+mod entry;
+mod orphans;
+mod scan;
+mod shelf;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+
+use crate::device::catalogue::{Failure, Writer};
+use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
+use crate::message::news::News;
+use crate::policy::split::Zone;
+use crate::time::Wall;
+use shelf::Shelf;
+
+/// Reads the headers of files that nobody told about.
+pub trait Prober: Send {
+    /// (rate in Hz, channels, frames); `None` if this is no sound that can be read, or its length is told nowhere.
+    fn probe(&self, path: &Path, extension: &str) -> Option<(u32, u8, u64)>;
+}
+
+/// Start, end, source, frames and reason of a line of gaps.csv.
+pub type ParseGap = fn(&[u8]) -> Option<(Wall, Wall, String, u64, String)>;
+
+pub struct Settings {
+    pub root: PathBuf,
+    /// Mirrors the root; may lie elsewhere.
+    pub analyses: PathBuf,
+    pub catalogue: PathBuf,
+    /// Nothing below the root is changed: neither recordings nor, if they lie there, analyses.
+    pub read_only: bool,
+    /// From the end of one look through the folder to the next; more if a look takes long.
+    pub scan_every: Duration,
+    pub zone: Zone,
+    pub software: String,
+    pub parse_gap: ParseGap,
+}
+
+/// What others may see of it at any time.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub news: News,
+    /// Of the scan that runs; both 0 if none does.
+    pub done: AtomicU64,
+    pub total: AtomicU64,
+    /// Set by a reader that found the catalogue damaged.
+    pub doubt: Arc<AtomicBool>,
+}
+
+pub struct Librarian {
+    settings: Settings,
+    shelf: Shelf,
+    prober: Box<dyn Prober>,
+    shared: Arc<Shared>,
+    writer: Option<Writer>,
+    /// It was made anew, and not all files are in it yet: nothing in it is news.
+    is_new: bool,
+    gaps_seen: Vec<(PathBuf, i64)>,
+    orphans_at: Option<Wall>,
+}
+
+/// A scan takes at most this part of the time.
+const REST_FACTOR: u32 = 20;
+
+impl Librarian {
+    /// The folder of the catalogue must exist. A catalogue that is no good is made anew.
+    pub fn open(settings: Settings, prober: Box<dyn Prober>, shared: Arc<Shared>) -> Result<Librarian, Failure> {
+        let (writer, is_new) = Writer::open(&settings.catalogue)?;
+        let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
+        let writer = Some(writer);
+        Ok(Librarian { settings, shelf, prober, shared, writer, is_new, gaps_seen: Vec::new(), orphans_at: None })
+    }
+
+    /// One wish. The queue is looked into while a scan that was wished for runs.
+    pub fn answer(&mut self, wish: Wish, inbox: &Receiver<Ask>, now: &dyn Fn() -> Wall) -> Result<Answer, Trouble> {
+        let done = match wish {
+            Wish::Set { name, mark } => self.set(&name, &mark, now()),
+            Wish::Delete { name } => self.delete(&name, now()),
+            Wish::Analysed { name, found } => self.analysed(&name, &found, now()),
+            Wish::Unfit { name, why } => self.unfit(&name, &why),
+            Wish::Look { name } => self.look(&name, now()).map(|()| Answer::Done),
+            Wish::Next => self.next_unanalysed().map(|(name, waiting)| Answer::Next { name, waiting }),
+            Wish::Scan => self.scan(inbox, now).map(|()| Answer::Done),
+        };
+        done.map_err(|refused| self.refuse(refused))
+    }
+
+    /// The newest recording that needs an analysis, and how many there are. Those in trouble do not count before they change.
+    pub fn next_unanalysed(&self) -> Result<(Option<String>, u64), Refused> {
+        Ok(self.writer()?.to_analyse()?)
+    }
+
+    /// Recordings in the catalogue.
+    pub fn count(&self) -> Result<u64, Failure> {
+        self.writer()?.count()
+    }
+
+    fn writer(&self) -> Result<&Writer, Failure> {
+        self.writer.as_ref().ok_or_else(not_there)
+    }
+
+    fn writer_mut(&mut self) -> Result<&mut Writer, Failure> {
+        self.writer.as_mut().ok_or_else(not_there)
+    }
+
+    /// After damage the catalogue is begun anew; the next scan fills it.
+    fn refuse(&mut self, refused: Refused) -> Trouble {
+        match refused {
+            Refused::Trouble(trouble) => trouble,
+            Refused::Catalogue(failure) => {
+                if let Failure::Damaged(_) = failure {
+                    self.shared.doubt.store(true, Relaxed);
+                }
+                log::warn!(target: "librarian", "{failure}");
+                Trouble::Busy(5)
+            }
+        }
+    }
+
+    /// The writer is of the file that stands there now, and nothing is known against it.
+    fn renew_if_damaged(&mut self) -> Result<(), Failure> {
+        let is_damaged = self.shared.doubt.swap(false, Relaxed);
+        let path = self.settings.catalogue.display();
+        let (writer, is_new) = match self.writer.take() {
+            // Somebody else has put another in its place, or none.
+            Some(writer) if !writer.is_current() => {
+                drop(writer);
+                Writer::open(&self.settings.catalogue)?
+            }
+            Some(writer) if is_damaged => {
+                log::warn!(target: "librarian", "{path}: the catalogue was damaged and is made anew");
+                (writer.renew()?, true)
+            }
+            Some(writer) => {
+                self.writer = Some(writer);
+                return Ok(());
+            }
+            None => Writer::open(&self.settings.catalogue)?,
+        };
+        self.is_new |= is_new;
+        self.gaps_seen.clear();
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    fn tell(&self, event: &Event) {
+        self.shared.news.tell(event);
+    }
+}
+
+fn not_there() -> Failure {
+    Failure::Failed("it is being made anew".into())
+}
+
+/// Why a wish is not fulfilled.
+#[derive(Debug)]
+pub enum Refused {
+    Trouble(Trouble),
+    Catalogue(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        Refused::Catalogue(failure)
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Refused {
+        Refused::Trouble(trouble)
+    }
+}
+
+/// Ends when nobody can ask any more.
+pub fn run(inbox: &Receiver<Ask>, librarian: &mut Librarian, now: &dyn Fn() -> Wall) {
+    let mut scan_at = Instant::now();
+    loop {
+        let began = Instant::now();
+        if began >= scan_at || librarian.shared.doubt.load(Relaxed) {
+            if let Err(refused) = librarian.scan(inbox, now) {
+                let trouble = librarian.refuse(refused);
+                log::warn!(target: "librarian", "{}: not looked through: {trouble:?}", librarian.settings.root.display());
+            }
+            scan_at = Instant::now() + librarian.settings.scan_every.max(began.elapsed() * REST_FACTOR);
+        }
+        match receive(inbox, scan_at) {
+            Got::Ask(ask) => answer(ask, inbox, librarian, now),
+            Got::Nothing => {}
+            Got::End => return,
+        }
+    }
+}
+
+enum Got {
+    Ask(Ask),
+    Nothing,
+    End,
+}
+
+fn receive(inbox: &Receiver<Ask>, until: Instant) -> Got {
+    smol::block_on(smol::future::or(async { inbox.recv().await.map_or(Got::End, Got::Ask) }, async {
+        smol::Timer::at(until).await;
+        Got::Nothing
+    }))
+}
+
+fn answer(ask: Ask, inbox: &Receiver<Ask>, librarian: &mut Librarian, now: &dyn Fn() -> Wall) {
+    let answer = librarian.answer(ask.wish, inbox, now);
+    if let Some(reply) = ask.reply {
+        // Who does not wait any more need not know.
+        let _ = reply.try_send(answer);
+    }
+}
