@@ -56,6 +56,12 @@ impl Header {
     }
 }
 
+/// Where the payload of a frame begins: behind the header, and a checksum if there is one. Of several blocks in one frame
+/// only the first can be told apart so; no encoder makes such frames.
+pub fn payload_at(frame: &[u8]) -> usize {
+    if frame.get(1).is_some_and(|b| b & 1 == 0) { HEADER_BYTES + 2 } else { HEADER_BYTES }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

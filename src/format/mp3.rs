@@ -118,6 +118,13 @@ impl Header {
             && ([b"Xing", b"Info"].iter().any(|name| says(plain, name) || says(own, name)) || says(HEADER_BYTES + 32, b"VBRI"))
     }
 
+    /// Where Xing's and LAME's information stands in such a frame.
+    pub fn information_at(&self, frame: &[u8]) -> usize {
+        let plain = HEADER_BYTES + self.side_bytes();
+        let is_here = |name: &&[u8; 4]| frame.get(plain..).is_some_and(|rest| rest.starts_with(*name));
+        if [b"Xing", b"Info"].iter().any(is_here) { plain } else { self.main_at() }
+    }
+
     /// A silent frame for the same stream with at least `reservoir.len()` bytes of main data, the last of which are these.
     /// It keeps the bit rate where that has room, since players guess durations from it. Returns its bytes in `out`.
     pub fn made_up<'a>(&self, reservoir: &[u8], out: &'a mut [u8; MAX_FRAME_BYTES]) -> &'a [u8] {

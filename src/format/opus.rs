@@ -4,7 +4,7 @@
 pub const RATE_HZ: u32 = 48_000;
 
 /// 120 ms, the longest that a packet may last.
-const MAX_FRAMES: u32 = 5_760;
+pub const MAX_FRAMES: u32 = 5_760;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -24,6 +24,33 @@ impl Head {
         // The low four bits of the version may grow without harm.
         let known = version < 16 && channels > 0 && (family != 0 || channels <= 2);
         known.then_some(Head { channels, pre_skip: u16::from_le_bytes([skip0, skip1]) })
+    }
+}
+
+/// How the channels of a stream are coded, for the decoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Of loudness, in 1/256 dB, applied to all that is decoded.
+    pub gain: i16,
+    /// Coded streams, and how many of them hold two channels.
+    pub streams: u8,
+    pub coupled: u8,
+    /// For each channel of the sound, 1 to 8, the decoded channel that it takes; 255 is silence.
+    pub mapping: heapless::Vec<u8, 8>,
+}
+
+impl Layout {
+    /// Of the identification header (section 5.1.1). `None`: more channels than are known here, or it ends too early.
+    pub fn parse(packet: &[u8]) -> Option<Layout> {
+        let channels = Head::parse(packet)?.channels;
+        let gain = i16::from_le_bytes([*packet.get(16)?, *packet.get(17)?]);
+        if *packet.get(18)? == 0 {
+            let mapping = (0..channels).collect();
+            return (channels <= 2).then_some(Layout { gain, streams: 1, coupled: channels - 1, mapping });
+        }
+        let (&streams, &coupled) = (packet.get(19)?, packet.get(20)?);
+        let mapping = heapless::Vec::from_slice(packet.get(21..21 + usize::from(channels))?).ok()?;
+        Some(Layout { gain, streams, coupled, mapping })
     }
 }
 
@@ -91,6 +118,17 @@ mod tests {
         check(&[31 << 3 | 3, 0x80], None);
         check(&[31 << 3 | 3], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn layouts() {
+        let layout = |tail: &[u8]| Layout::parse(&[b"OpusHead\x01", tail].concat());
+        let found = layout(b"\x02\0\0\0\0\0\0\0\x01\0").expect("stereo");
+        assert_eq!((found.gain, found.streams, found.coupled, &found.mapping[..]), (256, 1, 1, &[0, 1][..]));
+        let found = layout(b"\x03\0\0\0\0\0\0\0\xFF\x01\x02\x01\0\x02\x01").expect("three channels");
+        assert_eq!((found.gain, found.streams, found.coupled, &found.mapping[..]), (-256, 2, 1, &[0, 2, 1][..]));
+        assert_eq!(layout(b"\x03\0\0\0\0\0\0\0\0\x01\x02\x01\0\x02"), None);
+        assert_eq!(layout(b"\x09\0\0\0\0\0\0\0\0\x01\x09\0\0\x01\x02\x03\x04\x05\x06\x07\x08"), None);
     }
 
     #[test]

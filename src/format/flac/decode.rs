@@ -102,6 +102,24 @@ pub(super) fn coded_frame_bytes(bytes: &[u8]) -> Option<usize> {
     usize::try_from(cursor.position()).ok()
 }
 
+/// Appends the samples of one coded frame, interleaved; `false` when it is damaged or of another shape.
+pub(crate) fn decode_one(bytes: &[u8], info: &StreamInfo, out: &mut Vec<i32>) -> bool {
+    let Ok(Some(block)) = claxon::frame::FrameReader::new(Cursor::new(bytes)).read_next_or_eof(Vec::new()) else { return false };
+    let (channels, frames) = (block.channels() as usize, block.duration() as usize);
+    let limit = 1 << (info.bits.clamp(4, 24) - 1);
+    let (start, samples) = (out.len(), (0..channels).map(|number| block.channel(number as u32)));
+    if channels != usize::from(info.channels) || samples.clone().flatten().any(|&s| s < -limit || s >= limit) {
+        return false;
+    }
+    out.resize(start + frames * channels, 0);
+    for (number, plane) in samples.enumerate() {
+        for (place, &sample) in out[start..].iter_mut().skip(number).step_by(channels).zip(plane) {
+            *place = sample;
+        }
+    }
+    true
+}
+
 fn read_exact(reader: &mut impl Read, out: &mut [u8]) -> Result<(), Flaw> {
     reader.read_exact(out).map_err(|e| match e.kind() {
         io::ErrorKind::UnexpectedEof => Flaw::IllFormed(ENDS_IN_HEADER),

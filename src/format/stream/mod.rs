@@ -18,6 +18,9 @@ pub mod sniff;
 mod sync;
 mod walk;
 
+use std::io;
+
+use super::{ReadAt, fill_at};
 use crate::message::{Closing, Codec, Container, Format, Identity};
 
 /// What the shown bytes begin with. Whatever is counted in bytes is passed by the caller before the next step.
@@ -163,6 +166,16 @@ impl Writer {
             Writer::Flac(writer) => writer.end(closing),
         }
     }
+}
+
+/// Bytes of a tag (ID3, APE) that stands at this place of a file; 0 when none does.
+pub(crate) fn tag_bytes(file: &dyn ReadAt, at: u64) -> io::Result<u64> {
+    let mut start = [0; 32];
+    let have = fill_at(file, at, &mut start)?;
+    Ok(match sync::tag(&start[..have]) {
+        sync::Tag::Yes(bytes) => bytes as u64,
+        sync::Tag::No | sync::Tag::More => 0,
+    })
 }
 
 /// The file that units of this codec make.

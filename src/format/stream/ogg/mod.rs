@@ -6,8 +6,8 @@
 
 mod link;
 mod mend;
-mod packets;
-mod page;
+pub(crate) mod packets;
+pub(crate) mod page;
 mod scan;
 mod verify;
 mod writer;
@@ -18,7 +18,8 @@ pub use writer::Writer;
 
 use super::{Skipped, Step};
 use crate::message::Format;
-use link::{Link, Sound, Taken};
+pub(crate) use link::Sound;
+use link::{Link, Taken};
 use page::{BOS, Page, Parse};
 
 /// Two pages of the greatest length: one that only pretends to be one never hides the next.
@@ -49,8 +50,13 @@ impl Framer {
         self.format
     }
 
+    /// Header pages of the link that is followed, as they came.
+    pub(crate) fn headers(&self) -> Option<&[u8]> {
+        self.link.as_ref().map(|link| link.headers.as_slice())
+    }
+
     /// What more is known of the last unit.
-    fn sound(&self) -> Option<Sound> {
+    pub(crate) fn sound(&self) -> Option<Sound> {
         self.link.as_ref().map(|link| link.sound)
     }
 
