@@ -3,6 +3,7 @@
 mod account;
 pub mod check;
 pub mod devices;
+pub mod piece;
 pub mod record;
 pub mod repair;
 pub mod verify;

@@ -5,13 +5,16 @@
 
 pub mod adts;
 pub mod civil;
+pub mod clip;
 pub mod crc;
 pub mod cue;
+pub mod cut;
 pub mod decode;
 pub mod encode;
 pub mod flac;
 pub mod flac_door;
 pub mod fmp4;
+pub mod growing;
 pub mod hls;
 pub mod icy;
 pub mod id3;

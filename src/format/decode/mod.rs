@@ -13,7 +13,7 @@
 
 mod flac;
 mod frames;
-mod gapless;
+pub(crate) mod gapless;
 mod input;
 mod ogg;
 mod packets;
