@@ -44,7 +44,7 @@ impl Framer {
     pub fn step(&mut self, bytes: &[u8], at_end: bool) -> Step {
         match Page::parse(bytes) {
             Parse::Yes(page) => self.page(&page),
-            Parse::More if !at_end => Step::More,
+            Parse::More if !at_end || bytes.is_empty() => Step::More,
             Parse::No | Parse::More => garbage(page::bytes_to_next(bytes, at_end).min(bytes.len())),
         }
     }
