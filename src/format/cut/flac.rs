@@ -58,7 +58,7 @@ pub fn plan(file: &dyn ReadAt, range: Range) -> Result<Found, Flaw> {
     plan.header = header(file, &plan.head, &end, &table)?;
     let from = first.first.saturating_sub(base);
     let bytes = plan.header.len() as u64 + bytes;
-    Ok(Found { from, to: from + frames, rate_hz, bytes, plan: AnyPlan::Flac(Box::new(plan)) })
+    Ok(Found { from, to: from + frames, frames, rate_hz, bytes, plan: AnyPlan::Flac(Box::new(plan)) })
 }
 
 /// The parts of a coded frame, and its samples.

@@ -59,7 +59,8 @@ pub fn plan(file: &dyn ReadAt, framing: Framing, range: Range) -> Result<Found, 
     let bytes = head.len() as u64 + end.at - begun.at;
     let at = |place: Place| place.counted.saturating_sub(start);
     let plan = Plan::Range { head, from: begun.at, to: end.at, pad: false };
-    Ok(Found { from: at(begun), to: at(end).max(at(begun)), rate_hz, bytes, plan })
+    let frames = end.counted.saturating_sub(begun.counted);
+    Ok(Found { from: at(begun), to: at(end).max(at(begun)), frames, rate_hz, bytes, plan })
 }
 
 /// The units of a file, one after the other.

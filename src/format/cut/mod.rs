@@ -33,7 +33,8 @@ pub struct Cut {
     /// The true range, in seconds of the recording.
     pub from_s: f64,
     pub to_s: f64,
-    /// Frames in it, and their rate.
+    /// Frames in it, and their rate. At the very start of an MP3 these are more than the range has: what an encoder put in front
+    /// is dropped by players only where the tag at the start of the file tells them so.
     pub frames: u64,
     pub rate_hz: u32,
     /// Length of the whole file that is written.
@@ -59,6 +60,8 @@ struct Found {
     /// Frames of the recording, half open.
     from: u64,
     to: u64,
+    /// Of the file that is written.
+    frames: u64,
     rate_hz: u32,
     bytes: u64,
     plan: Plan,
@@ -69,10 +72,10 @@ const NOTHING: Flaw = Flaw::Unsupported("there is no sound in this range");
 /// `from_s` to `to_s` in seconds from the start of the recording, half open; what lies beyond its end is left out.
 /// `extension` as in [`decode::open`](super::decode::open()).
 pub fn plan(file: &dyn ReadAt, extension: &str, from_s: f64, to_s: f64) -> Result<Cut, Flaw> {
-    let from_s = from_s.max(0.0);
-    if from_s.is_nan() || !(to_s > from_s) {
+    if from_s.is_nan() || to_s.is_nan() || to_s <= from_s.max(0.0) {
         return Err(NOTHING);
     }
+    let from_s = from_s.max(0.0);
     let range = Range { from_s, to_s };
     let found = match kind(file, extension)? {
         Kind::Wav => wav::plan(file, range)?,
@@ -84,7 +87,7 @@ pub fn plan(file: &dyn ReadAt, extension: &str, from_s: f64, to_s: f64) -> Resul
     Ok(Cut {
         from_s: second(found.from),
         to_s: second(found.to),
-        frames: found.to - found.from,
+        frames: found.frames,
         rate_hz: found.rate_hz,
         bytes: found.bytes,
         plan: found.plan,

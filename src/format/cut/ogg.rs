@@ -54,7 +54,7 @@ pub fn plan(file: &dyn ReadAt, range: Range) -> Result<Found, Flaw> {
     plan.patches = done.patches;
     // What a decoder cannot make without the page before is missing at the start.
     let from = done.frames.map_or(begin.1, |frames| end.1.saturating_sub(frames).max(begin.1));
-    Ok(Found { from, to: end.1, rate_hz, bytes, plan: AnyPlan::Ogg(Box::new(plan)) })
+    Ok(Found { from, to: end.1, frames: end.1 - from, rate_hz, bytes, plan: AnyPlan::Ogg(Box::new(plan)) })
 }
 
 /// Frames to begin early, so that what was asked for sounds as it did.

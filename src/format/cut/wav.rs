@@ -38,5 +38,5 @@ pub fn plan(file: &dyn ReadAt, range: Range) -> Result<Found, Flaw> {
     }
     let at = |frame: u64| parsed.data_at + frame * parsed.frame_bytes();
     let plan = Plan::Range { head, from: at(from), to: at(to), pad };
-    Ok(Found { from, to, rate_hz: parsed.rate_hz, bytes, plan })
+    Ok(Found { from, to, frames: to - from, rate_hz: parsed.rate_hz, bytes, plan })
 }
