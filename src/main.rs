@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use soundpost::command::{self, Exit, record::Options};
+use soundpost::command::{self, Exit, piece::Piece, record::Options};
 
 /// Field audio recorder: sound cards to finished files, split on the clock, never losing a sample without a note.
 #[derive(Parser)]
@@ -48,11 +48,45 @@ enum Command {
         /// A folder of recordings
         folder: PathBuf,
     },
+    /// Copy a piece of a recording into a file of the same format, without decoding it
+    Cut {
+        #[command(flatten)]
+        piece: PieceOptions,
+    },
+    /// Decode a piece of a recording into a 16-bit WAV
+    Clip {
+        #[command(flatten)]
+        piece: PieceOptions,
+        /// "source" keeps a rate above 48 kHz
+        #[arg(long, value_name = "RATE", value_parser = ["source"])]
+        rate: Option<String>,
+    },
     /// Check every recording (checksums, lengths) and the continuity between them
     Verify {
         /// A folder of recordings
         folder: PathBuf,
     },
+}
+
+#[derive(clap::Args)]
+struct PieceOptions {
+    /// The recording
+    file: PathBuf,
+    /// Where the piece begins: seconds, m:ss or h:mm:ss, with fractions [default: the start]
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Where it ends [default: the end]
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// The new file; nothing is overwritten
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl From<PieceOptions> for Piece {
+    fn from(PieceOptions { file, from, to, output }: PieceOptions) -> Piece {
+        Piece { file, from, to, output }
+    }
 }
 
 fn main() -> ExitCode {
@@ -75,6 +109,8 @@ fn run(command: Command) -> Exit {
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),
         Command::HashPassword => command::hash_password::run(),
+        Command::Cut { piece } => command::piece::cut(&piece.into()),
+        Command::Clip { piece, rate } => command::piece::clip(&piece.into(), rate.is_some()),
         Command::Repair { paths } => command::repair::run(&paths),
         Command::Rebuild { folder } => command::rebuild::run(&folder),
         Command::Verify { folder } => command::verify::run(&folder),

@@ -10,8 +10,8 @@
 pub mod analysis;
 pub mod handover;
 pub mod library;
-pub mod page;
 pub mod news;
+pub mod page;
 
 use std::sync::Arc;
 

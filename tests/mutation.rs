@@ -27,7 +27,9 @@ const ROUNDS: u64 = 60_000;
 const INI_ROUNDS: u64 = 10_000;
 /// … (one of a stream, which is cut and mended several times, still longer) …
 const STREAM_ROUNDS: u64 = 3_000;
-/// … and how long new ones follow, for each of the seven loops.
+/// … (and one of a recording, which is decoded, cut and clipped, longest) …
+const RECORDING_ROUNDS: u64 = 1_000;
+/// … and how long new ones follow, for each of the loops.
 const LOOP_TIME: Duration = Duration::from_secs(20);
 /// Growth of the whole process over all rounds; the threads of all tests run at the same time.
 const MEMORY_KB: u64 = 64 << 10;
@@ -261,6 +263,22 @@ fn spoilt_streams() {
             ("adts", |bytes| rules::stream(Framing::Adts, bytes)),
             ("flac_stream", |bytes| rules::stream(Framing::Flac, bytes)),
             ("sniff", rules::sniff),
+        ],
+    );
+}
+
+#[test]
+fn spoilt_recordings() {
+    check_rules(
+        "recordings",
+        RECORDING_ROUNDS,
+        &[
+            ("wav", |bytes| rules::recording(bytes, "wav")),
+            ("flac", |bytes| rules::recording(bytes, "flac")),
+            ("mp3", |bytes| rules::recording(bytes, "mp3")),
+            ("adts", |bytes| rules::recording(bytes, "aac")),
+            ("ogg", |bytes| rules::recording(bytes, "ogg")),
+            ("ogg", |bytes| rules::recording(&rules::ogg_with_right_checksums(bytes), "ogg")),
         ],
     );
 }

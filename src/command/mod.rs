@@ -4,6 +4,7 @@ mod account;
 pub mod check;
 pub mod devices;
 pub mod hash_password;
+pub mod piece;
 pub mod rebuild;
 pub mod record;
 pub mod repair;

@@ -5,8 +5,10 @@
 
 pub mod adts;
 pub mod civil;
+pub mod clip;
 pub mod crc;
 pub mod cue;
+pub mod cut;
 pub mod decode;
 pub mod encode;
 pub mod flac;
@@ -14,6 +16,7 @@ pub mod flac_door;
 pub mod fmp4;
 pub mod foreign;
 pub mod found;
+pub mod growing;
 pub mod hls;
 pub mod icy;
 pub mod id3;

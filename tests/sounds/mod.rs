@@ -43,7 +43,7 @@ impl Bench {
 
     pub fn flac(&self, name: &str, options: &[&str]) -> PathBuf {
         let out = self.path(name);
-        run("flac", &[&["-s", "-f", "--lax", "-o", text(&out)], options, &[text(&self.source)]].concat());
+        run("flac", &[&["-s", "-f", "--lax", "--channel-map=none", "-o", text(&out)], options, &[text(&self.source)]].concat());
         out
     }
 

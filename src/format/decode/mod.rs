@@ -13,7 +13,7 @@
 
 mod flac;
 mod frames;
-mod gapless;
+pub(crate) mod gapless;
 mod input;
 mod ogg;
 mod packets;
@@ -134,8 +134,12 @@ pub(crate) fn kind(file: &dyn ReadAt, extension: &str) -> Result<Kind, Flaw> {
         "flac" => Some(Framing::Flac),
         _ => None,
     };
-    // Zeros behind a short file are no sound, and let the doubt end.
-    match sniff(&start, None, told) {
+    let mut sniffed = sniff(&start[..have], None, told);
+    if sniffed == Sniffed::More {
+        // Zeros behind a short file are no sound, and end the doubt.
+        sniffed = sniff(&start, None, told);
+    }
+    match sniffed {
         _ if have == 0 => Err(Flaw::IllFormed("it is empty")),
         Sniffed::Is(framing) => Ok(Kind::Framed(framing)),
         Sniffed::NoAudio(what) => Err(Flaw::Unsupported(what)),

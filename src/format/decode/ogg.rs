@@ -320,7 +320,7 @@ impl Source for Ogg {
             let lost = !fine || block.samples.len() < frames * width;
             let Some(link) = self.links.get(self.link) else { return Ok(false) };
             let ahead = (link.base - start).clamp(0, frames as i64) as usize;
-            let left = (end - start).clamp(0, frames as i64) as usize;
+            let left = end.saturating_sub(start).clamp(0, frames as i64) as usize;
             if left <= ahead {
                 continue;
             }

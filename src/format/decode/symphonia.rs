@@ -37,8 +37,12 @@ impl Packets {
         Ok(Packets { decoder: Box::new(decoder), channels })
     }
 
-    /// By the first and the third header packet.
+    /// By the first and the third header packet. One or two channels: where several pairs are coupled, symphonia 0.6.1 undoes
+    /// that in the wrong order (specification, 4.3.5), and gives noise.
     pub fn vorbis(ident: &[u8], setup: &[u8], channels: u8) -> Result<Packets, Flaw> {
+        if channels > 2 {
+            return Err(Flaw::Unsupported("Vorbis with more than two channels"));
+        }
         let mut what = AudioCodecParameters::new();
         what.for_codec(CODEC_ID_VORBIS).with_extra_data([ident, setup].concat().into_boxed_slice());
         let decoder = VorbisDecoder::try_new(&what, &options()).map_err(refused)?;

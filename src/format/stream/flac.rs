@@ -287,10 +287,10 @@ impl Link {
 }
 
 /// Sync code and layout, a number of up to seven bytes, block size, rate, CRC-8.
-type Head = heapless::Vec<u8, { FrameHeader::MAX_BYTES }>;
+pub(crate) type Head = heapless::Vec<u8, { FrameHeader::MAX_BYTES }>;
 
 /// The header with another number, and what stands between it and the CRC-16.
-fn renumbered<'a>(bytes: &'a [u8], header: &FrameHeader, number: u64) -> Option<(Head, &'a [u8])> {
+pub(crate) fn renumbered<'a>(bytes: &'a [u8], header: &FrameHeader, number: u64) -> Option<(Head, &'a [u8])> {
     let old = bytes.get(..header.bytes)?;
     let body = bytes.get(header.bytes..bytes.len().checked_sub(2)?)?;
     // As in UTF-8: leading ones tell the length of the old number.

@@ -14,8 +14,11 @@ mod writer;
 
 pub use mend::mend;
 pub use verify::verify;
-pub use writer::Writer;
+pub use writer::{LEAST_PRE_SKIP, Writer};
 
+use std::io;
+
+use super::super::{ReadAt, fill_at};
 use super::{Skipped, Step};
 use crate::message::Format;
 pub(crate) use link::Sound;
@@ -41,7 +44,7 @@ impl Framer {
     pub fn step(&mut self, bytes: &[u8], at_end: bool) -> Step {
         match Page::parse(bytes) {
             Parse::Yes(page) => self.page(&page),
-            Parse::More if !at_end => Step::More,
+            Parse::More if !at_end || bytes.is_empty() => Step::More,
             Parse::No | Parse::More => garbage(page::bytes_to_next(bytes, at_end).min(bytes.len())),
         }
     }
@@ -102,6 +105,27 @@ impl Framer {
         }
         Step::Skip { bytes, what: Skipped::Tag }
     }
+}
+
+/// Where the last whole page of a file ends, looked for in its last bytes; the file's end where there is none.
+pub fn last_page_end(file: &dyn ReadAt) -> io::Result<u64> {
+    let length = file.len()?;
+    let mut at = length.saturating_sub(2 * page::MAX_BYTES as u64);
+    let mut buf = vec![0; 2 * page::MAX_BYTES];
+    let have = fill_at(file, at, &mut buf)?;
+    let (mut rest, mut end) = (&buf[..have], length);
+    while !rest.is_empty() {
+        let passed = match Page::parse(rest) {
+            Parse::Yes(page) => {
+                end = at + page.bytes() as u64;
+                page.bytes()
+            }
+            Parse::No | Parse::More => page::bytes_to_next(rest, true).min(rest.len()),
+        };
+        at += passed as u64;
+        rest = &rest[passed..];
+    }
+    Ok(end)
 }
 
 fn garbage(bytes: usize) -> Step {

@@ -16,7 +16,7 @@ use crate::format::opus::Head;
 use crate::message::Codec;
 
 /// 2.5 ms: opusinfo takes less for a mistake.
-const LEAST_PRE_SKIP: u16 = 120;
+pub const LEAST_PRE_SKIP: u16 = 120;
 
 pub struct Writer {
     serial: u32,
@@ -86,6 +86,11 @@ impl Writer {
         let granule = page.granule.filter(|_| ends_packets || sound.eos).map(|_| self.granule);
         self.page(&Page { flags: continued | page.flags & EOS, granule, lacing, body, ..page }, sink);
         self.fresh = false;
+    }
+
+    /// At the end of what was written of the last link.
+    pub(crate) fn position(&self) -> u64 {
+        self.granule
     }
 
     pub fn end(mut self) -> Patches {

@@ -1,0 +1,139 @@
+//! MP3 and ADTS: a range of the file's own bytes. An MP3 frame that reaches back into frames before it begins a cut only with
+//! what it needs in front of it: from a frame that needs nothing if one lies within a second before, else in a silent frame.
+
+use super::super::decode::gapless::Gapless;
+use super::super::mp3;
+use super::super::stream::{Framer, Framing, Skipped, Step, Unit};
+use super::super::{Flaw, ReadAt, fill_at};
+use super::{Found, NOTHING, Plan, Range};
+
+/// A frame that needs no earlier one is looked for so far back.
+const ENTRY_S: u64 = 1;
+const READ_BYTES: usize = 256 << 10;
+
+/// A place between two units.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u64,
+    /// Frames of the units before it.
+    counted: u64,
+}
+
+pub fn plan(file: &dyn ReadAt, framing: Framing, range: Range) -> Result<Found, Flaw> {
+    let mut walk = Walk::new(file, framing);
+    let (mut rate_hz, mut start, mut skipped) = (0, 0, 0);
+    let (mut entry, mut begun, mut head) = (None::<Place>, None::<Place>, Vec::new());
+    let (mut wanted, mut end) = ((0, u64::MAX), Place { at: 0, counted: 0 });
+    while let Some(unit) = walk.next()? {
+        let Some(format) = walk.framer.format() else { break };
+        if rate_hz == 0 {
+            rate_hz = format.rate.hz();
+            start = walk.gapless.start;
+            let (from, to) = range.frames(rate_hz);
+            wanted = (from.saturating_add(start), to.saturating_add(start));
+            skipped = u64::from(walk.is_primer(&unit)) * u64::from(unit.frames);
+        } else if format.rate.hz() != rate_hz {
+            break;
+        }
+        let here = Place { at: walk.at, counted: walk.counted.saturating_sub(skipped) };
+        let after = walk.counted.saturating_add(u64::from(unit.frames)).saturating_sub(skipped);
+        if unit.entry {
+            entry = Some(here);
+        }
+        if begun.is_none() && after > wanted.0 {
+            let near = entry.filter(|entry| entry.counted.saturating_add(ENTRY_S * u64::from(rate_hz)) >= here.counted);
+            begun = Some(near.unwrap_or(here));
+            if let (None, Framer::Mp3(framer)) = (near, &walk.framer) {
+                framer.prime(&unit, &mut |bytes| head.extend_from_slice(bytes));
+            }
+        }
+        if begun.is_some() {
+            if here.counted >= wanted.1 {
+                break;
+            }
+            end = Place { at: here.at + unit.bytes as u64, counted: after };
+        }
+        walk.pass(&unit);
+    }
+    let begun = begun.filter(|begun| end.at > begun.at).ok_or(NOTHING)?;
+    let bytes = head.len() as u64 + end.at - begun.at;
+    let at = |place: Place| place.counted.saturating_sub(start);
+    let plan = Plan::Range { head, from: begun.at, to: end.at, pad: false };
+    let frames = end.counted.saturating_sub(begun.counted);
+    Ok(Found { from: at(begun), to: at(end).max(at(begun)), frames, rate_hz, bytes, plan })
+}
+
+/// The units of a file, one after the other.
+struct Walk<'a> {
+    file: &'a dyn ReadAt,
+    framing: Framing,
+    framer: Framer,
+    gapless: Gapless,
+    buf: Vec<u8>,
+    /// start <= end <= buf.len()
+    start: usize,
+    end: usize,
+    at: u64,
+    at_end: bool,
+    counted: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(file: &'a dyn ReadAt, framing: Framing) -> Walk<'a> {
+        let framer = Framer::new(framing);
+        let buf = vec![0; READ_BYTES + framer.window_bytes()];
+        let gapless = Gapless::default();
+        Walk { file, framing, framer, gapless, buf, start: 0, end: 0, at: 0, at_end: false, counted: 0 }
+    }
+
+    /// The next unit, which then stands at `at`.
+    fn next(&mut self) -> Result<Option<Unit>, Flaw> {
+        loop {
+            let bytes = &self.buf[self.start..self.end];
+            let passed = match self.framer.step(bytes, self.at_end) {
+                Step::More if self.at_end => return Ok(None),
+                Step::More => {
+                    self.more()?;
+                    continue;
+                }
+                Step::Unit(unit) => return Ok(Some(unit)),
+                Step::Skip { bytes: passed, what } => {
+                    let frame = bytes.get(..passed).unwrap_or(&[]);
+                    let header = mp3::Header::parse(frame).filter(|_| what == Skipped::Tag && self.counted == 0);
+                    if let (Framing::Mp3, Some(header)) = (self.framing, header) {
+                        self.gapless = Gapless::parse(&header, frame).unwrap_or_default();
+                    }
+                    passed
+                }
+                Step::Headers { bytes } => bytes,
+            };
+            self.start += passed;
+            self.at += passed as u64;
+        }
+    }
+
+    fn pass(&mut self, unit: &Unit) {
+        self.start += unit.bytes;
+        self.at += unit.bytes as u64;
+        self.counted = self.counted.saturating_add(u64::from(unit.frames));
+    }
+
+    /// As in `decode`: a frame that we put in front when this file was cut itself.
+    fn is_primer(&self, unit: &Unit) -> bool {
+        let bytes = &self.buf[self.start..self.end];
+        let (Some(frame), Some(rest)) = (bytes.get(..unit.bytes), bytes.get(unit.bytes..)) else { return false };
+        let reaches_back = || mp3::Header::parse(rest).is_some_and(|next| next.main_data_begin(rest) > 0);
+        let made_up = || mp3::Header::parse(frame).is_some_and(|header| header.is_made_up(frame));
+        self.framing == Framing::Mp3 && made_up() && reaches_back()
+    }
+
+    fn more(&mut self) -> Result<(), Flaw> {
+        self.buf.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let have = fill_at(self.file, self.at.saturating_add(self.end as u64), &mut self.buf[self.end..])?;
+        self.end += have;
+        self.at_end = self.end < self.buf.len();
+        Ok(())
+    }
+}
