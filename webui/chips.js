@@ -49,5 +49,5 @@ export class Chips {
 function words(all, shown, inFile) {
   if (all === 0) return "Nothing stood out from the background. A smaller margin finds fainter sounds.";
   if (inFile) return shown < all ? `The ${shown} strongest of ${all}; J and K step through all.` : "";
-  return shown < all ? `The ${shown} strongest of ${all} sections. J and K step through all of them in time order.` : `${count(all, "section")}, strongest first. J and K step through them in time order.`;
+  return shown < all ? `The ${shown} strongest of ${all} sections. J and K, or the buttons of the bar, step through all of them in time order.` : `${count(all, "section")}, strongest first. J and K, or the buttons of the bar, step through them in time order.`;
 }

@@ -6,7 +6,7 @@ import { el, fitted, icon, iconButton, setText } from "./dom.js";
 import { band, clock, timeOfDay } from "./format.js";
 import { review } from "./marks.js";
 import { fileOf } from "./library.js";
-import { coloured, contrast } from "./palette.js";
+import { ink } from "./palette.js";
 import * as sound from "./sound.js";
 import { recall, remember } from "./store.js";
 
@@ -42,7 +42,7 @@ export function buildBar(acts) {
   const reviewed = iconButton("check", "Reviewed (R)", () => item && review(fileOf(item.file.name) ?? item.file));
   const keep = iconButton("download", "Download this clip (C)", () => download());
   const knobs = el("div", { class: "knobs", id: "knobs" },
-    el("label", { class: "check" }, auto, "auto-advance"), rate,
+    el("label", { class: "check" }, auto, "auto"), rate,
     el("label", { class: "slider" }, el("span", {}, "gain"), gain, gainText),
     el("label", { class: "check" }, highpass, "high-pass"),
     el("button", { type: "button", class: "quiet open-in-file", onclick: acts.openInFile }, icon("open"), "Open in file"), reviewed, keep);
@@ -94,7 +94,7 @@ export function buildBar(acts) {
     const buffer = await api.spectrogram(item.file.name, { from: from.toFixed(3), to: to.toFixed(3), columns, bands: 96 }).catch(() => null);
     if (mine !== asked || !buffer) return;
     const view = new DataView(buffer), bands = view.getUint16(6, true), width = view.getUint32(8, true);
-    const cells = new Uint8Array(buffer, 16, bands * width), table = coloured(recall("palette", "ember"), ...contrast(cells));
+    const cells = new Uint8Array(buffer, 16, bands * width), { table } = ink(cells, bands, recall("palette", "ember"), false);
     const image = new ImageData(width, bands), pixels = new Uint32Array(image.data.buffer);
     for (let x = 0; x < width; x++) for (let b = 0; b < bands; b++) pixels[(bands - 1 - b) * width + x] = table[cells[x * bands + b]];
     const picture = await createImageBitmap(image);

@@ -114,7 +114,7 @@ export class Day {
     for (const file of shown) {
       let row = this.rows.get(file.name);
       if (!row) this.rows.set(file.name, (row = new Row(file)));
-      row.update(file, this.picture.strip);
+      row.update(file, this.picture.picture);
       const place = before === null ? this.list.firstChild : before.nextSibling;
       if (row.node !== place) this.list.insertBefore(row.node, place);
       before = row.node;
@@ -127,7 +127,7 @@ export class Day {
     try {
       const data = await waiting(this.picture.node, "Drawing the day…", (progress) => api.picture(this.date, { progress }));
       this.picture.show(parsePicture(data));
-      for (const row of this.rows.values()) row.drawStrip(this.picture.strip);
+      for (const row of this.rows.values()) row.drawStrip(this.picture.picture);
     } catch {
       this.picture.show(null);
     }

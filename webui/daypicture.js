@@ -3,7 +3,7 @@
 import { colour, el, fitted, redrawn } from "./dom.js";
 import { hz, timeOfDay } from "./format.js";
 import { startsAt } from "./library.js";
-import { coloured, contrast } from "./palette.js";
+import { ink } from "./palette.js";
 import { recall } from "./store.js";
 
 const MAGIC = 0x50445053; // "SPDP", little endian
@@ -18,9 +18,10 @@ export function parsePicture(buffer) {
 }
 
 /** Draws minutes [from, to) of a picture into a box of a canvas, each pixel the loudest of what it covers. */
-export function drawMinutes(canvas, picture, from, to, table) {
+export function drawMinutes(canvas, picture, from, to) {
   const context = canvas.getContext("2d"), { width, height } = canvas;
   const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  const { table, base } = picture.ink;
   for (let x = 0; x < width; x++) {
     const first = Math.floor(from + ((to - from) * x) / width);
     const end = Math.max(first + 1, Math.floor(from + ((to - from) * (x + 1)) / width));
@@ -32,7 +33,7 @@ export function drawMinutes(canvas, picture, from, to, table) {
         const v = picture.cells[c * picture.bands + band];
         if (v !== 255 && v > loudest) loudest = v;
       }
-      if (loudest >= 0) pixels[y * width + x] = table[loudest];
+      if (loudest >= 0) pixels[y * width + x] = table[base ? Math.min(Math.max(loudest - base[band], 0), 255) : loudest];
     }
   }
   context.putImageData(image, 0, 0);
@@ -49,7 +50,6 @@ export class DayPicture {
     this.node.addEventListener("pointermove", (event) => this.#read(event));
     this.node.addEventListener("pointerleave", () => (this.readout.hidden = true));
     redrawn(this.node, () => this.draw());
-    this.strip = null;
   }
 
   update(day, span, files) {
@@ -61,11 +61,6 @@ export class DayPicture {
 
   show(picture) {
     this.picture = picture;
-    if (picture) {
-      const table = coloured(recall("palette", "ember"), ...contrast(picture.cells));
-      this.table = table;
-      this.strip = { picture, table };
-    }
     this.node.classList.toggle("without", picture === null);
     this.draw();
   }
@@ -73,7 +68,11 @@ export class DayPicture {
   draw() {
     if (!this.span || this.canvas.clientWidth === 0) return;
     fitted(this.canvas);
-    if (this.picture) drawMinutes(this.canvas, this.picture, this.span.from / 60, this.span.to / 60, this.table);
+    if (this.picture) {
+      const { cells, bands } = this.picture;
+      this.picture.ink = ink(cells, bands, recall("palette", "ember"), recall("even", false));
+      drawMinutes(this.canvas, this.picture, this.span.from / 60, this.span.to / 60);
+    }
     this.#drawOver();
   }
 
@@ -94,7 +93,7 @@ export class DayPicture {
     for (const second of hours(this.span, width)) {
       context.fillStyle = "rgb(255 255 255 / 0.22)";
       context.fillRect(Math.round(x(second)), 0, 1, height);
-      label(context, timeOfDay(second, false), x(second) + 4, 13);
+      if (x(second) < width - 36) label(context, timeOfDay(second, false), x(second) + 4, 13);
     }
     if (this.picture) for (const f of [1000, 4000, 16000]) this.#frequency(context, f, height, width);
     context.fillStyle = colour("section-bright");
@@ -113,7 +112,7 @@ export class DayPicture {
     const y = height * (1 - Math.log(f / edges[0]) / Math.log(edges[bands] / edges[0]));
     context.fillStyle = "rgb(255 255 255 / 0.16)";
     context.fillRect(0, Math.round(y), width, 1);
-    label(context, hz(f), width - context.measureText(hz(f)).width - 5, y - 3);
+    if (y > 30) label(context, hz(f), 4, y - 3);
   }
 
   #timeAt(event) {

@@ -56,7 +56,7 @@ export function setText(node, text) {
 export function waiting(place, what, begin) {
   const bar = el("progress", { max: "1", "aria-label": what });
   const words = el("span", {}, what);
-  const note = el("p", { class: "waiting", role: "status" }, bar, words);
+  const note = el("p", { class: "wait-note", role: "status" }, bar, words);
   const soon = setTimeout(() => place.classList.add("shimmer"), 150);
   const later = setTimeout(() => place.append(note), 500);
   const progress = (part, done) => {

@@ -29,7 +29,7 @@ export function shownOf(row) {
   const day = library.loaded.get(row.date);
   if (day) return day.files.filter(matches).length;
   if (todo !== "" && row.to_review === 0) return 0;
-  if (byName()) return hits === null ? null : hits.counts.get(row.date) ?? (row.date < hits.knownFrom ? null : 0);
+  if (byName()) return hits === null ? null : hits.counts.get(row.date) ?? (row.date <= hits.knownAfter ? null : 0);
   return todo === "" ? row.files : null;
 }
 
@@ -45,7 +45,7 @@ const search = after(180, async () => {
   // A day at the end of a full page may have more: it counts as unknown until it is opened.
   const oldest = page.files.at(-1)?.date;
   if (page.next) counts.delete(oldest);
-  hits = { counts, knownFrom: page.next ? oldest + 1 : "", total: page.total };
+  hits = { counts, knownAfter: page.next ? oldest : "", total: page.total };
   tell();
 });
 

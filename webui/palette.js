@@ -2,8 +2,8 @@
 // differ by one decibel differ as much to the eye at the dark end as at the bright one.
 
 const PATHS = {
-  // [lightness, chroma, hue in degrees], equally spaced.
-  ember: [[0.1, 0.02, 285], [0.28, 0.12, 295], [0.45, 0.18, 340], [0.62, 0.2, 20], [0.8, 0.15, 65], [0.96, 0.09, 100]],
+  // [lightness, chroma, hue in degrees], equally spaced; hues go on past 360 rather than back through green.
+  ember: [[0.1, 0.02, 285], [0.28, 0.12, 295], [0.45, 0.18, 340], [0.62, 0.2, 380], [0.8, 0.15, 425], [0.96, 0.09, 460]],
   fern: [[0.12, 0.05, 290], [0.3, 0.11, 275], [0.46, 0.1, 225], [0.62, 0.12, 175], [0.78, 0.17, 140], [0.94, 0.17, 105]],
   grey: [[0.08, 0, 0], [0.97, 0, 0]],
 };
@@ -36,7 +36,7 @@ function table(path) {
 }
 
 const tables = new Map();
-export function palette(name) {
+function palette(name) {
   const known = PATHS[name] ? name : NAMES[0];
   if (!tables.has(known)) tables.set(known, table(PATHS[known]));
   return tables.get(known);
@@ -46,7 +46,7 @@ export function palette(name) {
  * From cell values 0..255 to colours, so that [dark, bright] dBFS spans the palette.
  * The table is 256 entries too: drawing is one look-up per pixel.
  */
-export function coloured(name, dark, bright) {
+function coloured(name, dark, bright) {
   const colours = palette(name);
   return Uint32Array.from({ length: 256 }, (_, v) => {
     const part = (-127.5 + v / 2 - dark) / (bright - dark);
@@ -55,7 +55,7 @@ export function coloured(name, dark, bright) {
 }
 
 /** Levels between which the picture of these cells has its contrast: a quiet percentile and the loudest. 255 is no sound. */
-export function contrast(cells) {
+function contrast(cells) {
   const counts = new Uint32Array(256);
   const step = Math.max(1, Math.floor(cells.length / 200000));
   let n = 0;
@@ -67,4 +67,30 @@ export function contrast(cells) {
   };
   const dark = at(0.25), bright = Math.max(at(0.998), dark + 30);
   return [dark - 2, bright + 3];
+}
+
+/** The median of each band: what is there all the time. */
+function medians(cells, bands) {
+  const counts = new Uint32Array(256);
+  const columns = cells.length / bands, step = Math.max(1, Math.floor(columns / 2000));
+  return Int16Array.from({ length: bands }, (_, band) => {
+    counts.fill(0);
+    let n = 0, seen = 0, v = 0;
+    for (let c = 0; c < columns; c += step) if (cells[c * bands + band] !== 255) { counts[cells[c * bands + band]] += 1; n += 1; }
+    while (v < 254 && seen + counts[v] <= n / 2) seen += counts[v++];
+    return v;
+  });
+}
+
+/** The value that stands for "as loud as always" once the background is taken out. */
+const USUAL = 100;
+
+/**
+ * How cells of a picture become colours: {table: 256 colours, base: what to take from each band, or null}. A pixel of value v in band b
+ * is table[base ? v - base[b] : v], within the table. `isEven` takes out what is there all the time: from 2 to 36 dB over it are shown.
+ */
+export function ink(cells, bands, name, isEven) {
+  if (!isEven) return { table: coloured(name, ...contrast(cells)), base: null };
+  const base = medians(cells, bands).map((v) => v - USUAL);
+  return { table: coloured(name, -127.5 + (USUAL + 4) / 2, -127.5 + (USUAL + 72) / 2), base };
 }

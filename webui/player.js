@@ -70,13 +70,18 @@ export class Player {
       select.addEventListener("change", () => (remember(key, select.value), redraw()));
       return select;
     };
-    const redraw = () => players.forEach((player) => player.spectrogram.draw());
+    // Pictures of days and strips follow too.
+    const redraw = () => document.dispatchEvent(new Event("themechange"));
+    const even = el("input", { type: "checkbox" });
+    even.checked = recall("even", false);
+    even.addEventListener("change", () => (remember("even", even.checked), redraw()));
     this.summary = el("output", { class: "found-words", "aria-live": "polite" });
     return el("div", { class: "tools" },
       iconButton("plus", "Zoom in", () => this.zoom.by(0.5, this.#middle())), iconButton("minus", "Zoom out", () => this.zoom.by(2, this.#middle())),
       iconButton("fit", "Show the whole recording", () => this.zoom.whole()),
       choice("scale", "Frequency axis", [["log", "log"], ["linear", "linear"]], "log", redraw),
-      choice("palette", "Colours", NAMES.map((name) => [name, name]), "ember", redraw), this.summary);
+      choice("palette", "Colours", NAMES.map((name) => [name, name]), "ember", redraw),
+      el("label", { class: "check", title: "Takes out what is there all the time: what comes and goes is left" }, even, "even out"), this.summary);
   }
 
   /** Zooming keeps the selection or the playhead in sight. */

@@ -1,8 +1,7 @@
 // One recording in the list: when, how long, how much, what stands out, what one can do with it. Its player is made when it is
 // opened and not before.
 import { urls } from "./api.js";
-import { announce, el, icon, iconButton, setText } from "./dom.js";
-import { colour, fitted, redrawn } from "./dom.js";
+import { announce, colour, el, fitted, icon, iconButton, redrawn, setText } from "./dom.js";
 import { drawMinutes } from "./daypicture.js";
 import { bytes, clock, count, extension } from "./format.js";
 import { fileOf, lengthOf, library, startsAt } from "./library.js";
@@ -31,7 +30,7 @@ export class Row {
     this.time = el("span", { class: "row-time" }, file.local.endsWith(":00") ? file.local.slice(0, 5) : file.local);
     this.strip = el("canvas", { class: "strip", "aria-hidden": "true" });
     this.length = el("span", { class: "row-length" });
-    this.size = el("span", { class: "row-size" });
+    this.size = el("span", { class: "row-size" }, el("span"), el("span", { class: "format" }, ` ${extension(file.name)}`));
     this.found = el("span", { class: "row-found" });
     this.actions = el("span", { class: "actions" });
     this.panel = el("div", { id, class: "panel", hidden: true });
@@ -80,7 +79,7 @@ export class Row {
     this.node.classList.toggle("reviewed", file.reviewed);
     this.#showBadges();
     this.showLength();
-    setText(this.size, `${bytes(file.bytes)} ${extension(file.name)}`);
+    setText(this.size.firstChild, bytes(file.bytes));
     setText(this.found, file.state === "analysed" ? (file.sections.length ? count(file.sections.length, "section") : "quiet") : isOpen ? "" : file.trouble ? "no analysis" : "analysing…");
     this.found.classList.toggle("some", file.sections.length > 0);
     this.reviewed.setAttribute("aria-pressed", file.reviewed);
@@ -117,13 +116,13 @@ export class Row {
     setText(this.length, clock(lengthOf(this.file)));
   }
 
-  /** strip: the day's picture, {picture, table}; sections are ticks over it. */
+  /** strip: the day's picture, if it is here; sections are ticks over it. */
   drawStrip(strip = this.pictured) {
     this.pictured = strip;
     if (this.strip.clientWidth === 0 || this.file.state === "open") return;
     const from = startsAt(this.file), length = Math.max(this.file.duration_s, 1);
     fitted(this.strip);
-    if (strip) drawMinutes(this.strip, strip.picture, from / 60, (from + length) / 60, strip.table);
+    if (strip?.ink) drawMinutes(this.strip, strip, from / 60, (from + length) / 60);
     const { width, height } = { width: this.strip.clientWidth, height: this.strip.clientHeight };
     const context = this.strip.getContext("2d");
     context.fillStyle = colour("section-bright");

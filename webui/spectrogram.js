@@ -5,7 +5,7 @@ import { api } from "./api.js";
 import { after, colour, el, fitted, redrawn } from "./dom.js";
 import { label } from "./daypicture.js";
 import { clock, hz } from "./format.js";
-import { coloured, contrast } from "./palette.js";
+import { ink } from "./palette.js";
 import { recall } from "./store.js";
 import { marks } from "./zoom.js";
 
@@ -36,7 +36,6 @@ export class Spectrogram {
 
   show(profile) {
     this.profile = profile;
-    this.range = contrast(profile.columns);
     this.draw();
     this.fetchDetail();
   }
@@ -68,16 +67,16 @@ export class Spectrogram {
     else if (this.profile) {
       const { columns, columnBands: bands, columnEdges: edges, seconds } = this.profile;
       const scale = bands / Math.log(edges[bands] / edges[0]);
-      this.#paint({ cells: columns, bands, columns: seconds, from: 0, to: seconds, range: this.range }, (f) => Math.log(f / edges[0]) * scale);
+      this.#paint({ cells: columns, bands, columns: seconds, from: 0, to: seconds }, (f) => Math.log(f / edges[0]) * scale);
     }
     this.#drawOver();
   }
 
   /** Each pixel column is the loudest of what it covers: a click of a tenth of a second is still seen in an hour. */
-  #paint({ cells, bands, columns, from, to, range }, bandOf) {
+  #paint({ cells, bands, columns, from, to }, bandOf) {
     const context = this.canvas.getContext("2d"), { width, height } = this.canvas;
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
-    const table = coloured(recall("palette", "ember"), ...range);
+    const { table, base } = ink(cells, bands, recall("palette", "ember"), recall("even", false));
     const rows = Int32Array.from({ length: height }, (_, y) => Math.min(Math.max(Math.floor(bandOf(this.hzAt(1 - (y + 0.5) / height))), 0), bands - 1));
     const line = new Uint8Array(bands), perSecond = columns / (to - from);
     for (let x = 0; x < width; x++) {
@@ -88,6 +87,7 @@ export class Spectrogram {
       for (let c = first; c < Math.min(end, columns); c++) {
         for (let b = 0, at = c * bands; b < bands; b++, at++) if (cells[at] > line[b]) line[b] = cells[at];
       }
+      if (base) for (let b = 0; b < bands; b++) line[b] = Math.min(Math.max(line[b] - base[b], 0), 255);
       for (let y = 0, at = x; y < height; y++, at += width) pixels[at] = table[line[rows[y]]];
     }
     context.putImageData(image, 0, 0);
@@ -146,7 +146,7 @@ export class Spectrogram {
       const view = new DataView(buffer);
       if (view.getUint32(0, true) !== MAGIC || view.getUint16(4, true) !== 1) return;
       const bands = view.getUint16(6, true), width = view.getUint32(8, true), cells = new Uint8Array(buffer, 16, bands * width);
-      this.detail = { cells, bands, columns: width, from, to, top: view.getFloat32(12, true), range: contrast(cells) };
+      this.detail = { cells, bands, columns: width, from, to, top: view.getFloat32(12, true) };
       this.draw();
     } catch {
       // The overview stays; it is right, only coarser.

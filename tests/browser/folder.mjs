@@ -1,7 +1,7 @@
 // The mock's folder: days of recordings, what a person said of them, gaps, and one recording that grows.
 import { Profile } from "../../webui/profile.js";
 import { sections } from "../../webui/detect.js";
-import { RATE, calls, columnEdges, profile, spectrum } from "./scene.mjs";
+import { RATE, calls, columnEdges, levels, profile, spectrum } from "./scene.mjs";
 
 export const OFFSET_S = 7200;
 export const DEFAULTS = { detector: "level", margin_db: 12, min_gap_s: 2, min_length_s: 0.2, pre_roll_s: 2, post_roll_s: 1 };
@@ -67,8 +67,10 @@ export class Folder {
     const key = `${detection.detector} ${detection.margin_db} ${detection.min_gap_s} ${detection.min_length_s}`;
     file.found ??= new Map();
     if (!file.found.has(key)) {
-      const bytes = this.profile(file);
-      file.found.set(key, sections(new Profile(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)), detection));
+      const bytes = detection.detector === "bands" ? this.profile(file) : null;
+      const profile = bytes ? new Profile(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+        : { levels: (file.levels ??= levels(file.name, this.hour(file), file.seconds)), windows: Math.round(file.seconds * 10) };
+      file.found.set(key, sections(profile, detection));
     }
     return file.found.get(key);
   }
@@ -118,12 +120,13 @@ export class Folder {
       if (file.state === "open") continue;
       const found = calls(file.name, this.hour(file), file.seconds);
       const first = Math.floor(((file.startMs + OFFSET_S * 1000) % DAY_MS) / 60e3);
+      const bed = Array.from({ length: 128 }, (_, b) => spectrum([], this.hour(file), Math.sqrt(columnEdges[b] * columnEdges[b + 1]), file.seconds / 2));
       for (let m = 0; m < Math.ceil(file.seconds / 60) && first + m < 1440; m++) {
         const call = found.find((c) => c.at >= m * 60 && c.at < m * 60 + 60);
         for (let b = 0; b < 128; b++) {
           const f = Math.sqrt(columnEdges[b] * columnEdges[b + 1]);
           const grain = Math.abs(Math.sin((first + m) * 12.9898 + b * 78.233) * 43758.5453) % 1;
-          let db = spectrum([], this.hour(file), f, m * 60) + 4 * grain;
+          let db = bed[b] + 4 * grain;
           if (call && f > call.lo && f < call.hi) db += call.db * (0.8 + 0.2 * grain);
           out[12 + (first + m) * 128 + b] = Math.max(0, Math.min(254, Math.round((db + 127.5) * 2)));
         }

@@ -187,7 +187,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
     if (path === "reset") folder = new Folder({ full, extra });
     if (path === "grow") growing.seconds += body.seconds;
     if (path === "close" && growing) {
-      growing.state = "analysed"; growing.revision += 1; folder.profiles.delete(growing.name); growing.found = null;
+      growing.state = "analysed"; growing.revision += 1; folder.profiles.delete(growing.name); growing.found = growing.levels = null;
       send("closed", { ...folder.row(growing), state: "closed", sections: [] });
       send("analysed", folder.row(growing));
     }

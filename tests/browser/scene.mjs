@@ -38,10 +38,10 @@ export function calls(name, startHour, seconds) {
 
 /** dBFS of the background at a frequency: pink, an insect band by day, traffic below. */
 function background(f, hour) {
-  const insects = 9 * Math.exp(-((Math.log2(f / 6200)) ** 2) / 0.05) * Math.max(0, Math.sin(((hour - 8) / 12) * Math.PI));
-  const traffic = 10 * Math.exp(-((Math.log2(f / 90)) ** 2) / 1.5) * (0.6 + 0.4 * Math.sin(((hour - 6) / 24) * 2 * Math.PI));
+  const insects = 12 * Math.exp(-((Math.log2(f / 6200)) ** 2) / 0.05) * Math.max(0, Math.sin(((hour - 8) / 12) * Math.PI));
+  const traffic = 6 * Math.exp(-((Math.log2(f / 90)) ** 2) / 1.5) * (0.6 + 0.4 * Math.sin(((hour - 6) / 24) * 2 * Math.PI));
   const chorus = 16 * Math.exp(-((Math.log2(f / 3800)) ** 2) / 0.6) * busy(hour);
-  return -62 - 4.2 * Math.log2(f / 100 + 1) + insects + traffic + chorus;
+  return -66 - 2.6 * Math.log2(f / 100 + 1) + insects + traffic + chorus;
 }
 
 const callGain = (call, f, t) => {
@@ -63,6 +63,29 @@ export function spectrum(found, hour0, f, t) {
 
 const cell = (db) => Math.max(0, Math.min(254, Math.round((db + 127.5) * 2)));
 
+/** Calls by the window in which they sound, and how far over the background: window -> [call, dB]. */
+function shapes(found, windows) {
+  const active = new Map();
+  for (const call of found) {
+    for (let k = Math.floor(call.at * 10); k < (call.at + call.length) * 10 && k < windows; k++) {
+      const into = k / 10 - call.at;
+      active.set(k, [call, Math.max(0, call.db * Math.min(1, (into + 0.15) * 3) * (0.75 + 0.25 * Math.cos(into * call.chirps * 9)))]);
+    }
+  }
+  return active;
+}
+
+/** Hundredths of dBFS, ten a second; all that the level detector looks at. */
+export function levels(name, startHour, seconds) {
+  const windows = Math.round(seconds * 10), dice = random(`${name}-level`);
+  const active = shapes(calls(name, startHour, seconds), windows);
+  return Int16Array.from({ length: windows }, (_, k) => {
+    const hour = (startHour + k / 36000) % 24;
+    const level = -47 + 3 * Math.sin(hour) + 5 * busy(hour) + (dice() + dice() + dice() - 1.5) * 1.6 + (active.get(k)?.[1] ?? 0);
+    return Math.round(Math.max(-120, Math.min(0, level)) * 100);
+  });
+}
+
 /** Bytes of a `.profile`. */
 export function profile(name, startHour, seconds) {
   const found = calls(name, startHour, seconds);
@@ -74,21 +97,16 @@ export function profile(name, startHour, seconds) {
   out.writeUInt16LE(1, 4); out.writeUInt16LE(DETECTION, 6); out.writeUInt16LE(COLUMNS, 8);
   out.writeUInt32LE(RATE, 10); out.writeBigUInt64LE(BigInt(Math.round(seconds * RATE)), 14);
   [...detectionEdges, ...columnEdges].forEach((edge, i) => out.writeFloatLE(edge, 22 + 4 * i));
-  const active = new Map(); // window -> call
-  for (const call of found) {
-    for (let k = Math.floor(call.at * 10); k < (call.at + call.length) * 10 && k < windows; k++) active.set(k, call);
-  }
+  const active = shapes(found, windows), heights = levels(name, startHour, seconds);
   const backs = Array.from({ length: DETECTION }, (_, b) => Math.sqrt(detectionEdges[b] * detectionEdges[b + 1]));
   let bed = null;
   for (let k = 0; k < windows; k++) {
-    const hour = (startHour + k / 36000) % 24, call = active.get(k);
-    if (k % 600 === 0) bed = backs.map((f) => background(f, hour));
-    const level = -47 + 3 * Math.sin(hour) + 5 * busy(hour) + (dice() + dice() + dice() - 1.5) * 1.6;
-    const shape = call ? call.db * Math.min(1, (k / 10 - call.at + 0.15) * 3) * (0.75 + 0.25 * Math.cos((k / 10 - call.at) * call.chirps * 9)) : 0;
-    out.writeInt16LE(Math.round(Math.max(-120, Math.min(0, level + Math.max(0, shape))) * 100), at + 2 * k);
+    const [call, shape] = active.get(k) ?? [null, 0];
+    if (k % 600 === 0) bed = backs.map((f) => background(f, (startHour + k / 36000) % 24));
+    out.writeInt16LE(heights[k], at + 2 * k);
     for (let b = 0; b < DETECTION; b++) {
       const inBand = call && backs[b] > call.lo * 0.93 && backs[b] < call.hi * 1.07;
-      out[at + 2 * windows + k * DETECTION + b] = cell(bed[b] + (dice() + dice() - 1) * 4 + (inBand ? Math.max(0, shape) : 0));
+      out[at + 2 * windows + k * DETECTION + b] = cell(bed[b] + (dice() + dice() - 1) * 4 + (inBand ? shape : 0));
     }
   }
   const columns = at + (2 + DETECTION) * windows;
