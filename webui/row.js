@@ -141,6 +141,7 @@ export class Row {
     if (!wanted) {
       this.player.gone();
       this.player = null;
+      this.panel.replaceChildren();
       return;
     }
     last = this;

@@ -117,7 +117,11 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
         part = samples(file.name, found, first, Math.ceil((end - 44) / 2)).subarray((at - 44) & 1, ((at - 44) & 1) + end - at);
       }
       at += part.length;
-      if (!response.write(part)) await new Promise((ready) => { response.once("drain", ready); response.once("close", ready); });
+      if (!response.write(part)) await new Promise((ready) => {
+        const go = () => (response.off("drain", go), response.off("close", go), ready());
+        response.on("drain", go);
+        response.on("close", go);
+      });
     }
     response.end();
   }
