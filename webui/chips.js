@@ -31,9 +31,8 @@ export class Chips {
     const time = this.inFile ? clock(section.from_s) : timeOfDay(at);
     const range = band(section.f_lo_hz, section.f_hi_hz);
     const strength = Math.min(5, Math.max(1, Math.round((section.score_db - 8) / 5)));
-    return el("button", { type: "button", class: `chip strength-${strength}${file.reviewed ? " seen" : ""}`, onclick: () => this.onPick(item),
-      "aria-label": `Play ${time}, ${section.score_db.toFixed(0)} decibels above the background${range && `, ${range}`}` },
-    el("span", { class: "chip-time" }, time), el("span", { class: "chip-score" }, `${section.score_db.toFixed(0)} dB`),
+    return el("button", { type: "button", class: `chip strength-${strength}${file.reviewed ? " seen" : ""}`, onclick: () => this.onPick(item) },
+    el("span", { class: "unseen" }, "Play "), el("span", { class: "chip-time" }, time), el("span", { class: "chip-score" }, `${section.score_db.toFixed(0)} dB`),
     range ? el("span", { class: "chip-band" }, range) : null);
   }
 

@@ -1,8 +1,7 @@
 // The bar above the list: name, dates, source, what is still to review, and the detection sliders. Filters act at once on all that
 // the page knows; only names in days that were never opened have to be asked for, once typing pauses.
 import { api } from "./api.js";
-import { after, el, icon, setText } from "./dom.js";
-import { count } from "./format.js";
+import { after, el, icon, iconButton, setText } from "./dom.js";
 import { detection, library, loadStatus, on, recompute } from "./library.js";
 import * as store from "./store.js";
 
@@ -72,7 +71,8 @@ export function start() {
   const state = store.get();
   const bind = (key, input) => {
     input.value = store.get()[key];
-    input.addEventListener("input", () => store.set({ [key]: input.value }));
+    // Escape in a search field clears it without an input event.
+    for (const kind of ["input", "search"]) input.addEventListener(kind, () => store.set({ [key]: input.value }));
     return input;
   };
   const name = bind("q", el("input", { type: "search", id: "search", placeholder: "Name", "aria-label": "File name contains", autocomplete: "off", spellcheck: "false" }));
@@ -83,14 +83,14 @@ export function start() {
   todo.checked = state.todo !== "";
   todo.addEventListener("change", () => store.set({ todo: todo.checked ? "1" : "" }));
   const shown = el("output", { id: "shown", class: "shown-count", "aria-live": "polite" });
-  const clear = el("button", { type: "button", class: "quiet", onclick: () => store.set({ q: "", from: "", to: "", source: "", todo: "" }) }, "Clear");
+  const clear = iconButton("close", "Clear the filters", () => store.set({ q: "", from: "", to: "", source: "", todo: "" }));
   const result = el("span", { class: "filter-result", hidden: true }, shown, clear);
   const more = el("div", { id: "more-filters", class: "more-filters" },
     el("span", { class: "dates" }, from, el("span", { class: "dim", "aria-hidden": "true" }, "–"), to), source,
-    el("label", { class: "check" }, todo, "to review only"), ...sliders());
+    el("label", { class: "check" }, todo, "to review"), ...sliders());
   const fold = el("button", { type: "button", class: "icon-button fold", "aria-label": "Filters and detection", "aria-expanded": "false",
     "aria-controls": "more-filters", onclick: () => fold.setAttribute("aria-expanded", document.getElementById("filters").classList.toggle("unfolded")) }, icon("filter"));
-  document.getElementById("filters").append(el("div", { class: "search" }, icon("search"), name), result, fold, more);
+  document.getElementById("filters").append(el("div", { class: "search" }, icon("search"), name, result), fold, more);
   store.on("q from to source todo", () => {
     for (const input of [name, from, to, source]) {
       const value = store.get()[input === name ? "q" : input.id];

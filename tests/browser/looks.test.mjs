@@ -10,8 +10,8 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 async function violations(page) {
   await page.evaluate(axe);
   const { violations: found, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  assert.ok(passes.length > 20, "axe looked");
-  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
+  assert.ok(passes.length > 5, "axe looked");
+  return found.map(({ id, nodes }) => `${id} on ${nodes.length}: ${nodes[0].target} ${nodes[0].failureSummary}`);
 }
 
 const VIEWS = {

@@ -217,7 +217,7 @@ test("Filters", withPage({}, async (page, { requests }) => {
   assert.equal(await page.locator(".row").count(), n);
   const asked = requests.slice(before).filter((path) => path.startsWith("api/") && !path.includes("/profile"));
   assert.deepEqual(asked, [], "no request is needed for what the page knows");
-  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
   await until("all again", () => page.locator("#shown").isHidden());
   // Names in days that are closed are counted by the recorder.
   const { total } = await api(`api/files?q=${encodeURIComponent(part)}&limit=1`);
