@@ -161,6 +161,6 @@ mod tests {
         ] {
             assert_eq!(seconds(text), want, "{text}");
         }
-        assert_eq!([clock(0.0), clock(61.0004), clock(3_723.9999)], ["0:00.000", "1:01.000", "1:02:04.000"]);
+        assert_eq!([clock(0.0), clock(61.000_4), clock(3_723.999_9)], ["0:00.000", "1:01.000", "1:02:04.000"]);
     }
 }

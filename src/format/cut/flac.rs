@@ -75,7 +75,7 @@ impl Plan {
         let mut walk = Walk::new(file, &self.head)?;
         walk.jump(self.from);
         let (mut count, mut samples) = (0, 0_u64);
-        while let Some(place) = walk.next()?.filter(|place| place.at < self.to) {
+        while let Some(place) = walk.next_place()?.filter(|place| place.at < self.to) {
             let header = place.coded.header;
             let number = if header.variable { samples } else { count };
             let Some((head, body)) = renumbered(walk.bytes_of(&place), &header, number) else { continue };

@@ -17,6 +17,8 @@ use super::{Block, File, Info, Source};
 const MAX_PACKET_BYTES: usize = 4 << 20;
 /// Below this many bytes stepping is cheaper than halving.
 const STEP_BYTES: u64 = 64 << 10;
+/// Read at first to see a page.
+const FIRST_BYTES: usize = 16 << 10;
 /// Links of a chain that can be jumped to; all behind them are reached through the last.
 const MAX_LINKS: usize = 1_024;
 const MAX_HEADERS_BYTES: usize = 2 << 20;
@@ -388,10 +390,11 @@ struct Stands {
 
 /// The first page from `at` on that begins before `limit`.
 fn page_from(file: &dyn ReadAt, mut at: u64, limit: u64) -> Result<Option<Stands>, Flaw> {
-    let mut buf = vec![0; WINDOW_BYTES];
+    // Most pages are short, and only then a long one is read at once.
+    let mut buf = vec![0; FIRST_BYTES];
     while at < limit {
         let have = fill_at(file, at, &mut buf)?;
-        let (at_end, mut rest) = (have < buf.len(), &buf[..have]);
+        let (at_end, mut rest, mut long) = (have < buf.len(), &buf[..have], false);
         loop {
             match Page::parse(rest) {
                 Parse::Yes(page) if at < limit => {
@@ -400,6 +403,10 @@ fn page_from(file: &dyn ReadAt, mut at: u64, limit: u64) -> Result<Option<Stands
                 }
                 Parse::Yes(_) => return Ok(None),
                 Parse::More if !at_end && rest.len() < have => break,
+                Parse::More if !at_end && have < WINDOW_BYTES => {
+                    long = true;
+                    break;
+                }
                 Parse::No | Parse::More => {
                     let passed = bytes_to_next(rest, at_end).min(rest.len());
                     at += passed as u64;
@@ -412,6 +419,9 @@ fn page_from(file: &dyn ReadAt, mut at: u64, limit: u64) -> Result<Option<Stands
         }
         if at_end && rest.is_empty() {
             return Ok(None);
+        }
+        if long {
+            buf.resize(WINDOW_BYTES, 0);
         }
     }
     Ok(None)

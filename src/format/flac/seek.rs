@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
         if head.info.min_block != head.info.max_block {
             // Then the first coded frame tells.
             walk.jump(head.audio_at);
-            if let Some(place) = walk.next()? {
+            if let Some(place) = walk.next_place()? {
                 walk.block_size = place.coded.header.block_size.into();
             }
         }
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next coded frame that is whole and right, here or further on; `None` when there is none.
-    pub fn next(&mut self) -> io::Result<Option<Place>> {
+    pub fn next_place(&mut self) -> io::Result<Option<Place>> {
         self.find(u64::MAX)
     }
 
@@ -159,7 +159,7 @@ pub fn locate(file: &dyn ReadAt, head: &Head, position: u64) -> Result<Option<Pl
         }
     }
     walk.jump(low);
-    while let Some(place) = walk.next()? {
+    while let Some(place) = walk.next_place()? {
         if place.end() > position {
             return Ok(Some(place));
         }
@@ -182,7 +182,7 @@ pub fn last_coded_frame(file: &dyn ReadAt, head: &Head) -> Result<Option<Place>,
         let from = length.saturating_sub(back).max(head.audio_at);
         walk.jump(from);
         let mut last = None;
-        while let Some(place) = walk.next()? {
+        while let Some(place) = walk.next_place()? {
             last = Some(place);
         }
         if last.is_some() || from == head.audio_at || back > MAX_TAIL_BYTES {
