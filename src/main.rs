@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use soundpost::command::{self, Exit, piece::Piece, record::Options};
+use soundpost::command::{self, Exit, piece::Piece, record::Options, serve};
+use soundpost::message::analysis::Detector;
 
 /// Field audio recorder: sound cards to finished files, split on the clock, never losing a sample without a note.
 #[derive(Parser)]
@@ -27,6 +28,29 @@ enum Command {
         /// Let an actor fail, to try the supervisor: ACTOR=panic|hang|stall:SECONDS@BEATS[xTIMES]
         #[arg(long, value_name = "DRILL", hide = true)]
         drill: Vec<String>,
+    },
+    /// Serve the page over a folder of recordings, whoever made them
+    Serve {
+        /// A folder of recordings
+        folder: PathBuf,
+        /// Port of the page; 0 takes any that is free
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Address that the page listens on
+        #[arg(long, default_value = "0.0.0.0")]
+        bind: std::net::IpAddr,
+        /// How far above the background a part counts as loud
+        #[arg(long, value_name = "DB", default_value_t = 12.0)]
+        margin: f64,
+        /// Loud parts nearer to each other than this are one
+        #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+        min_gap: f64,
+        /// level: the whole signal; bands: any of 24 bands
+        #[arg(long, value_name = "DETECTOR", default_value = "level", value_parser = ["level", "bands"])]
+        detector: String,
+        /// Folder of what is known of the recordings [default: analyses, in the folder]
+        #[arg(long, value_name = "DIR")]
+        analyses_dir: Option<PathBuf>,
     },
     /// List capture devices with the ids that keep their meaning over reboots
     Devices,
@@ -106,6 +130,15 @@ fn run(command: Command) -> Exit {
         Command::Record { config, demo, drill } => {
             command::record::run(&Options { config: (!demo).then_some(config), drills: drill })
         }
+        Command::Serve { folder, port, bind, margin, min_gap, detector, analyses_dir } => command::serve::run(&serve::Options {
+            folder,
+            port,
+            bind,
+            margin_db: margin,
+            min_gap_s: min_gap,
+            detector: Detector::of_name(&detector).unwrap_or(Detector::Level), // clap knows the names
+            analyses_dir,
+        }),
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),
         Command::HashPassword => command::hash_password::run(),

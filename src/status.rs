@@ -35,6 +35,8 @@ pub struct LaneStatus {
     pub notices_dropped: AtomicU32,
     /// Files of which the analyser did not hear every frame; they are analysed from the disk.
     pub taps_torn: AtomicU32,
+    /// Of the newest tenth of a second in hundredths of dBFS, plus 2^31; 0 while unknown.
+    level: AtomicU32,
     /// Drift of the device's clock in thousandths of ppm plus 2^31; 0 while unknown.
     drift: AtomicU32,
 
@@ -80,6 +82,17 @@ impl LaneStatus {
         }
         let place = self.cut.swap(0, Relaxed);
         CAUSES.get(usize::from(place.wrapping_sub(1))).copied()
+    }
+
+    pub fn set_level(&self, centibel: Option<i16>) {
+        let value = centibel.map_or(0, |level| (i64::from(level) + (1 << 31)) as u32);
+        self.level.store(value, Relaxed);
+    }
+
+    /// Hundredths of dBFS.
+    pub fn level(&self) -> Option<i16> {
+        let value = self.level.load(Relaxed);
+        (value != 0).then(|| (i64::from(value) - (1 << 31)) as i16)
     }
 
     pub fn set_drift_ppm(&self, ppm: Option<f64>) {

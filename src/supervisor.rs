@@ -39,6 +39,9 @@ const HANG_MS: u64 = 10_000;
 /// Files must be closed this soon after a signal; the unit's stop timeout is longer.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// What is beside the recording may take so long to end when it is over.
+const SIDE_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// Signals this close together are one request: some senders signal the process and its group.
 const SAME_REQUEST: Duration = Duration::from_millis(300);
 
@@ -102,12 +105,14 @@ pub struct Supervisor {
     /// When stopping began.
     stopping: Option<Instant>,
     failed: usize,
+    /// Since when nothing is recorded any more.
+    alone: Option<Instant>,
 }
 
 impl Supervisor {
     pub fn new(seats: Vec<Seat>, stop: Arc<AtomicBool>, notices: Receiver<Notice>) -> Supervisor {
         let (endings_in, endings) = async_channel::bounded(seats.len().max(1) * 2);
-        Supervisor { seats, stop, endings_in, endings, notices, stopping: None, failed: 0 }
+        Supervisor { seats, stop, endings_in, endings, notices, stopping: None, failed: 0, alone: None }
     }
 
     /// Runs until every seat is over.
@@ -160,7 +165,7 @@ impl Supervisor {
 
     async fn watch(&mut self, mut signals: Option<Signals>) -> Outcome {
         let mut ticks = smol::Timer::interval(Duration::from_secs(1));
-        while self.seats.iter().any(|s| s.make.is_some()) {
+        while !self.is_over() {
             let asked = async {
                 match &mut signals {
                     Some(signals) => signals.next().await,
@@ -191,6 +196,19 @@ impl Supervisor {
             }
         }
         Outcome::Done
+    }
+
+    /// Side seats are given a moment, for what they do is never half done on the disk.
+    fn is_over(&mut self) -> bool {
+        let alive = |seat: &&Seat| seat.make.is_some();
+        if !self.seats.iter().any(|seat| seat.make.is_some()) {
+            return true;
+        }
+        if self.seats.iter().filter(alive).any(|seat| seat.role != Role::Side) {
+            return false;
+        }
+        self.stop.store(true, Relaxed);
+        self.alone.get_or_insert_with(Instant::now).elapsed() > SIDE_WITHIN
     }
 
     fn handle(&mut self, event: Event) -> Option<Outcome> {

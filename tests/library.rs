@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use soundpost::actor::librarian::{Librarian, Prober, Settings, Shared};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::device::catalogue::Reader;
-use soundpost::message::analysis::{Centibel, Section};
+use soundpost::message::analysis::*;
 use soundpost::message::library::{Answer, Ask, Event, FileRow, FileState, FilesQuery, Found, Mark, Marks, Trouble, Wish};
 use soundpost::message::news::Listener;
 use soundpost::policy::split::Zone;
@@ -160,8 +160,17 @@ const ISR: &str =
 fn found() -> Box<Found> {
     let section = Section { first_window: 3, end_window: 17, score: Centibel(1_234), band_hz: Some((2_000.0, 8_000.5)) };
     let whole = Section { band_hz: None, first_window: 40, ..Section { end_window: 41, ..section } };
-    let keys = r#"{"quality": {"peak": 0.5}}"#.to_owned();
-    Box::new(Found { sections: vec![section, whole], keys, profile: b"SPPF...".to_vec(), sound: None })
+    let profile = Profile {
+        rate_hz: 8_000,
+        frames: 8_000,
+        detection_edges: [0.0; DETECTION_BANDS + 1],
+        column_edges: [0.0; COLUMN_BANDS + 1],
+        levels: vec![-4_000; 10],
+        detection: Vec::new(),
+        columns: Vec::new(),
+    };
+    let analysis = Analysis { profile, quality: Quality::default(), indices: Vec::new() };
+    Box::new(Found { analysis, detection: Detection::default(), sections: vec![section, whole], sound: None })
 }
 
 fn analysed(name: &str) -> Wish {
@@ -355,7 +364,10 @@ fn analyses_are_asked_for_newest_first_and_kept() {
     let Ok(Answer::File(row)) = library.ask(analysed("20241225_120000.wav")) else { panic!("not kept") };
     assert_eq!((row.state, &*row.sections), (FileState::Analysed, &*found().sections));
     assert!(row.details.contains("peak"), "{}", row.details);
-    assert_eq!(fs::read(library.root.join("analyses/20241225_120000.wav.profile")).expect("there"), b"SPPF...");
+    assert_eq!(
+        fs::read(library.root.join("analyses/20241225_120000.wav.profile")).expect("there"),
+        soundpost::format::profile::write(&found().analysis.profile)
+    );
     assert_eq!(library.ask(Wish::Next), next(Some("20241225_110000.mp3"), 2));
     let unfit = Wish::Unfit { name: "20241225_110000.mp3".into(), why: "no sound\nat all".into() };
     assert!(library.ask(unfit).is_ok());
@@ -371,9 +383,6 @@ fn analyses_are_asked_for_newest_first_and_kept() {
     write(&root, "20241225_120000.wav", 90, 9);
     library.scan();
     assert_eq!(library.ask(Wish::Next), next(Some("20241225_120000.wav"), 3));
-    let bad = Found { keys: "no JSON".into(), ..*found() };
-    let refused = library.ask(Wish::Analysed { name: "20241225_120000.wav".into(), found: Box::new(bad) });
-    assert!(matches!(refused, Err(Trouble::Unclear(_))), "{refused:?}");
     assert_eq!(library.ask(analysed("20241225_130000.wav")), Err(Trouble::Open));
 }
 

@@ -8,6 +8,7 @@ pub mod piece;
 pub mod rebuild;
 pub mod record;
 pub mod repair;
+pub mod serve;
 pub mod verify;
 
 use std::fmt::Display;

@@ -13,7 +13,7 @@ use crate::logging;
 use crate::status::{DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, probe, storage};
+use crate::wiring::{Table, analysis, probe, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -82,10 +82,21 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (notices_in, notices) = async_channel::bounded(NOTICES);
     let (taps_in, taps_out) = edge(table.taps_depth());
     let shared = Shared { store: store_in, taps: taps_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out)];
+    let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in)];
     seats.extend(start::lanes(config, &table, &statuses, &shared)?);
     if table.taps_depth() > 0 {
-        seats.push(analysis::seat(config, table.lanes.len(), taps_out, shared.store.clone()));
+        seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
+    }
+    if config.web.enabled {
+        match review::beside(config, &statuses, recorded_out, shared.stop.clone()) {
+            Ok((more, port)) => {
+                log::info!("the page: http://localhost:{port}/");
+                seats.extend(more);
+            }
+            // Recording comes first.
+            Err(fault) => log::error!("no page: {fault}"),
+        }
     }
     for drill in drills {
         arm(drill, &seats)?;

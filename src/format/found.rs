@@ -140,6 +140,26 @@ impl From<&analysis::Quality> for FoundQuality {
     }
 }
 
+impl FoundQuality {
+    pub fn quality(&self) -> analysis::Quality {
+        analysis::Quality {
+            peak: 10_f64.powf(self.peak_dbfs / 20.0),
+            dc: self.dc,
+            clipped_samples: self.clipped_samples,
+            silent_windows: (self.silent_s * WINDOWS_PER_SECOND as f64).round() as u64, // saturates
+            level: self.level_dbfs,
+            floor: self.floor_dbfs,
+        }
+    }
+}
+
+impl FoundIndices {
+    pub fn indices(&self) -> analysis::Indices {
+        let FoundIndices { aci, adi, aei, bi, h, ndsi } = *self;
+        analysis::Indices { aci, adi, aei, bi, h, ndsi }
+    }
+}
+
 impl From<&analysis::Indices> for FoundIndices {
     fn from(indices: &analysis::Indices) -> FoundIndices {
         let analysis::Indices { aci, adi, aei, bi, h, ndsi } = *indices;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::analysis::{Centibel, Section};
+use super::analysis::{Analysis, Centibel, Detection, Section};
 use crate::time::Wall;
 
 /// A calendar date as people write it: `2026-05-22`.
@@ -204,15 +204,13 @@ pub enum Answer {
     },
 }
 
-/// Of an analysis: what is kept of it.
+/// What an analysis of a whole recording found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// By the settings of the recorder.
+    pub analysis: Analysis,
+    /// By which the sections are.
+    pub detection: Detection,
     pub sections: Vec<Section>,
-    /// JSON object: keys of the sidecar, such as `quality`, `indices` and `detection`.
-    pub keys: String,
-    /// Bytes of the `.profile`.
-    pub profile: Vec<u8>,
     /// Of the file, for one whose header does not say: (rate in Hz, channels, frames).
     pub sound: Option<(u32, u8, u64)>,
 }
@@ -226,5 +224,15 @@ pub enum Event {
     Changed(Arc<FileRow>),
     Deleted(String),
     Gap(GapRow),
-    Work { what: &'static str, done: u64, total: u64 },
+    /// Name, level and peak of each source.
+    Level(Vec<(String, Option<Centibel>, Option<Centibel>)>),
+    Alarm {
+        since: Wall,
+        text: String,
+    },
+    Work {
+        what: &'static str,
+        done: u64,
+        total: u64,
+    },
 }

@@ -1,10 +1,9 @@
 //! What passes between the page and whoever keeps the recordings, beyond the rows of [`library`](super::library): wishes with
-//! parameters, the state of the recorder, and what happened while somebody looks.
+//! parameters and the state of the recorder.
 
 use std::sync::Arc;
 
 use super::analysis::{Centibel, Detection, Indices, Section};
-use super::library::FileRow;
 use crate::time::Wall;
 
 /// [from, to) of something: of one file, or of a source over all its files.
@@ -140,21 +139,4 @@ pub struct Alarm {
     pub since: Wall,
     /// One line.
     pub text: String,
-}
-
-/// What happened, for those who look. Lossy: who falls behind is cut off and asks anew.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    Opened(Box<FileRow>),
-    Closed(Box<FileRow>),
-    Analysed(Box<FileRow>),
-    /// Marks or size.
-    Changed(Box<FileRow>),
-    Gap(super::library::GapRow),
-    /// Name of the file.
-    Deleted(String),
-    /// Name, level and peak of each source.
-    Level(Vec<(String, Option<Centibel>, Option<Centibel>)>),
-    Alarm(Alarm),
-    Work(Work),
 }

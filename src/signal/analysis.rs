@@ -84,6 +84,11 @@ impl Analyzer {
         self.levels.frames()
     }
 
+    /// Of the newest whole window, hundredths of dBFS.
+    pub fn last_level(&self) -> Option<i16> {
+        self.levels.last()
+    }
+
     /// Interleaved samples; those behind the last whole frame are nobody's.
     pub fn push(&mut self, samples: &[i32]) {
         self.levels.push(samples);

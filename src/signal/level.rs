@@ -64,6 +64,10 @@ impl Levels {
         Levels { shape, frames: 0, end, now: Sums::NONE, before: Sums::NONE, levels, silent: 0 }
     }
 
+    pub fn last(&self) -> Option<i16> {
+        self.levels.last().copied()
+    }
+
     pub fn frames(&self) -> u64 {
         self.frames
     }

@@ -21,6 +21,9 @@ struct Prepared {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
 macro_rules! assets {
     ($($name:literal $media:expr;)*) => {
@@ -35,6 +38,43 @@ macro_rules! assets {
 
 assets! {
     "index.html" HTML;
+    "activity.js" JS;
+    "api.js" JS;
+    "app.js" JS;
+    "calendar.js" JS;
+    "chips.js" JS;
+    "clipbar.js" JS;
+    "clipview.js" JS;
+    "cut.js" JS;
+    "day.js" JS;
+    "daypicture.js" JS;
+    "days.js" JS;
+    "detect.js" JS;
+    "dialog.js" JS;
+    "dom.js" JS;
+    "events.js" JS;
+    "filters.js" JS;
+    "format.js" JS;
+    "icons.svg" SVG;
+    "keys.js" JS;
+    "library.js" JS;
+    "live.js" JS;
+    "login.js" JS;
+    "logo.svg" SVG;
+    "marks.js" JS;
+    "menu.js" JS;
+    "palette.js" JS;
+    "player.js" JS;
+    "profile.js" JS;
+    "row.js" JS;
+    "selection.js" JS;
+    "sound.js" JS;
+    "spectrogram.js" JS;
+    "status.js" JS;
+    "store.js" JS;
+    "style.css" CSS;
+    "waveform.js" JS;
+    "zoom.js" JS;
 }
 
 pub fn find(name: &str) -> Option<&'static Asset> {

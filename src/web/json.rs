@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
-use crate::message::library::{Day, DayRow, FileRow, FileState, FilesPage, GapRow};
-use crate::message::page::{AnalysisView, Event, SourceStatus, Status, Work};
+use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow};
+use crate::message::page::{AnalysisView, SourceStatus, Status, Work};
 use crate::time::Wall;
 
 /// An object or an array that grows.
@@ -83,18 +83,9 @@ impl FileState {
     }
 }
 
-/// Changes when the file or what is known of it changes.
+/// Changes when the file or what is known of its sound changes.
 pub fn version(row: &FileRow) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |bytes: &[u8]| hash = bytes.iter().fold(hash, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    add(row.state.word().as_bytes());
-    add(row.details.as_bytes());
-    for section in row.sections.iter() {
-        add(&section.first_window.to_le_bytes());
-        add(&section.end_window.to_le_bytes());
-        add(&section.score.0.to_le_bytes());
-    }
-    format!("{:x}-{:x}-{hash:x}", row.bytes, row.modified.micros())
+    format!("{:016x}", row.version)
 }
 
 pub fn file(row: &FileRow) -> String {
@@ -271,8 +262,8 @@ pub fn event(event: &Event) -> String {
             };
             ("level", Json::object().raw("sources", list(sources, one)).end())
         }
-        Event::Alarm(alarm) => ("alarm", Json::object().raw("since", time(alarm.since)).text("text", &alarm.text).end()),
-        Event::Work(row) => ("work", work(row)),
+        Event::Alarm { since, text } => ("alarm", Json::object().raw("since", time(*since)).text("text", text).end()),
+        Event::Work { what, done, total } => ("work", work(&Work { what, done: *done, total: *total })),
     };
     // The details of a sidecar may have been written with line ends.
     format!("event: {name}\ndata: {}\n\n", data.replace(['\n', '\r'], " "))
@@ -296,6 +287,7 @@ mod tests {
             channels: 2,
             bytes: 13_100_000,
             modified: Wall(1_779_415_300_000_000_000),
+            version: 7,
             state: FileState::Analysed,
             sections: [Section { first_window: 123, end_window: 141, score: Centibel(2_840), band_hz: Some((3_000.0, 8_000.0)) }]
                 .into(),
@@ -381,7 +373,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_event() {
-        let text = event(&Event::Analysed(Box::new(row())));
+        let text = event(&Event::Analysed(std::sync::Arc::new(row())));
         assert!(text.starts_with("event: analysed\ndata: {") && text.ends_with("}\n\n"), "{text}");
         assert_eq!(text.matches('\n').count(), 3);
         assert_eq!(event(&Event::Deleted("a\nb".into())), "event: deleted\ndata: {\"name\":\"a\\nb\"}\n\n");

@@ -14,10 +14,13 @@
 //! `soundpost check` prints it with its bytes; a configuration that needs more than `memory_budget_mb` is refused.
 
 pub mod analysis;
+pub mod backlog;
+pub mod library;
 pub mod page;
 pub mod probe;
 #[cfg(test)]
 mod proofs;
+pub mod review;
 pub mod sources;
 pub mod start;
 pub mod stations;

@@ -19,9 +19,15 @@ use crate::supervisor::{Body, Role, Seat};
 const STORE_LIMIT_MS: u64 = 120_000;
 
 /// The machine is made when the thread first runs, so that captures need not wait for the folders, and outlives the thread.
-pub fn seat(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<ToStore>) -> Seat {
+pub fn seat(
+    config: &Config,
+    table: &Table,
+    statuses: &[Arc<LaneStatus>],
+    inbox: Receiver<ToStore>,
+    recorded: async_channel::Sender<std::path::PathBuf>,
+) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (row, settings) = (actor.clone(), Arc::new(settings(config, table, statuses)));
+    let (row, settings) = (actor.clone(), Arc::new(Settings { recorded: Some(recorded), ..settings(config, table, statuses) }));
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());

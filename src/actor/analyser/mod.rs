@@ -17,7 +17,7 @@ use crate::edge::{Receiver, Sender};
 use crate::message::analysis::Detection;
 use crate::message::{Analysed, Lane, Tap, TapOpen, Tapped, ToStore};
 use crate::signal::{Analyzer, Scope, Shape, sections};
-use crate::status::{ActorStatus, State};
+use crate::status::{ActorStatus, LaneStatus, State};
 
 /// What is told once.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Settings {
 pub struct Analyser {
     settings: Settings,
     lanes: Vec<Option<Hearing>>,
+    /// Of the lanes: where their levels are shown.
+    statuses: Vec<Arc<LaneStatus>>,
 }
 
 struct Hearing {
@@ -38,8 +40,9 @@ struct Hearing {
 }
 
 impl Analyser {
-    pub fn new(settings: Settings, lanes: usize) -> Analyser {
-        Analyser { settings, lanes: (0..lanes).map(|_| None).collect() }
+    /// One status a lane.
+    pub fn new(settings: Settings, statuses: Vec<Arc<LaneStatus>>) -> Analyser {
+        Analyser { settings, lanes: statuses.iter().map(|_| None).collect(), statuses }
     }
 
     /// Takes what a tap said; the analysis of a file of which nothing is missing.
@@ -58,6 +61,9 @@ impl Analyser {
             Tap::Sound(block) => {
                 if let Some(hearing) = slot {
                     hearing.analyzer.push_bytes(block.bytes());
+                    if let (Some(level), Some(status)) = (hearing.analyzer.last_level(), self.statuses.get(usize::from(lane))) {
+                        status.set_level(Some(level));
+                    }
                 }
                 None
             }

@@ -85,6 +85,7 @@ fn note(text: &str) -> Option<String> {
 
 pub fn refusal(trouble: Trouble) -> Refusal {
     match trouble {
+        Trouble::Unclear(why) => Refusal::new(Status::BadRequest, why),
         Trouble::Absent => Refusal::new(Status::NotFound, "There is no such recording."),
         Trouble::Open => Refusal::new(Status::Conflict, "It is still being recorded."),
         Trouble::Locked => Refusal::new(Status::Locked, "It is locked: unlock it first."),

@@ -3,13 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
-use super::entry::{self, ANALYSED_BYTES, SECTIONS, Seen, entry, foreign_sidecar, is_open, section_json, tells_length};
+use super::entry::{self, ANALYSED_BYTES, Seen, entry, foreign_sidecar, is_open, tells_length};
 use super::{Librarian, Refused};
 use crate::device::catalogue::Entry;
 use crate::device::folder::{self, Found as FoundFile};
 use crate::format::sidecar::Sidecar;
+use crate::format::{found, profile};
 use crate::message::library::{Answer, Event, FileRow, FileState, Found, Mark, Trouble};
 use crate::time::Wall;
 
@@ -43,19 +42,16 @@ impl Librarian {
     }
 
     pub(super) fn analysed(&mut self, name: &str, found: &Found, now: Wall) -> Result<Answer, Refused> {
-        let keys: Map<String, Value> = serde_json::from_str(&found.keys)
-            .map_err(|e| Trouble::Unclear(format!("What an analysis found is no JSON object: {e}.")))?;
         let fresh = self.closed(name, now)?;
         self.may_write_analyses()?;
         let mut sidecar = self.sidecar_for(&fresh.row);
         if let Some((rate, channels, frames)) = found.sound.filter(|_| !tells_length(Some(&sidecar))) {
             (sidecar.sample_rate, sidecar.channels, sidecar.frames) = (rate, channels, frames);
         }
-        sidecar.other.extend(keys);
-        sidecar.other.insert(SECTIONS.into(), found.sections.iter().map(section_json).collect());
+        sidecar.set_found(found::Found::new(&found.analysis, &found.detection, &found.sections));
         sidecar.other.insert(ANALYSED_BYTES.into(), fresh.row.bytes.into());
         // The sidecar last: it says that the profile is there.
-        self.shelf.put_profile(name, &found.profile).map_err(failed)?;
+        self.shelf.put_profile(name, &profile::write(&found.analysis.profile)).map_err(failed)?;
         self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
         self.refresh(name, now)
     }

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 use crate::device::catalogue::{Beside, Entry};
 use crate::device::folder::Found;
 use crate::format::foreign::{self, Named};
+use crate::format::found::FoundSection;
 use crate::format::sidecar::{SCHEMA, Sidecar};
-use crate::message::analysis::{Centibel, Section};
+use crate::message::analysis::Section;
 use crate::message::library::{FileRow, FileState, GapRow, Mark, Marks};
 use crate::policy::split::Zone;
 use crate::time::{Rate, SECOND_NS, Wall};
@@ -34,9 +35,8 @@ const DETAILS: [&str; 12] = [
     "titles",
 ];
 
-/// Keys of the sidecar with the length of the file that was analysed, and with what was found.
+/// Key of the sidecar with the length of the file that was analysed.
 pub const ANALYSED_BYTES: &str = "analysed_bytes";
-pub const SECTIONS: &str = "sections";
 
 /// (rate in Hz, channels, frames).
 pub type Sound = (u32, u8, u64);
@@ -169,6 +169,10 @@ pub fn foreign_sidecar(row: &FileRow, software: &str) -> Sidecar {
         gaps: Vec::new(),
         titles: Vec::new(),
         garbage_bytes: 0,
+        detection: None,
+        sections: None,
+        quality: None,
+        indices: None,
         software: software.to_owned(),
         other: Map::new(),
     }
@@ -177,36 +181,11 @@ pub fn foreign_sidecar(row: &FileRow, software: &str) -> Sidecar {
 /// An analysis of a file of another length is of another file.
 fn is_of(sidecar: &Sidecar, bytes: u64) -> bool {
     let analysed = sidecar.other.get(ANALYSED_BYTES).and_then(Value::as_u64);
-    sidecar.other.contains_key(SECTIONS) && analysed.is_none_or(|analysed| analysed == bytes)
+    sidecar.sections.is_some() && analysed.is_none_or(|analysed| analysed == bytes)
 }
 
 fn sections(sidecar: &Sidecar) -> Vec<Section> {
-    let list = sidecar.other.get(SECTIONS).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(section).collect()
-}
-
-fn section(value: &Value) -> Option<Section> {
-    let number = |key: &str| value.get(key).and_then(Value::as_f64);
-    let window = |key: &str| number(key).map(|s| (s * 10.0).round().clamp(0.0, f64::from(u32::MAX)) as u32);
-    let (lo, hi) = (number("f_lo_hz"), number("f_hi_hz"));
-    Some(Section {
-        first_window: window("from_s")?,
-        end_window: window("to_s")?,
-        score: Centibel::of_db(number("score_db")?),
-        band_hz: lo.zip(hi).map(|(lo, hi)| (lo as f32, hi as f32)),
-    })
-}
-
-/// As [`section`] reads it, and as the API tells it.
-pub fn section_json(section: &Section) -> Value {
-    let (lo, hi) = section.band_hz.unzip();
-    serde_json::json!({
-        "from_s": f64::from(section.first_window) / 10.0,
-        "to_s": f64::from(section.end_window) / 10.0,
-        "score_db": section.score.db(),
-        "f_lo_hz": lo,
-        "f_hi_hz": hi,
-    })
+    sidecar.sections.iter().flatten().map(FoundSection::section).collect()
 }
 
 fn gaps(sidecar: &Sidecar) -> Vec<GapRow> {

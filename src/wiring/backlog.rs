@@ -1,0 +1,117 @@
+//! Recordings that nobody has analysed yet: streams, files that others made, what the taps lost. One after the other, the newest
+//! first, when nothing more urgent wants the processor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use async_channel::Sender;
+
+use crate::actor::analyser::Reading;
+use crate::device::disk::RealDisk;
+use crate::message::analysis::Detection;
+use crate::message::library::{Answer, Ask, Found, Trouble, Wish};
+use crate::signal::{Scope, sections};
+use crate::status::{ActorStatus, State};
+
+/// Between two looks whether there is something to do.
+const REST: Duration = Duration::from_secs(2);
+/// Looks whether it is to end come at least so often.
+const NAP: Duration = Duration::from_millis(100);
+
+/// How far it is, in recordings.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub done: AtomicU64,
+    pub total: AtomicU64,
+}
+
+pub struct Backlog {
+    pub root: PathBuf,
+    pub detection: Detection,
+    pub asks: Sender<Ask>,
+    pub progress: Arc<Progress>,
+    pub actor: Arc<ActorStatus>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Backlog {
+    /// Until it is to stop, or nobody answers any more. `life` is the one that the thread was started for.
+    pub fn run(&self, life: u32) {
+        // What is recorded comes first.
+        let _ = rustix::process::setpriority_process(None, 15);
+        while self.goes_on(life) {
+            self.actor.begin();
+            let next = self.next();
+            let Some(name) = next else {
+                self.progress.total.store(self.progress.done.load(Relaxed), Relaxed);
+                self.rest(life);
+                continue;
+            };
+            let wish = match self.analyse(&name, life) {
+                Ok(Some(found)) => Wish::Analysed { name, found: Box::new(found) },
+                Ok(None) => return,
+                Err(why) => {
+                    log::warn!(target: "analyser", "{name}: not analysed: {why}");
+                    Wish::Unfit { name, why }
+                }
+            };
+            self.progress.done.fetch_add(1, Relaxed);
+            match self.ask(wish) {
+                Ok(_) | Err(Trouble::Absent | Trouble::Open) => {}
+                Err(_) => self.rest(life),
+            }
+        }
+    }
+
+    fn goes_on(&self, life: u32) -> bool {
+        !self.stop.load(Relaxed) && self.actor.lives(life) && !self.asks.is_closed()
+    }
+
+    fn rest(&self, life: u32) {
+        self.actor.enter(State::Idle);
+        for _ in 0..REST.as_millis() / NAP.as_millis() {
+            if !self.goes_on(life) {
+                return;
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn next(&self) -> Option<String> {
+        let Ok(Answer::Next { name, waiting }) = self.ask(Wish::Next) else { return None };
+        self.progress.total.store(self.progress.done.load(Relaxed) + waiting, Relaxed);
+        name
+    }
+
+    fn ask(&self, wish: Wish) -> Result<Answer, Trouble> {
+        self.actor.enter(State::Idle);
+        let (reply, answer) = async_channel::bounded(1);
+        self.asks.send_blocking(Ask { wish, reply: Some(reply) }).map_err(|_| Trouble::Busy(1))?;
+        let answer = answer.recv_blocking().unwrap_or(Err(Trouble::Busy(1)));
+        self.actor.enter(State::Busy);
+        answer
+    }
+
+    /// `None` when it is to stop.
+    fn analyse(&self, name: &str, life: u32) -> Result<Option<Found>, String> {
+        let file = RealDisk.open_to_read(&self.root.join(name)).map_err(|e| e.to_string())?;
+        let mut reading =
+            Reading::open(Box::new(file), super::library::extension(name), Scope::ALL).map_err(|e| e.to_string())?;
+        while reading.step().map_err(|e| e.to_string())? {
+            self.actor.beat();
+            if !self.goes_on(life) {
+                return Ok(None);
+            }
+        }
+        if reading.frames() == 0 {
+            return Err("there is no sound in it".into());
+        }
+        let (info, frames) = (reading.info(), reading.frames());
+        let analysis = reading.finish();
+        let sections = sections(&analysis.profile, &self.detection);
+        let sound = Some((info.rate_hz, info.channels, frames));
+        Ok(Some(Found { analysis, detection: self.detection, sections, sound }))
+    }
+}

@@ -1,0 +1,288 @@
+//! The seats with which recordings are looked through: the page, the librarian, the backlog, and the herald between them. The
+//! same whether something is recorded beside them or not.
+//!
+//! | seat | thread | reads | writes | when its output is full |
+//! |---|---|---|---|---|
+//! | gate | own, tasks | the port | workers' socket, browsers | the browser is waited for, and cut off |
+//! | http | own, and 4 workers | the gate's socket | the desk, wishes | answers 503 |
+//! | librarian | own | wishes | catalogue, sidecars, events | slow listeners lose |
+//! | backlog | own, low priority | unanalysed recordings | wishes | waits |
+//! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+
+use super::backlog::{Backlog, Progress};
+use super::library::{self, Shelves, Sources};
+use super::page::Page;
+use crate::actor::http::library::Library;
+use crate::actor::librarian::{self, Librarian};
+use crate::actor::store::parse_gap_line;
+use crate::command::rebuild::Headers;
+use crate::config::Config;
+use crate::config::settings::Web;
+use crate::device::clock::{Clock, RealClock};
+use crate::device::disk::real_path;
+use crate::device::{Fault, FaultKind};
+use crate::message::PcmFormat;
+use crate::message::analysis::Centibel;
+use crate::message::handover::Hub;
+use crate::message::library::{Ask, Event, Wish};
+use crate::message::news::Listener;
+use crate::message::page::{SourceState, SourceStatus};
+use crate::policy::retry::RestartBudget;
+use crate::policy::split::Zone;
+use crate::status::{ActorStatus, LaneStatus};
+use crate::supervisor::{Body, Role, Seat};
+use crate::web::json;
+
+const STACK: usize = 512 << 10;
+/// Wishes that may wait for the librarian.
+const ASKS: usize = 64;
+/// Finished files that may wait to be looked at; a scan finds what does not fit.
+pub const RECORDED: usize = 64;
+/// Between two looks through the folder.
+const SCAN_EVERY: Duration = Duration::from_secs(60);
+/// A disk may stand still for so long.
+const LIMIT_MS: u64 = 120_000;
+/// How often levels are told, and how soon an end is noticed.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Where everything is.
+#[derive(Clone)]
+pub struct Place {
+    pub root: PathBuf,
+    pub analyses: PathBuf,
+    pub catalogue: PathBuf,
+    pub read_only: bool,
+}
+
+pub struct Plan {
+    pub place: Place,
+    pub settings: library::Settings,
+    pub sources: Sources,
+    /// Paths of files that the store finished.
+    pub recorded: Receiver<PathBuf>,
+    pub stop: Arc<AtomicBool>,
+    /// Of the seats: side ones beside a recorder.
+    pub role: Role,
+}
+
+struct Shared {
+    place: Place,
+    zone: Zone,
+    librarian: Arc<librarian::Shared>,
+    role: Role,
+}
+
+/// The seats, and the port that the page has. The page is open when this returns.
+pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
+    let Plan { place, settings, sources, recorded, stop, role } = plan;
+    let (asks, inbox) = async_channel::bounded(ASKS);
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), role };
+    let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
+    let detection = settings.detection;
+    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources);
+    let shelves: Arc<dyn Library> = Arc::new(shelves);
+    let page = Arc::new(Page::open(web, shelves.clone(), hub.clone())?);
+    let port = page.port();
+    let events = shared.librarian.news.listen();
+    let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
+    if !shared.place.read_only || !shared.place.analyses.starts_with(&shared.place.root) {
+        let (root, asks, stop) = (shared.place.root.clone(), asks.clone(), stop.clone());
+        seats.push(seat(&shared, "backlog", move |actor, life| {
+            let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
+            let backlog = Backlog { root, detection, asks, progress, actor, stop };
+            Box::new(move || {
+                backlog.run(life);
+                Ok(())
+            })
+        }));
+    }
+    let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, page, root: shared.place.root.clone(), stop });
+    seats.push(seat(&shared, "herald", move |_, _| {
+        let herald = herald.clone();
+        Box::new(move || {
+            herald.run();
+            Ok(())
+        })
+    }));
+    Ok((seats, port))
+}
+
+fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32) -> Body + 'static) -> Seat {
+    let actor = Arc::new(ActorStatus::default());
+    let row = actor.clone();
+    Seat {
+        name: name.into(),
+        actor,
+        stack_bytes: STACK,
+        device_limit_ms: LIMIT_MS,
+        role: shared.role,
+        make: Some(Box::new(move || body(row.clone(), row.life()))),
+        budget: RestartBudget::new(),
+    }
+}
+
+fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
+    let (place, zone, news) = (shared.place.clone(), shared.zone.clone(), shared.librarian.clone());
+    // One at a time, whatever becomes of its predecessor.
+    let busy = Arc::new(Mutex::new(()));
+    seat(shared, "librarian", move |_, _| {
+        let (place, zone, news, inbox, busy) = (place.clone(), zone.clone(), news.clone(), inbox.clone(), busy.clone());
+        Box::new(move || {
+            let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let Place { root, analyses, catalogue, read_only } = place;
+            let settings = librarian::Settings {
+                root,
+                analyses,
+                catalogue,
+                read_only,
+                scan_every: SCAN_EVERY,
+                zone,
+                software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
+                parse_gap: parse_gap_line,
+            };
+            let opened = Librarian::open(settings, Box::new(Headers), news);
+            let mut librarian = opened.map_err(|e| Fault::new(FaultKind::Retry, e.to_string()))?;
+            librarian::run(&inbox, &mut librarian, &|| RealClock.look().wall);
+            Ok(())
+        })
+    })
+}
+
+fn page_seat(shared: &Shared, name: &str, page: &Arc<Page>) -> Seat {
+    let (page, is_gate) = (page.clone(), name == "gate");
+    seat(shared, name, move |_, _| if is_gate { Box::new(page.gate()) } else { Box::new(page.workers()) })
+}
+
+/// Carries what happened to those who look, and what the store finished to the librarian; ends the page with the program.
+struct Herald {
+    events: Listener,
+    recorded: Receiver<PathBuf>,
+    asks: Sender<Ask>,
+    hub: Arc<Hub>,
+    shelves: Arc<dyn Library>,
+    page: Arc<Page>,
+    root: PathBuf,
+    stop: Arc<AtomicBool>,
+}
+
+enum Heard {
+    Event(Event),
+    Recorded(PathBuf),
+    Nothing,
+}
+
+impl Herald {
+    fn run(&self) {
+        while !self.stop.load(Relaxed) {
+            match self.listen() {
+                Heard::Event(event) => self.hub.tell(&json::event(&event)),
+                Heard::Recorded(path) => self.look_at(&path),
+                Heard::Nothing => self.tell_levels(),
+            }
+        }
+        self.page.stop();
+    }
+
+    fn listen(&self) -> Heard {
+        let event = async {
+            match self.events.events.recv().await {
+                Ok(event) => Heard::Event(event),
+                Err(_) => std::future::pending().await, // the librarian's end is heard of otherwise
+            }
+        };
+        let recorded = async {
+            match self.recorded.recv().await {
+                Ok(path) => Heard::Recorded(path),
+                Err(_) => std::future::pending().await, // nothing is recorded here
+            }
+        };
+        let beat = async {
+            smol::Timer::after(BEAT).await;
+            Heard::Nothing
+        };
+        smol::block_on(smol::future::or(event, smol::future::or(recorded, beat)))
+    }
+
+    fn look_at(&self, path: &Path) {
+        let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { return };
+        // Should it not fit, the next scan finds the file.
+        let _ = self.asks.try_send(Ask { wish: Wish::Look { name: name.to_owned() }, reply: None });
+    }
+
+    fn tell_levels(&self) {
+        if !self.hub.is_heard() {
+            return;
+        }
+        let sources = self.shelves.status().sources;
+        let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording);
+        let levels: Vec<_> = recording.map(|source| (source.name, source.level, source.peak)).collect();
+        if !levels.is_empty() {
+            self.hub.tell(&json::event(&Event::Level(levels)));
+        }
+    }
+}
+
+/// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
+pub fn beside(
+    config: &Config,
+    statuses: &[Arc<LaneStatus>],
+    recorded: Receiver<PathBuf>,
+    stop: Arc<AtomicBool>,
+) -> Result<(Vec<Seat>, u16), Fault> {
+    let general = &config.general.lane;
+    let root = real_path(&general.output_directory);
+    let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
+    let zone = match &general.time_zone {
+        None => Zone::system(),
+        Some(name) => Zone::get(name).unwrap_or_else(|_| Zone::system()), // it has been complained of
+    };
+    // The store makes the folder too, whoever comes first.
+    let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));
+    std::fs::create_dir_all(&root).map_err(no_folder)?;
+    let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
+    let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
+    let settings = library::Settings {
+        mode: "record",
+        root,
+        analyses,
+        catalogue: place.catalogue.clone(),
+        read_only: false,
+        detection: super::analysis::detection(&config.analysis),
+        pre_roll_ms: ms(config.analysis.pre_roll_seconds),
+        post_roll_ms: ms(config.analysis.post_roll_seconds),
+        zone,
+    };
+    let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
+        .zip(statuses)
+        .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
+        .collect();
+    let sources: Sources = Box::new(move || rows.iter().map(|(name, format, status)| source(name, *format, status)).collect());
+    seats(&config.web, Plan { place, settings, sources, recorded, stop, role: Role::Side })
+}
+
+fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus) -> SourceStatus {
+    let state = match (status.alarm.load(Relaxed), status.recording.load(Relaxed)) {
+        (true, _) => SourceState::Alarm,
+        (false, true) => SourceState::Recording,
+        (false, false) => SourceState::Waiting,
+    };
+    SourceStatus {
+        name: name.to_owned(),
+        state,
+        level: status.level().filter(|_| state == SourceState::Recording).map(Centibel),
+        rate_hz: format.map_or(0, |format| format.rate.hz()),
+        channels: format.map_or(0, |format| format.channels),
+        frames: status.frames_captured.load(Relaxed),
+        xruns: status.xruns.load(Relaxed).into(),
+        gaps: status.gaps.load(Relaxed),
+        drift_ppm: status.drift_ppm(),
+        ..SourceStatus::default()
+    }
+}
