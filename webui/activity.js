@@ -5,49 +5,75 @@ import { count, endOfDay, timeOfDay } from "./format.js";
 import { lengthOf, startsAt } from "./library.js";
 import { gapSeconds, pauses } from "./daypicture.js";
 
-const WIDTH = 1000, LANE = 14, SPACE = 4;
+const WIDTH = 1000,
+	LANE = 14,
+	SPACE = 4;
 /** Neighbours of one colour that are nearer than this many units are drawn as one. */
 const NEAR = 0.7;
 
 /** span: {from, to} in seconds since midnight; files: those that the filters leave. */
 export function activity(day, span, files) {
-  const x = (second) => ((Math.min(Math.max(second, span.from), span.to) - span.from) / (span.to - span.from)) * WIDTH;
-  const sources = [...new Set(files.map((file) => file.source))].sort();
-  const height = Math.max(1, sources.length) * (LANE + SPACE) - SPACE;
-  const found = files.reduce((sum, file) => sum + file.sections.length, 0);
-  const title = `Activity from ${timeOfDay(span.from, false)} to ${endOfDay(span.to)}: ${count(files.length, "file")}, ${count(found, "loud section")}, ${count(day.gaps.length, "gap")}`;
-  const picture = svg("svg", { class: "activity-picture", role: "img", "aria-label": title, viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none" }, pattern(`hatch-${day.date}`));
-  sources.forEach((source, lane) => {
-    const own = files.filter((file) => file.source === source), y = lane * (LANE + SPACE);
-    const bar = (kind, from, to, least, inset = 0) => svg("rect", { class: kind, x: x(from).toFixed(2), y: y + inset, height: LANE - 2 * inset,
-      width: Math.max(least, x(to) - x(from)).toFixed(2), ...(kind === "gap" ? { fill: `url(#hatch-${day.date})` } : {}) });
-    for (const [from, to] of pauses(own, span)) picture.append(bar("pause", from, to, 0));
-    for (const file of own) picture.append(bar("extent", startsAt(file), startsAt(file) + lengthOf(file) - 0.4 / (WIDTH / (span.to - span.from)), 1));
-    const sections = own.flatMap((file) => file.sections.map((s) => [startsAt(file) + s.from_s, startsAt(file) + s.to_s]));
-    for (const [from, to] of joined(sections, (NEAR / WIDTH) * (span.to - span.from))) picture.append(bar("section", from, to, 1.6, 2));
-    for (const gap of day.gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
-  });
-  const labels = [timeOfDay(span.from, false), timeOfDay((span.from + span.to) / 2, false), endOfDay(span.to)];
-  const times = document.createElement("div");
-  times.className = "times";
-  times.append(...labels.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-  const all = document.createDocumentFragment();
-  all.append(picture, times);
-  return all;
+	const x = (second) => ((Math.min(Math.max(second, span.from), span.to) - span.from) / (span.to - span.from)) * WIDTH;
+	const sources = [...new Set(files.map((file) => file.source))].sort();
+	const height = Math.max(1, sources.length) * (LANE + SPACE) - SPACE;
+	const found = files.reduce((sum, file) => sum + file.sections.length, 0);
+	const title = `Activity from ${timeOfDay(span.from, false)} to ${endOfDay(span.to)}: ${count(files.length, "file")}, ${count(found, "loud section")}, ${count(day.gaps.length, "gap")}`;
+	const picture = svg(
+		"svg",
+		{
+			class: "activity-picture",
+			role: "img",
+			"aria-label": title,
+			viewBox: `0 0 ${WIDTH} ${height}`,
+			preserveAspectRatio: "none",
+		},
+		pattern(`hatch-${day.date}`),
+	);
+	sources.forEach((source, lane) => {
+		const own = files.filter((file) => file.source === source),
+			y = lane * (LANE + SPACE);
+		const bar = (kind, from, to, least, inset = 0) =>
+			svg("rect", {
+				class: kind,
+				x: x(from).toFixed(2),
+				y: y + inset,
+				height: LANE - 2 * inset,
+				width: Math.max(least, x(to) - x(from)).toFixed(2),
+				...(kind === "gap" ? { fill: `url(#hatch-${day.date})` } : {}),
+			});
+		for (const [from, to] of pauses(own, span)) picture.append(bar("pause", from, to, 0));
+		for (const file of own)
+			picture.append(bar("extent", startsAt(file), startsAt(file) + lengthOf(file) - 0.4 / (WIDTH / (span.to - span.from)), 1));
+		const sections = own.flatMap((file) => file.sections.map((s) => [startsAt(file) + s.from_s, startsAt(file) + s.to_s]));
+		for (const [from, to] of joined(sections, (NEAR / WIDTH) * (span.to - span.from)))
+			picture.append(bar("section", from, to, 1.6, 2));
+		for (const gap of day.gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
+	});
+	const labels = [timeOfDay(span.from, false), timeOfDay((span.from + span.to) / 2, false), endOfDay(span.to)];
+	const times = document.createElement("div");
+	times.className = "times";
+	times.append(...labels.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+	const all = document.createDocumentFragment();
+	all.append(picture, times);
+	return all;
 }
 
 function joined(ranges, near) {
-  const found = [];
-  for (const [from, to] of ranges.sort((a, b) => a[0] - b[0])) {
-    const last = found[found.length - 1];
-    if (last && from - last[1] < near) last[1] = Math.max(last[1], to);
-    else found.push([from, to]);
-  }
-  return found;
+	const found = [];
+	for (const [from, to] of ranges.sort((a, b) => a[0] - b[0])) {
+		const last = found[found.length - 1];
+		if (last && from - last[1] < near) last[1] = Math.max(last[1], to);
+		else found.push([from, to]);
+	}
+	return found;
 }
 
 function pattern(id) {
-  const tile = svg("pattern", { id, width: "6", height: "6", patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("rect", { class: "hatch-ground", width: "6", height: "6" }), svg("rect", { class: "hatch-line", width: "2", height: "6" }));
-  return svg("defs", {}, tile);
+	const tile = svg(
+		"pattern",
+		{ id, width: "6", height: "6", patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+		svg("rect", { class: "hatch-ground", width: "6", height: "6" }),
+		svg("rect", { class: "hatch-line", width: "2", height: "6" }),
+	);
+	return svg("defs", {}, tile);
 }

@@ -1,11 +1,11 @@
 // Every request to the recorder, and every address of it. Addresses are relative: the page works below any path of a proxy.
 // A 401 asks for the password once and goes on; a 503 waits as long as the recorder says; an error is one sentence to show.
 
-export class Refusal extends Error {
-  constructor(status, sentence) {
-    super(sentence);
-    this.status = status;
-  }
+class Refusal extends Error {
+	constructor(status, sentence) {
+		super(sentence);
+		this.status = status;
+	}
 }
 
 let askPassword = async () => false;
@@ -14,23 +14,23 @@ export const onLocked = (ask) => (askPassword = ask);
 
 const encoded = (name) => name.split("/").map(encodeURIComponent).join("/");
 const query = (values) => {
-  const text = new URLSearchParams(Object.entries(values).filter(([, value]) => value != null && value !== "")).toString();
-  return text && `?${text}`;
+	const text = new URLSearchParams(Object.entries(values).filter(([, value]) => value != null && value !== "")).toString();
+	return text && `?${text}`;
 };
 const seconds = (s) => Number(Math.max(0, s).toFixed(3));
 
 export const urls = {
-  stream: (file, fresh) => `stream/${encoded(file.name)}${file.state === "open" ? `?fresh=${fresh}` : ""}`,
-  download: (name) => `download/${encoded(name)}`,
-  export: (name, kind) => `api/files/${encoded(name)}/${kind}`,
-  zip: (names) => `api/export.zip?${names.map((name) => `name=${encodeURIComponent(name)}`).join("&")}`,
-  cut: (name, from, to) => `api/cut${query({ file: name, from: seconds(from), to: seconds(to) })}`,
-  /** A closed file by its seconds; a growing one by absolute time, which alone reaches into it. */
-  clip(file, from, to) {
-    if (file.state !== "open") return `api/clip${query({ file: file.name, from: seconds(from), to: seconds(to) })}`;
-    const at = (s) => new Date(Date.parse(file.start) + s * 1000).toISOString();
-    return `api/clip${query({ source: file.source, from: at(from), to: at(to) })}`;
-  },
+	stream: (file, fresh) => `stream/${encoded(file.name)}${file.state === "open" ? `?fresh=${fresh}` : ""}`,
+	download: (name) => `download/${encoded(name)}`,
+	export: (name, kind) => `api/files/${encoded(name)}/${kind}`,
+	zip: (names) => `api/export.zip?${names.map((name) => `name=${encodeURIComponent(name)}`).join("&")}`,
+	cut: (name, from, to) => `api/cut${query({ file: name, from: seconds(from), to: seconds(to) })}`,
+	/** A closed file by its seconds; a growing one by absolute time, which alone reaches into it. */
+	clip(file, from, to) {
+		if (file.state !== "open") return `api/clip${query({ file: file.name, from: seconds(from), to: seconds(to) })}`;
+		const at = (s) => new Date(Date.parse(file.start) + s * 1000).toISOString();
+		return `api/clip${query({ source: file.source, from: at(from), to: at(to) })}`;
+	},
 };
 
 const pending = new Set();
@@ -39,72 +39,82 @@ let showPending = () => {};
 export const onSlow = (show) => (showPending = show);
 
 async function send(path, options = {}) {
-  const mark = {};
-  const slow = setTimeout(() => showPending(pending.add(mark).size), 500);
-  try {
-    return await sendOnce(path, options, 3);
-  } finally {
-    clearTimeout(slow);
-    if (pending.delete(mark)) showPending(pending.size);
-  }
+	const mark = {};
+	const slow = setTimeout(() => showPending(pending.add(mark).size), 500);
+	try {
+		return await sendOnce(path, options, 3);
+	} finally {
+		clearTimeout(slow);
+		if (pending.delete(mark)) showPending(pending.size);
+	}
 }
 
 async function sendOnce(path, options, tries) {
-  let response;
-  try {
-    response = await fetch(path, { credentials: "same-origin", ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal(0, "The recorder cannot be reached.");
-  }
-  if (response.ok) return response;
-  if (response.status === 401 && !path.startsWith("api/login") && (await askPassword())) return sendOnce(path, options, tries);
-  if (response.status === 503 && tries > 0) {
-    const wait = Math.min(Number(response.headers.get("Retry-After")) || 1, 10);
-    await new Promise((ready) => setTimeout(ready, wait * 1000));
-    return sendOnce(path, options, tries - 1);
-  }
-  const sentence = await response.json().then((body) => body.error, () => null);
-  throw new Refusal(response.status, sentence ?? `The recorder answered ${response.status}.`);
+	let response;
+	try {
+		response = await fetch(path, { credentials: "same-origin", ...options });
+	} catch (error) {
+		if (error.name === "AbortError") throw error;
+		throw new Refusal(0, "The recorder cannot be reached.");
+	}
+	if (response.ok) return response;
+	if (response.status === 401 && !path.startsWith("api/login") && (await askPassword())) return sendOnce(path, options, tries);
+	if (response.status === 503 && tries > 0) {
+		const wait = Math.min(Number(response.headers.get("Retry-After")) || 1, 10);
+		await new Promise((ready) => setTimeout(ready, wait * 1000));
+		return sendOnce(path, options, tries - 1);
+	}
+	const sentence = await response.json().then(
+		(body) => body.error,
+		() => null,
+	);
+	throw new Refusal(response.status, sentence ?? `The recorder answered ${response.status}.`);
 }
 
-export const getJson = async (path, options) => (await send(path, options)).json();
+const getJson = async (path, options) => (await send(path, options)).json();
 
 /** Bytes, with progress(part or null, "1.2 MB") as they come. */
-export async function getBytes(path, { progress, ...options } = {}) {
-  const response = await send(path, options);
-  // A compressed answer has a length that is not the one of its bytes: then only what has come is told.
-  const isPlain = !response.headers.get("Content-Encoding");
-  const length = isPlain ? Number(response.headers.get("Content-Length")) : 0;
-  if (!progress || !response.body) return response.arrayBuffer();
-  const parts = [];
-  let got = 0;
-  for (const reader = response.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(value);
-    got += value.length;
-    progress(length ? Math.min(1, got / length) : null, `${(got / 1e6).toFixed(1)} MB`);
-  }
-  return new Blob(parts).arrayBuffer();
+async function getBytes(path, { progress, ...options } = {}) {
+	const response = await send(path, options);
+	// A compressed answer has a length that is not the one of its bytes: then only what has come is told.
+	const isPlain = !response.headers.get("Content-Encoding");
+	const length = isPlain ? Number(response.headers.get("Content-Length")) : 0;
+	if (!progress || !response.body) return response.arrayBuffer();
+	const parts = [];
+	let got = 0;
+	for (const reader = response.body.getReader(); ;) {
+		const { done, value } = await reader.read();
+		if (done) break;
+		parts.push(value);
+		got += value.length;
+		progress(length ? Math.min(1, got / length) : null, `${(got / 1e6).toFixed(1)} MB`);
+	}
+	return new Blob(parts).arrayBuffer();
 }
 
 const put = async (name, what, body) =>
-  (await send(`api/files/${encoded(name)}/${what}`, { method: "PUT", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).json();
+	(
+		await send(`api/files/${encoded(name)}/${what}`, {
+			method: "PUT",
+			body: JSON.stringify(body),
+			headers: { "Content-Type": "application/json" },
+		})
+	).json();
 
 export const api = {
-  status: () => getJson("api/status"),
-  days: () => getJson("api/days").then((answer) => answer.days),
-  day: (date, detection) => getJson(`api/days/${date}${query(detection)}`),
-  picture: (date, options) => getBytes(`api/days/${date}/picture`, options),
-  files: (filter) => getJson(`api/files${query(filter)}`),
-  file: (name) => getJson(`api/files/${encoded(name)}`),
-  profile: (file, options) => getBytes(`api/files/${encoded(file.name)}/profile${query({ v: file.version })}`, options),
-  spectrogram: (name, range, options) => getBytes(`api/files/${encoded(name)}/spectrogram${query(range)}`, options),
-  reviewed: (name, reviewed) => put(name, "reviewed", { reviewed }),
-  lock: (name, locked) => put(name, "lock", { locked }),
-  note: (name, note) => put(name, "note", { note }),
-  remove: (name) => send(`api/files/${encoded(name)}`, { method: "DELETE" }),
-  login: (password) => send("api/login", { method: "POST", body: JSON.stringify({ password }), headers: { "Content-Type": "application/json" } }),
-  head: (path) => send(path, { method: "HEAD" }),
+	status: () => getJson("api/status"),
+	days: () => getJson("api/days").then((answer) => answer.days),
+	day: (date, detection) => getJson(`api/days/${date}${query(detection)}`),
+	picture: (date, options) => getBytes(`api/days/${date}/picture`, options),
+	files: (filter) => getJson(`api/files${query(filter)}`),
+	file: (name) => getJson(`api/files/${encoded(name)}`),
+	profile: (file, options) => getBytes(`api/files/${encoded(file.name)}/profile${query({ v: file.version })}`, options),
+	spectrogram: (name, range, options) => getBytes(`api/files/${encoded(name)}/spectrogram${query(range)}`, options),
+	reviewed: (name, reviewed) => put(name, "reviewed", { reviewed }),
+	lock: (name, locked) => put(name, "lock", { locked }),
+	note: (name, note) => put(name, "note", { note }),
+	remove: (name) => send(`api/files/${encoded(name)}`, { method: "DELETE" }),
+	login: (password) =>
+		send("api/login", { method: "POST", body: JSON.stringify({ password }), headers: { "Content-Type": "application/json" } }),
+	head: (path) => send(path, { method: "HEAD" }),
 };

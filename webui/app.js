@@ -26,27 +26,34 @@ import * as status from "./status.js";
 import * as store from "./store.js";
 
 function showView(views) {
-  const { view } = store.get();
-  for (const [name, node] of Object.entries(views)) node.hidden = name !== view;
-  document.getElementById("filters").hidden = view !== "days";
-  document.body.dataset.view = view;
-  if (view === "calendar") calendar.show();
-  if (view === "status") status.show();
+	const { view } = store.get();
+	for (const [name, node] of Object.entries(views)) node.hidden = name !== view;
+	document.getElementById("filters").hidden = view !== "days";
+	document.body.dataset.view = view;
+	if (view === "calendar") calendar.show();
+	if (view === "status") status.show();
 }
 
 async function begin() {
-  const place = document.getElementById("view");
-  try {
-    await Promise.all([loadStatus(), loadDays()]);
-  } catch (refusal) {
-    place.prepend(el("div", { class: "empty", role: "alert" }, el("h2", {}, "No answer"), el("p", {}, refusal.message),
-      el("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again")));
-    return;
-  } finally {
-    place.querySelector(".skeleton")?.remove();
-  }
-  events.start();
-  resume();
+	const place = document.getElementById("view");
+	try {
+		await Promise.all([loadStatus(), loadDays()]);
+	} catch (refusal) {
+		place.prepend(
+			el(
+				"div.empty",
+				{ role: "alert" },
+				el("h2", "No answer"),
+				el("p", refusal.message),
+				el("button.primary", { onclick: () => location.reload() }, "Try again"),
+			),
+		);
+		return;
+	} finally {
+		place.querySelector(".skeleton")?.remove();
+	}
+	events.start();
+	resume();
 }
 
 store.start();
@@ -58,9 +65,8 @@ keys.start();
 const views = { days: days.start(), calendar: calendar.start(), status: status.start() };
 document.getElementById("view").append(...Object.values(views));
 store.on("view", () => {
-  showView(views);
-  scrollTo(0, 0);
+	showView(views);
+	scrollTo(0, 0);
 });
 showView(views);
 begin();
-

@@ -14,56 +14,57 @@ const FILES = { opened: put, closed: put, analysed: put, changed: put };
 let wasLost = false;
 
 export function start() {
-  const source = new EventSource("api/events");
-  for (const kind of ["opened", "closed", "analysed", "changed", "deleted", "gap", "alarm", "work", "level"]) {
-    source.addEventListener(kind, (event) => receive(kind, parsed(event.data)));
-  }
-  source.addEventListener("open", () => {
-    document.documentElement.classList.remove("lost");
-    // What happened meanwhile was not told.
-    if (wasLost) Promise.all([loadStatus(), loadDays(), ...[...library.loaded.keys()].map((date) => loadDay(date, true))]).catch(() => {});
-    wasLost = false;
-  });
-  source.addEventListener("error", () => {
-    wasLost = true;
-    document.documentElement.classList.add("lost");
-  });
-  sound.onChange((playing) => !playing && release());
+	const source = new EventSource("api/events");
+	for (const kind of ["opened", "closed", "analysed", "changed", "deleted", "gap", "alarm", "work", "level"]) {
+		source.addEventListener(kind, (event) => receive(kind, parsed(event.data)));
+	}
+	source.addEventListener("open", () => {
+		document.documentElement.classList.remove("lost");
+		// What happened meanwhile was not told.
+		if (wasLost)
+			Promise.all([loadStatus(), loadDays(), ...[...library.loaded.keys()].map((date) => loadDay(date, true))]).catch(() => {});
+		wasLost = false;
+	});
+	source.addEventListener("error", () => {
+		wasLost = true;
+		document.documentElement.classList.add("lost");
+	});
+	sound.onChange((playing) => !playing && release());
 }
 
 function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
 }
 
 function receive(kind, data) {
-  if (data === null) return;
-  if (kind === "level") return meters.forEach((act) => act(data.sources));
-  if (kind === "work") return changeStatus((status) => (status.work = data.done < data.total ? data : null));
-  if (kind === "alarm") return void loadStatus().catch(() => {});
-  if (kind === "opened" || kind === "closed") loadStatus().catch(() => {});
-  const change = kind === "deleted" ? () => drop(data.name) : kind === "gap" ? () => gap(data) : () => FILES[kind](data);
-  // What one does oneself while listening (reviewed, locked, a note) moves nothing and is shown at once.
-  if (!sound.playing() || kind === "changed") return change();
-  held.set(`${kind === "deleted" ? "" : kind}${data.name ?? data.start}`, change);
-  showHeld();
+	if (data === null) return;
+	if (kind === "level") return meters.forEach((act) => act(data.sources));
+	if (kind === "work") return changeStatus((status) => (status.work = data.done < data.total ? data : null));
+	if (kind === "alarm") return void loadStatus().catch(() => {});
+	if (kind === "opened" || kind === "closed") loadStatus().catch(() => {});
+	const change = kind === "deleted" ? () => drop(data.name) : kind === "gap" ? () => gap(data) : () => FILES[kind](data);
+	// What one does oneself while listening (reviewed, locked, a note) moves nothing and is shown at once.
+	if (!sound.playing() || kind === "changed") return change();
+	held.set(`${kind === "deleted" ? "" : kind}${data.name ?? data.start}`, change);
+	showHeld();
 }
 
 function release() {
-  const changes = [...held.values()];
-  held.clear();
-  showHeld();
-  changes.forEach((change) => change());
+	const changes = [...held.values()];
+	held.clear();
+	showHeld();
+	changes.forEach((change) => change());
 }
 
 function showHeld() {
-  const place = document.getElementById("held");
-  if (held.size === 0) return place.replaceChildren();
-  const text = `${count(held.size, "change")} in the list · show now`;
-  const button = place.querySelector("button");
-  if (button) setText(button, text);
-  else place.append(el("button", { type: "button", class: "pill", onclick: release }, text));
+	const place = document.getElementById("held");
+	if (held.size === 0) return place.replaceChildren();
+	const text = `${count(held.size, "change")} in the list · show now`;
+	const button = place.querySelector("button");
+	if (button) setText(button, text);
+	else place.append(el("button.pill", { onclick: release }, text));
 }

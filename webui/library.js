@@ -6,18 +6,18 @@ import { secondOfDay } from "./format.js";
 import * as store from "./store.js";
 
 export const library = {
-  /** As /api/status; null until it came. */
-  status: null,
-  /** Newest first; null until they came. */
-  days: null,
-  /** date -> day with its files, oldest first; only days that were opened. */
-  loaded: new Map(),
+	/** As /api/status; null until it came. */
+	status: null,
+	/** Newest first; null until they came. */
+	days: null,
+	/** date -> day with its files, oldest first; only days that were opened. */
+	loaded: new Map(),
 };
 
 const listeners = new Map();
 /** Kinds: "status", "days", "day" (date), "removed" (name). */
 export function on(kind, act) {
-  listeners.set(kind, [...(listeners.get(kind) ?? []), act]);
+	listeners.set(kind, [...(listeners.get(kind) ?? []), act]);
 }
 const tell = (kind, what) => (listeners.get(kind) ?? []).forEach((act) => act(what));
 
@@ -26,28 +26,28 @@ const configured = () => ({ ...DEFAULTS, ...library.status?.detection });
 
 /** What the sliders say, over what the recorder does by itself. */
 export function detection() {
-  const { margin, gap, detector } = store.get();
-  const own = configured();
-  return {
-    ...own,
-    margin_db: margin === "" ? own.margin_db : Number(margin),
-    min_gap_s: gap === "" ? own.min_gap_s : Number(gap),
-    detector: detector || own.detector,
-  };
+	const { margin, gap, detector } = store.get();
+	const own = configured();
+	return {
+		...own,
+		margin_db: margin === "" ? own.margin_db : Number(margin),
+		min_gap_s: gap === "" ? own.min_gap_s : Number(gap),
+		detector: detector || own.detector,
+	};
 }
 
 /** As parameters of a request; nothing when the recorder's own sections are wanted. */
 function asked() {
-  const { margin, gap, detector } = store.get();
-  if (margin === "" && gap === "" && detector === "") return {};
-  const { margin_db, min_gap_s, detector: rule, min_length_s } = detection();
-  return { margin: margin_db, min_gap: min_gap_s, detector: rule, min_length: min_length_s };
+	const { margin, gap, detector } = store.get();
+	if (margin === "" && gap === "" && detector === "") return {};
+	const { margin_db, min_gap_s, detector: rule, min_length_s } = detection();
+	return { margin: margin_db, min_gap: min_gap_s, detector: rule, min_length: min_length_s };
 }
 
 export async function loadStatus() {
-  library.status = await api.status();
-  library.behind = Date.parse(library.status.now) - Date.now();
-  tell("status");
+	library.status = await api.status();
+	library.behind = Date.parse(library.status.now) - Date.now();
+	tell("status");
 }
 
 /** The recorder's time in ms, whatever the phone's clock says. */
@@ -55,101 +55,113 @@ export const now = () => Date.now() + (library.behind ?? 0);
 export const today = () => new Date(now() + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10);
 
 export async function loadDays() {
-  library.days = await api.days();
-  for (const date of library.loaded.keys()) if (!library.days.some((row) => row.date === date)) library.loaded.delete(date);
-  tell("days");
+	library.days = await api.days();
+	for (const date of library.loaded.keys()) if (!library.days.some((row) => row.date === date)) library.loaded.delete(date);
+	tell("days");
 }
 
 const coming = new Map();
 /** A whole day; asked for once however many want it. */
 export function loadDay(date, anew = false) {
-  if (library.loaded.has(date) && !anew) return Promise.resolve(library.loaded.get(date));
-  if (!coming.has(date)) {
-    coming.set(date, api.day(date, asked()).then((day) => {
-      library.loaded.set(date, day);
-      tell("day", date);
-      return day;
-    }).finally(() => coming.delete(date)));
-  }
-  return coming.get(date);
+	if (library.loaded.has(date) && !anew) return Promise.resolve(library.loaded.get(date));
+	if (!coming.has(date)) {
+		coming.set(
+			date,
+			api
+				.day(date, asked())
+				.then((day) => {
+					library.loaded.set(date, day);
+					tell("day", date);
+					return day;
+				})
+				.finally(() => coming.delete(date)),
+		);
+	}
+	return coming.get(date);
 }
 
 /** Days that are open get their sections anew, from the recorder: a slider moved. The last answer wins. */
 let wanted = 0;
 export async function recompute() {
-  const mine = (wanted += 1);
-  for (const date of library.loaded.keys()) {
-    const day = await api.day(date, asked());
-    if (mine !== wanted) return;
-    library.loaded.set(date, day);
-    tell("day", date);
-  }
+	const mine = (wanted += 1);
+	for (const date of library.loaded.keys()) {
+		const day = await api.day(date, asked());
+		if (mine !== wanted) return;
+		library.loaded.set(date, day);
+		tell("day", date);
+	}
 }
 
-export const refreshDays = after(250, () => loadDays().catch(() => {}));
+const refreshDays = after(250, () => loadDays().catch(() => {}));
 const refreshDay = after(250, (date) => loadDay(date, true).catch(() => {}));
 
 /** A file that is new or changed. */
 export function put(file) {
-  const day = library.loaded.get(file.date);
-  if (day) {
-    const at = day.files.findIndex((known) => known.name === file.name);
-    if (at >= 0) day.files[at] = file;
-    else day.files.push(file);
-    day.files.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : a.name < b.name ? -1 : 1));
-    // An event carries sections by the recorder's own settings.
-    if (Object.keys(asked()).length && file.state === "analysed") refreshDay(file.date);
-    recount(day);
-    tell("day", file.date);
-  }
-  refreshDays();
+	const day = library.loaded.get(file.date);
+	if (day) {
+		const at = day.files.findIndex((known) => known.name === file.name);
+		if (at >= 0) day.files[at] = file;
+		else day.files.push(file);
+		day.files.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : a.name < b.name ? -1 : 1));
+		// An event carries sections by the recorder's own settings.
+		if (Object.keys(asked()).length && file.state === "analysed") refreshDay(file.date);
+		recount(day);
+		tell("day", file.date);
+	}
+	refreshDays();
 }
 
 export function drop(name) {
-  for (const [date, day] of library.loaded) {
-    const at = day.files.findIndex((file) => file.name === name);
-    if (at < 0) continue;
-    day.files.splice(at, 1);
-    recount(day);
-    tell("removed", name);
-    tell("day", date);
-  }
-  refreshDays();
+	for (const [date, day] of library.loaded) {
+		const at = day.files.findIndex((file) => file.name === name);
+		if (at < 0) continue;
+		day.files.splice(at, 1);
+		recount(day);
+		tell("removed", name);
+		tell("day", date);
+	}
+	refreshDays();
 }
 
 export function gap(found) {
-  const date = new Date(Date.parse(found.start) + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10);
-  const day = library.loaded.get(date);
-  if (!day) return refreshDays();
-  day.gaps.push(found);
-  recount(day);
-  tell("day", date);
+	const date = new Date(Date.parse(found.start) + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10);
+	const day = library.loaded.get(date);
+	if (!day) return refreshDays();
+	day.gaps.push(found);
+	recount(day);
+	tell("day", date);
 }
 
 export function changeStatus(change) {
-  if (!library.status) return;
-  change(library.status);
-  tell("status");
+	if (!library.status) return;
+	change(library.status);
+	tell("status");
 }
 
 /** The sums of a day's heading, from its files: no request is needed for them. */
 function recount(day) {
-  const sum = (of) => day.files.reduce((all, file) => all + of(file), 0);
-  day.files_count = day.files.length;
-  day.duration_s = sum(lengthOf);
-  day.bytes = sum((file) => file.bytes);
-  day.sections = sum((file) => file.sections.length);
-  day.to_review = sum((file) => (file.reviewed ? 0 : file.sections.length));
-  day.gaps_count = day.gaps.length;
+	const sum = (of) => day.files.reduce((all, file) => all + of(file), 0);
+	day.files_count = day.files.length;
+	day.duration_s = sum(lengthOf);
+	day.bytes = sum((file) => file.bytes);
+	day.sections = sum((file) => file.sections.length);
+	day.to_review = sum((file) => (file.reviewed ? 0 : file.sections.length));
+	day.gaps_count = day.gaps.length;
 }
 
-export const dayOf = (name) => [...library.loaded.values()].find((day) => day.files.some((file) => file.name === name));
-export const fileOf = (name) => dayOf(name)?.files.find((file) => file.name === name) ?? null;
+/** Of the days that are loaded; null if it is in none. */
+export function fileOf(name) {
+	for (const day of library.loaded.values()) {
+		const found = day.files.find((file) => file.name === name);
+		if (found) return found;
+	}
+	return null;
+}
 
 /** Seconds; of one that is being recorded, until now if nobody said. */
 export function lengthOf(file) {
-  if (file.state !== "open") return file.duration_s;
-  return Math.max(file.duration_s, Math.min((now() - Date.parse(file.start)) / 1000, 86400));
+	if (file.state !== "open") return file.duration_s;
+	return Math.max(file.duration_s, Math.min((now() - Date.parse(file.start)) / 1000, 86400));
 }
 
 /** Seconds since local midnight at which a file starts. */
@@ -157,6 +169,6 @@ export const startsAt = (file) => secondOfDay(file.local);
 
 /** Sections of these files in time order, each with its file: what J and K step through. */
 export function queueOf(files) {
-  const all = files.flatMap((file) => file.sections.map((section) => ({ file, section, at: startsAt(file) + section.from_s })));
-  return all.sort((a, b) => a.at - b.at);
+	const all = files.flatMap((file) => file.sections.map((section) => ({ file, section, at: startsAt(file) + section.from_s })));
+	return all.sort((a, b) => a.at - b.at);
 }

@@ -5,57 +5,115 @@ import { library, now, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { get, on as onState } from "./store.js";
 
-const place = el("div", { class: "status" });
+const place = el("div.status");
 const levels = new Map();
 
 export function start() {
-  const draw = () => get().view === "status" && show();
-  on("status", draw);
-  onState("view", draw);
-  onLevels((sources) => {
-    if (get().view !== "status") return;
-    for (const { name, level_db } of sources) if (levels.has(name)) setText(levels.get(name), decibels(level_db));
-  });
-  return place;
+	const draw = () => get().view === "status" && show();
+	on("status", draw);
+	onState("view", draw);
+	onLevels((sources) => {
+		if (get().view !== "status") return;
+		for (const { name, level_db } of sources) if (levels.has(name)) setText(levels.get(name), decibels(level_db));
+	});
+	return place;
 }
 
 const decibels = (db) => (db == null ? "–" : `${db.toFixed(1).replace("-", "−")} dB`);
 
 export function show() {
-  const { status } = library;
-  if (!status) return;
-  const { disk, detection: set, clock } = status;
-  levels.clear();
-  const facts = (rows) => el("dl", { class: "table" }, ...rows.filter(([, value]) => value != null && value !== false).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  place.replaceChildren(
-    el("h2", {}, "Status"),
-    status.sources.length > 0 && el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources)),
-    el("div", { class: "cards" },
-      card("Disk", el("div", { class: "disk" }, diskBar(disk)), facts([["Free", `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)}`],
-        ["Lasts for", disk.hours_left == null ? "nothing records" : span(Math.round(disk.hours_left) * 3600)], ["Folder", status.folder], ["Writing", status.read_only ? "the folder is read-only" : "allowed"]])),
-      card("Clock", facts([["State", clock.synced ? "right, kept by the network" : "not set by anything"], ["Time zone", status.time_zone], ["Now", new Date(now() + status.utc_offset_s * 1000).toISOString().slice(0, 19).replace("T", " ")]])),
-      card("Detection", facts([["Rule", set.detector], ["Margin", `${set.margin_db} dB over the floor`], ["Joined when nearer than", `${set.min_gap_s} s`], ["Shortest", `${set.min_length_s} s`],
-        ["Lead-in and tail", `${set.pre_roll_s} s, ${set.post_roll_s} s`]])),
-      card("Software", facts([["Version", status.software], ["Mode", status.mode === "serve" ? "serves a folder" : "records"],
-        ["Password", status.open ? "none: whoever reaches this page may delete" : "set"]]), el("p", {}, el("a", { href: "api/openapi.json" }, "API"), " · ", el("a", { href: "metrics" }, "metrics")))));
+	const { status } = library;
+	if (!status) return;
+	const { disk, detection: set, clock } = status;
+	levels.clear();
+	const facts = (rows) =>
+		el(
+			"dl.table",
+			...rows
+				.filter(([, value]) => value != null && value !== false)
+				.map(([name, value]) => el("div", el("dt", name), el("dd", value))),
+		);
+	place.replaceChildren(
+		el("h2", "Status"),
+		status.sources.length > 0 &&
+			el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources)),
+		el(
+			"div.cards",
+			card(
+				"Disk",
+				el("div.disk", diskBar(disk)),
+				facts([
+					["Free", `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)}`],
+					["Lasts for", disk.hours_left == null ? "nothing records" : span(Math.round(disk.hours_left) * 3600)],
+					["Folder", status.folder],
+					["Writing", status.read_only ? "the folder is read-only" : "allowed"],
+				]),
+			),
+			card(
+				"Clock",
+				facts([
+					["State", clock.synced ? "right, kept by the network" : "not set by anything"],
+					["Time zone", status.time_zone],
+					["Now", new Date(now() + status.utc_offset_s * 1000).toISOString().slice(0, 19).replace("T", " ")],
+				]),
+			),
+			card(
+				"Detection",
+				facts([
+					["Rule", set.detector],
+					["Margin", `${set.margin_db} dB over the floor`],
+					["Joined when nearer than", `${set.min_gap_s} s`],
+					["Shortest", `${set.min_length_s} s`],
+					["Lead-in and tail", `${set.pre_roll_s} s, ${set.post_roll_s} s`],
+				]),
+			),
+			card(
+				"Software",
+				facts([
+					["Version", status.software],
+					["Mode", status.mode === "serve" ? "serves a folder" : "records"],
+					["Password", status.open ? "none: whoever reaches this page may delete" : "set"],
+				]),
+				el("p", el("a", { href: "api/openapi.json" }, "API"), " · ", el("a", { href: "metrics" }, "metrics")),
+			),
+		),
+	);
 }
 
-const card = (title, ...body) => el("section", { class: "card", "aria-label": title }, el("h3", {}, title), ...body);
+const card = (title, ...body) => el("section.card", { "aria-label": title }, el("h3", title), ...body);
 
 function diskBar({ free_bytes, total_bytes }) {
-  const used = total_bytes ? 1 - free_bytes / total_bytes : 0;
-  return el("meter", { min: "0", max: "1", high: "0.85", optimum: "0", value: used.toFixed(3), "aria-label": `Disk, ${Math.round(used * 100)} % used` });
+	const used = total_bytes ? 1 - free_bytes / total_bytes : 0;
+	return el("meter", {
+		min: "0",
+		max: "1",
+		high: "0.85",
+		optimum: "0",
+		value: used.toFixed(3),
+		"aria-label": `Disk, ${Math.round(used * 100)} % used`,
+	});
 }
 
 function sourceTable(sources) {
-  const row = (source) => {
-    const level = el("td", { class: "number" }, decibels(source.level_db));
-    levels.set(source.name, level);
-    const sign = source.state === "recording" ? el("span", { class: "dot", "aria-hidden": "true" }) : icon("warn");
-    return el("tr", { class: `source ${source.state}` }, el("th", { scope: "row" }, source.name), el("td", {}, el("span", { class: "state" }, sign, source.state), source.trouble && el("p", { class: "dim" }, source.trouble)),
-      level, el("td", {}, source.rate_hz ? `${hz(source.rate_hz)}, ${count(source.channels, "channel")}` : "–"), el("td", { class: "number" }, source.drift_ppm == null ? "–" : `${source.drift_ppm} ppm`),
-      el("td", { class: "number" }, String(source.xruns)), el("td", { class: "number" }, String(source.gaps)), el("td", {}, source.since ? span((now() - Date.parse(source.since)) / 1000) : "–"));
-  };
-  const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For"].map((text) => el("th", { scope: "col" }, text));
-  return el("table", { class: "sources" }, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...sources.map(row)));
+	const row = (source) => {
+		const level = el("td.number", decibels(source.level_db));
+		levels.set(source.name, level);
+		const sign = source.state === "recording" ? el("span.dot", { "aria-hidden": "true" }) : icon("warn");
+		return el(
+			"tr",
+			{ class: `source ${source.state}` },
+			el("th", { scope: "row" }, source.name),
+			el("td", el("span.state", sign, source.state), source.trouble && el("p.dim", source.trouble)),
+			level,
+			el("td", source.rate_hz ? `${hz(source.rate_hz)}, ${count(source.channels, "channel")}` : "–"),
+			el("td.number", source.drift_ppm == null ? "–" : `${source.drift_ppm} ppm`),
+			el("td.number", String(source.xruns)),
+			el("td.number", String(source.gaps)),
+			el("td", source.since ? span((now() - Date.parse(source.since)) / 1000) : "–"),
+		);
+	};
+	const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For"].map((text) =>
+		el("th", { scope: "col" }, text),
+	);
+	return el("table.sources", el("thead", el("tr", ...heads)), el("tbody", ...sources.map(row)));
 }

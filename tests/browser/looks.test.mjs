@@ -8,71 +8,79 @@ import { DESKTOP, PHONE, aRecording, openRow, row, shot, until, withPage } from 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 async function violations(page) {
-  await page.evaluate(axe);
-  const { violations: found, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  assert.ok(passes.length > 5, "axe looked");
-  return found.map(({ id, nodes }) => `${id} on ${nodes.length}: ${nodes[0].target} ${nodes[0].failureSummary}`);
+	await page.evaluate(axe);
+	const { violations: found, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+	assert.ok(passes.length > 5, "axe looked");
+	return found.map(({ id, nodes }) => `${id} on ${nodes.length}: ${nodes[0].target} ${nodes[0].failureSummary}`);
 }
 
 const VIEWS = {
-  day: async (page) => {
-    await until("the day is drawn", () => page.locator(".day-picture.shimmer").count(), 0);
-  },
-  player: async (page) => {
-    const found = await openRow(page, (await aRecording(3)).name);
-    await found.locator(".spectrogram[data-picture=overview]").waitFor();
-    await found.locator(".chip").first().click();
-    await page.locator("#bar .round[aria-label=Pause]").waitFor();
-    await page.locator("#bar .round").click();
-    await found.locator(".row-line").scrollIntoViewIfNeeded();
-    await found.evaluate((node) => node.scrollIntoView());
-  },
-  "player near": async (page) => {
-    const file = await aRecording(3);
-    await row(page, file.name).locator(".toggle").click();
-    const found = row(page, file.name);
-    await found.locator(".spectrogram[data-picture=overview]").waitFor();
-    await found.locator(".chip").nth(1).click();
-    await page.locator("#bar .round[aria-label=Pause]").waitFor();
-    await page.locator("#bar .open-in-file:visible, #bar .fold:visible").first().click();
-    if (await page.locator("#bar .fold").isVisible()) await page.locator("#bar .open-in-file").click();
-    await found.locator(".play[aria-label=Pause]").waitFor();
-    await found.locator(".spectrogram[data-picture=detail]").waitFor();
-    await found.locator(".player .play").click();
-    await found.evaluate((node) => node.scrollIntoView());
-  },
-  calendar: async (page) => {
-    await page.getByRole("button", { name: "Calendar" }).click();
-    await page.locator(".cell.has").first().waitFor();
-  },
-  status: async (page) => {
-    await page.getByRole("button", { name: "Status" }).click();
-    await page.locator(".status .card").first().waitFor();
-  },
-  menu: async (page) => {
-    const file = await aRecording(3), found = row(page, file.name);
-    await found.getByRole("button", { name: `More for ${file.name}` }).click();
-  },
-  delete: async (page) => {
-    const file = await aRecording(3), found = row(page, file.name);
-    await found.getByRole("button", { name: `More for ${file.name}` }).click();
-    await found.getByRole("button", { name: "Delete", exact: true }).click();
-    await page.locator("dialog").waitFor();
-  },
-  keys: async (page) => {
-    await page.keyboard.press("?");
-    await page.locator("dialog").waitFor();
-  },
+	day: async (page) => {
+		await until("the day is drawn", () => page.locator(".day-picture.shimmer").count(), 0);
+	},
+	player: async (page) => {
+		const found = await openRow(page, (await aRecording(3)).name);
+		await found.locator(".spectrogram[data-picture=overview]").waitFor();
+		await found.locator(".chip").first().click();
+		await page.locator("#bar .round[aria-label=Pause]").waitFor();
+		await page.locator("#bar .round").click();
+		await found.locator(".row-line").scrollIntoViewIfNeeded();
+		await found.evaluate((node) => node.scrollIntoView());
+	},
+	"player near": async (page) => {
+		const file = await aRecording(3);
+		await row(page, file.name).locator(".toggle").click();
+		const found = row(page, file.name);
+		await found.locator(".spectrogram[data-picture=overview]").waitFor();
+		await found.locator(".chip").nth(1).click();
+		await page.locator("#bar .round[aria-label=Pause]").waitFor();
+		await page.locator("#bar .open-in-file:visible, #bar .fold:visible").first().click();
+		if (await page.locator("#bar .fold").isVisible()) await page.locator("#bar .open-in-file").click();
+		await found.locator(".play[aria-label=Pause]").waitFor();
+		await found.locator(".spectrogram[data-picture=detail]").waitFor();
+		await found.locator(".player .play").click();
+		await found.evaluate((node) => node.scrollIntoView());
+	},
+	calendar: async (page) => {
+		await page.getByRole("button", { name: "Calendar" }).click();
+		await page.locator(".cell.has").first().waitFor();
+	},
+	status: async (page) => {
+		await page.getByRole("button", { name: "Status" }).click();
+		await page.locator(".status .card").first().waitFor();
+	},
+	menu: async (page) => {
+		const file = await aRecording(3),
+			found = row(page, file.name);
+		await found.getByRole("button", { name: `More for ${file.name}` }).click();
+	},
+	delete: async (page) => {
+		const file = await aRecording(3),
+			found = row(page, file.name);
+		await found.getByRole("button", { name: `More for ${file.name}` }).click();
+		await found.getByRole("button", { name: "Delete", exact: true }).click();
+		await page.locator("dialog").waitFor();
+	},
+	keys: async (page) => {
+		await page.keyboard.press("?");
+		await page.locator("dialog").waitFor();
+	},
 };
 
 for (const [name, open] of Object.entries(VIEWS)) {
-  for (const theme of ["dark", "light"]) {
-    for (const [device, size] of [["desktop", DESKTOP], ["phone", PHONE]]) {
-      test(`${name}, ${theme}, ${device}: axe finds nothing`, withPage({ theme, size }, async (page) => {
-        await open(page);
-        await shot(page, `${name} ${theme} ${device}`);
-        assert.deepEqual(await violations(page), []);
-      }));
-    }
-  }
+	for (const theme of ["dark", "light"]) {
+		for (const [device, size] of [
+			["desktop", DESKTOP],
+			["phone", PHONE],
+		]) {
+			test(
+				`${name}, ${theme}, ${device}: axe finds nothing`,
+				withPage({ theme, size }, async (page) => {
+					await open(page);
+					await shot(page, `${name} ${theme} ${device}`);
+					assert.deepEqual(await violations(page), []);
+				}),
+			);
+		}
+	}
 }

@@ -16,70 +16,84 @@ let browser, server;
 export let base = process.env.BASE_URL?.replace(/\/?$/, "/");
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--autoplay-policy=user-gesture-required"] });
-  if (base) return;
-  server = mock({ full: 2, extra: 60 });
-  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-  base = `http://127.0.0.1:${server.address().port}/`;
+	browser = await chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		args: ["--no-sandbox", "--autoplay-policy=user-gesture-required"],
+	});
+	if (base) return;
+	server = mock({ full: 2, extra: 60 });
+	await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+	base = `http://127.0.0.1:${server.address().port}/`;
 });
 
 after(async () => {
-  await browser?.close();
-  server?.closeAllConnections();
-  server?.close();
+	await browser?.close();
+	server?.closeAllConnections();
+	server?.close();
 });
 
 export const isMock = () => server !== undefined;
-export const DESKTOP = { width: 1440, height: 900 }, PHONE = { width: 390, height: 844 };
+export const DESKTOP = { width: 1440, height: 900 },
+	PHONE = { width: 390, height: 844 };
 
 /** Runs a test on a page of its own; what the page complains of fails it. */
 export function withPage(options, act) {
-  return async (t) => {
-    const { hash = "", size = DESKTOP, theme = "dark", ready = ".row", prepare, allow } = options;
-    const context = await browser.newContext({ viewport: size, colorScheme: theme, reducedMotion: options.motion ?? "reduce", hasTouch: size === PHONE, acceptDownloads: true });
-    context.setDefaultTimeout(PATIENCE);
-    const page = await context.newPage();
-    const complaints = [], requests = [];
-    page.on("pageerror", (error) => complaints.push(error.stack));
-    page.on("console", (message) => message.type() === "error" && !allow?.test(message.text()) && complaints.push(message.text()));
-    page.on("request", (request) => requests.push(decodeURIComponent(request.url().slice(base.length))));
-    try {
-      await prepare?.(page);
-      await page.goto(`${base}${hash}`);
-      if (ready) await page.locator(ready).first().waitFor();
-      await act(page, { t, requests, context });
-    } catch (error) {
-      await shot(page, `failed ${t.name}`).catch(() => {});
-      throw error;
-    } finally {
-      await context.close();
-    }
-    if (complaints.length > 0) throw new Error(`the page complained:\n${complaints.join("\n")}`);
-  };
+	return async (t) => {
+		const { hash = "", size = DESKTOP, theme = "dark", ready = ".row", prepare, allow } = options;
+		const context = await browser.newContext({
+			viewport: size,
+			colorScheme: theme,
+			reducedMotion: options.motion ?? "reduce",
+			hasTouch: size === PHONE,
+			acceptDownloads: true,
+		});
+		context.setDefaultTimeout(PATIENCE);
+		const page = await context.newPage();
+		const complaints = [],
+			requests = [];
+		page.on("pageerror", (error) => complaints.push(error.stack));
+		page.on(
+			"console",
+			(message) => message.type() === "error" && !allow?.test(message.text()) && complaints.push(message.text()),
+		);
+		page.on("request", (request) => requests.push(decodeURIComponent(request.url().slice(base.length))));
+		try {
+			await prepare?.(page);
+			await page.goto(`${base}${hash}`);
+			if (ready) await page.locator(ready).first().waitFor();
+			await act(page, { t, requests, context });
+		} catch (error) {
+			await shot(page, `failed ${t.name}`).catch(() => {});
+			throw error;
+		} finally {
+			await context.close();
+		}
+		if (complaints.length > 0) throw new Error(`the page complained:\n${complaints.join("\n")}`);
+	};
 }
 
 export async function shot(page, name) {
-  if (!shots) return;
-  await mkdir(shots, { recursive: true });
-  await page.screenshot({ path: join(shots, `${name.replace(/[^\w-]+/g, "-")}.png`) });
+	if (!shots) return;
+	await mkdir(shots, { recursive: true });
+	await page.screenshot({ path: join(shots, `${name.replace(/[^\w-]+/g, "-")}.png`) });
 }
 
 /** Asks again until the answer is true or equal to what is expected; says what the last answer was. */
 export async function until(what, ask, expected = true) {
-  const end = Date.now() + PATIENCE;
-  let last;
-  for (;;) {
-    last = await ask();
-    if (last === expected || (expected === true && last)) return last;
-    if (Date.now() > end) throw new Error(`${what}: expected ${JSON.stringify(expected)}, last seen ${JSON.stringify(last)}`);
-    await new Promise((ready) => setTimeout(ready, 50));
-  }
+	const end = Date.now() + PATIENCE;
+	let last;
+	for (;;) {
+		last = await ask();
+		if (last === expected || (expected === true && last)) return last;
+		if (Date.now() > end) throw new Error(`${what}: expected ${JSON.stringify(expected)}, last seen ${JSON.stringify(last)}`);
+		await new Promise((ready) => setTimeout(ready, 50));
+	}
 }
 
 export async function api(path, options) {
-  const answer = await fetch(base + path, options);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.status === 204 ? null : answer.json();
+	const answer = await fetch(base + path, options);
+	if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+	return answer.status === 204 ? null : answer.json();
 }
 
 export const encoded = (name) => name.split("/").map(encodeURIComponent).join("/");
@@ -90,47 +104,56 @@ export const newestDay = async () => api(`api/days/${(await days())[0].date}`);
 
 /** A closed recording of the newest day with at least so many sections. */
 export async function aRecording(least = 3) {
-  const day = await newestDay();
-  const found = day.files.filter((file) => file.state === "analysed" && file.sections.length >= least && !file.locked).at(-1);
-  if (!found) throw new Error(`the folder has no recording with ${least} sections on its newest day`);
-  return found;
+	const day = await newestDay();
+	const found = day.files.filter((file) => file.state === "analysed" && file.sections.length >= least && !file.locked).at(-1);
+	if (!found) throw new Error(`the folder has no recording with ${least} sections on its newest day`);
+	return found;
 }
 
-export const row = (page, name) => page.locator(".row").filter({ has: page.locator(".name", { hasText: new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`) }) });
+export const row = (page, name) =>
+	page
+		.locator(".row")
+		.filter({ has: page.locator(".name", { hasText: new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`) }) });
 
 export async function openRow(page, name) {
-  const found = row(page, name);
-  await found.locator(".toggle").click();
-  await found.locator(".player").waitFor();
-  return found;
+	const found = row(page, name);
+	await found.locator(".toggle").click();
+	await found.locator(".player").waitFor();
+	return found;
 }
 
 export const url = (page) => page.evaluate(() => decodeURIComponent(location.hash));
 
 /** What only a recorder does: a recording begins, grows, ends. By the mock's own door, or by writing into the served folder. */
 export const recorder = {
-  isThere: () => isMock() || Boolean(process.env.FOLDER),
-  async ask(what, body = {}) {
-    return api(`mock/${what}`, { method: "POST", body: JSON.stringify(body) });
-  },
-  /** Begins a recording, and ends one that is going on. */
-  async split() {
-    if (isMock()) {
-      await this.ask("close");
-      return this.ask("open");
-    }
-    this.stop();
-    const now = new Date(), two = (n) => String(n).padStart(2, "0");
-    const name = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}_${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}.wav`;
-    this.path = join(process.env.FOLDER, name);
-    await writeFile(this.path, Buffer.concat([wavHeader(48000 * 5), Buffer.alloc(48000 * 10)]));
-    this.timer = setInterval(() => appendFile(this.path, Buffer.alloc(48000 * 2)), 500);
-    return until("the recording is seen", () => api(`api/files/${name}`).then((file) => file.state === "open", () => false));
-  },
-  async grow(seconds) {
-    return isMock() ? this.ask("grow", { seconds }) : appendFile(this.path, Buffer.alloc(48000 * 2 * seconds));
-  },
-  stop() {
-    clearInterval(this.timer);
-  },
+	isThere: () => isMock() || Boolean(process.env.FOLDER),
+	async ask(what, body = {}) {
+		return api(`mock/${what}`, { method: "POST", body: JSON.stringify(body) });
+	},
+	/** Begins a recording, and ends one that is going on. */
+	async split() {
+		if (isMock()) {
+			await this.ask("close");
+			return this.ask("open");
+		}
+		this.stop();
+		const now = new Date(),
+			two = (n) => String(n).padStart(2, "0");
+		const name = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}_${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}.wav`;
+		this.path = join(process.env.FOLDER, name);
+		await writeFile(this.path, Buffer.concat([wavHeader(48000 * 5), Buffer.alloc(48000 * 10)]));
+		this.timer = setInterval(() => appendFile(this.path, Buffer.alloc(48000 * 2)), 500);
+		return until("the recording is seen", () =>
+			api(`api/files/${name}`).then(
+				(file) => file.state === "open",
+				() => false,
+			),
+		);
+	},
+	async grow(seconds) {
+		return isMock() ? this.ask("grow", { seconds }) : appendFile(this.path, Buffer.alloc(48000 * 2 * seconds));
+	},
+	stop() {
+		clearInterval(this.timer);
+	},
 };
