@@ -32,6 +32,7 @@ const DOORS: &[(&str, &str)] = &[
     ("libflac_sys", "format/encode.rs"),
     ("libc::", "device"),
     ("env_logger", "logging.rs"),
+    ("realfft::", "signal/fft.rs"),
     ("ureq::", "device"),
 ];
 

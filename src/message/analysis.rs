@@ -108,8 +108,10 @@ pub struct Quality {
     pub clipped_samples: u64,
     /// Windows in which every sample is zero.
     pub silent_windows: u64,
-    /// Of the whole file: 10·log10 of the mean of x².
+    /// Of the whole file: 10·log10 of the mean of x², in dBFS, at least -120.
     pub level: f64,
+    /// In dBFS: the middle one of the floors of its half minutes.
+    pub floor: f64,
 }
 
 /// The acoustic indices of one minute of a recording, by their published definitions ([`signal::indices`](crate::signal)).

@@ -1,0 +1,82 @@
+//! A signal's spectra, handed to all that is made of them: cells and columns, and the indices.
+
+use super::Shape;
+use super::cells::Cells;
+use super::fft::{self, Transform};
+use super::indices::Minutes;
+use super::window;
+
+/// The mean of the channels, transformed piece by piece.
+pub struct Spectra {
+    shape: Shape,
+    transform: Transform,
+    /// Centre of the next spectrum, in frames of the file.
+    centre: u64,
+    window: u64,
+    /// First frame behind `window`.
+    end: u64,
+    pub cells: Option<Cells>,
+    pub indices: Option<Minutes>,
+}
+
+impl Spectra {
+    /// `None` at rates that are too low for spectra.
+    pub fn new(shape: Shape, cells: bool, indices: bool, windows: usize) -> Option<Spectra> {
+        let (rate_hz, length) = (shape.rate_hz, fft::length(shape.rate_hz)?);
+        let mean_unit = shape.full_scale() * f64::from(shape.channels);
+        Some(Spectra {
+            shape,
+            transform: Transform::new(length, mean_unit),
+            centre: length as u64 / 2,
+            window: 0,
+            end: window::first_frame(1, rate_hz),
+            cells: cells.then(|| Cells::new(rate_hz, length, windows)).flatten(),
+            indices: indices.then(|| Minutes::new(rate_hz, length, windows / 600 + 1)),
+        })
+    }
+
+    /// Whole frames.
+    pub fn push(&mut self, samples: &[i32]) {
+        match self.shape.channels {
+            1 => self.spectra(samples, 1, |frame| f64::from(frame[0])),
+            2 => self.spectra(samples, 2, |frame| f64::from(frame[0]) + f64::from(frame[1])),
+            channels => self.spectra(samples, channels.into(), |frame| frame.iter().map(|&x| f64::from(x)).sum()),
+        }
+    }
+
+    /// Whole frames of 16 bits, little endian.
+    pub fn push_s16(&mut self, pcm: &[u8]) {
+        let at = |frame: &[u8], i: usize| i32::from(i16::from_le_bytes([frame[i], frame[i + 1]]));
+        match self.shape.channels {
+            1 => self.spectra(pcm, 2, |frame| at(frame, 0).into()),
+            2 => self.spectra(pcm, 4, |frame| (at(frame, 0) + at(frame, 2)).into()),
+            channels => {
+                let width = 2 * usize::from(channels);
+                self.spectra(pcm, width, |frame| (0..width).step_by(2).map(|i| at(frame, i)).sum::<i32>().into());
+            }
+        }
+    }
+
+    /// `sum` adds up the channels of a frame, which is `width` items.
+    fn spectra<T>(&mut self, mut items: &[T], width: usize, sum: impl Fn(&[T]) -> f64) {
+        while items.len() >= width {
+            let take = self.transform.room().min(items.len() / width);
+            let (now, rest) = items.split_at(take * width);
+            let length = self.transform.length() as u64;
+            if let Some(powers) = self.transform.push(now.chunks_exact(width).map(&sum)) {
+                while self.centre >= self.end {
+                    self.window += 1;
+                    self.end = window::first_frame(self.window + 1, self.shape.rate_hz);
+                }
+                if let Some(cells) = &mut self.cells {
+                    cells.push(self.window, powers);
+                }
+                if let Some(indices) = &mut self.indices {
+                    indices.push(self.window, powers);
+                }
+                self.centre += length;
+            }
+            items = rest;
+        }
+    }
+}

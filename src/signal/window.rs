@@ -1,0 +1,62 @@
+//! Which frames a window holds. Everything that is known of a recording over time stands in these windows.
+
+use crate::message::analysis::WINDOWS_PER_SECOND;
+
+/// First frame of window `k`: ⌊k·r/10⌋.
+pub fn first_frame(k: u64, rate_hz: u32) -> u64 {
+    let frame = u128::from(k) * u128::from(rate_hz) / u128::from(WINDOWS_PER_SECOND);
+    u64::try_from(frame).unwrap_or(u64::MAX)
+}
+
+/// Windows of a file of so many frames: a last one counts if it is at least half full.
+pub fn windows(frames: u64, rate_hz: u32) -> u64 {
+    let rate = u128::from(rate_hz.max(1));
+    // Window k is whole when ⌊(k+1)·r/10⌋ <= frames, that is when (k+1)·r < 10·(frames + 1).
+    let ten = u128::from(WINDOWS_PER_SECOND);
+    let whole = u64::try_from(((u128::from(frames) + 1) * ten - 1) / rate).unwrap_or(u64::MAX);
+    let (begin, end) = (first_frame(whole, rate_hz), first_frame(whole.saturating_add(1), rate_hz));
+    whole + u64::from(frames > begin && (frames - begin) * 2 >= end - begin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_window_counts_if_it_is_at_least_half_full() {
+        let check = |frames, rate, expected| assert_eq!(windows(frames, rate), expected, "{frames} frames at {rate} Hz");
+        check(0, 48_000, 0);
+        check(2_399, 48_000, 0);
+        check(2_400, 48_000, 1);
+        check(4_800, 48_000, 1);
+        check(7_199, 48_000, 1);
+        check(7_200, 48_000, 2);
+        check(48_000 * 3_600, 48_000, 36_000);
+        // 22,055 Hz: windows of 2205 and 2206 frames by turns.
+        check(1_102, 22_055, 0);
+        check(1_103, 22_055, 1);
+        check(2_205 + 1_102, 22_055, 1);
+        check(2_205 + 1_103, 22_055, 2);
+        check(22_055, 22_055, 10);
+    }
+
+    #[test]
+    fn windows_abut_and_ten_are_a_second() {
+        for rate in [8_000, 11_025, 22_055, 44_100, 96_001, 384_000] {
+            assert_eq!((first_frame(0, rate), first_frame(10, rate)), (0, u64::from(rate)));
+            for k in 0..1_000 {
+                let (begin, end) = (first_frame(k, rate), first_frame(k + 1, rate));
+                assert!(end - begin == u64::from(rate / 10) || end - begin == u64::from(rate / 10) + 1);
+                assert_eq!((windows(end, rate), windows(begin, rate)), (k + 1, k), "{k} at {rate} Hz");
+            }
+        }
+    }
+
+    #[test]
+    fn any_numbers_are_survived() {
+        for (frames, rate) in [(u64::MAX, 1), (u64::MAX, 768_000), (9, 0), (3, 1), (100, 7)] {
+            let _ = windows(frames, rate);
+        }
+        assert_eq!(first_frame(u64::MAX, u32::MAX), u64::MAX);
+    }
+}
