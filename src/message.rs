@@ -8,6 +8,7 @@
 
 pub mod analysis;
 pub mod library;
+pub mod window;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
-//! Which frames a window holds. Everything that is known of a recording over time stands in these windows.
+//! How a recording is divided for whoever looks at its sound: which frames a window holds, and how long a spectrum is.
 
-use crate::message::analysis::WINDOWS_PER_SECOND;
+use super::analysis::WINDOWS_PER_SECOND;
+use crate::time::Rate;
 
 /// First frame of window `k`: ⌊k·r/10⌋.
 pub fn first_frame(k: u64, rate_hz: u32) -> u64 {
@@ -15,7 +16,14 @@ pub fn windows(frames: u64, rate_hz: u32) -> u64 {
     let ten = u128::from(WINDOWS_PER_SECOND);
     let whole = u64::try_from(((u128::from(frames) + 1) * ten - 1) / rate).unwrap_or(u64::MAX);
     let (begin, end) = (first_frame(whole, rate_hz), first_frame(whole.saturating_add(1), rate_hz));
-    whole + u64::from(frames > begin && (frames - begin) * 2 >= end - begin)
+    whole.saturating_add(u64::from(frames > begin && (frames - begin).saturating_mul(2) >= end - begin))
+}
+
+/// Frames of a spectrum: the largest power of two ≤ r/40, so that at least four spectra fall in a window. `None` where that is
+/// less than four frames, and for what is no rate.
+pub fn spectrum_frames(rate_hz: u32) -> Option<usize> {
+    let longest = rate_hz / 40;
+    (longest >= 4 && rate_hz <= Rate::MAX_HZ).then(|| 1 << longest.ilog2())
 }
 
 #[cfg(test)]
@@ -58,5 +66,25 @@ mod tests {
             let _ = windows(frames, rate);
         }
         assert_eq!(first_frame(u64::MAX, u32::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn spectra_of_common_rates() {
+        for (rate, expected) in [
+            (0, None),
+            (159, None),
+            (160, Some(4)),
+            (8_000, Some(128)),
+            (16_000, Some(256)),
+            (22_050, Some(512)),
+            (44_100, Some(1_024)),
+            (48_000, Some(1_024)),
+            (96_000, Some(2_048)),
+            (384_000, Some(8_192)),
+            (768_000, Some(16_384)),
+            (768_001, None),
+        ] {
+            assert_eq!(spectrum_frames(rate), expected, "{rate} Hz");
+        }
     }
 }
