@@ -12,6 +12,7 @@ pub mod handover;
 pub mod library;
 pub mod news;
 pub mod page;
+pub mod window;
 
 use std::sync::Arc;
 

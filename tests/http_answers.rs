@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use page_rig::{RATE, Site, read, samples, wav};
 use serde_json::json;
-use soundpost::message::page::Event;
+use soundpost::message::library::Event;
 use soundpost::web::{auth, json};
 
 /// Of "secret", and quick to check.

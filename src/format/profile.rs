@@ -1,224 +1,265 @@
-//! The `.profile` beside a recording: levels, detection cells and display columns, about 1.4 MB an hour. Little endian throughout.
+//! The profile beside a recording, `NAME.profile`: all that detection and drawing need of it. Little endian:
 //!
-//! | bytes | what |
-//! |---|---|
-//! | 4 | "SPPF" |
-//! | u16 | version, 1: another one is computed anew |
-//! | u16, u16 | detection bands (24), column bands (128) |
-//! | u32, u64 | nominal rate in Hz, frames of the recording |
-//! | f32 × 25, f32 × 129 | edges of both in Hz |
-//! | i16 × windows | levels, hundredths of dBFS |
-//! | u8 × windows × 24 | detection cells, v for −127.5 + v/2 dBFS |
-//! | u8 × seconds × 128 | columns, the same |
-//! | u32 | CRC-32 of all before it, as in zlib and PNG |
-//!
-//! Ten windows make a second, and a last second may be short: so the length alone tells how many windows there are.
+//! ```text
+//! "SPPF" | u16 version = 1 | u16 detection bands | u16 column bands | u32 rate in Hz | u64 frames
+//! f32 edges in Hz of the detection bands, then of the column bands: one more than there are bands
+//! i16 × windows: levels in hundredths of dBFS | u8 × windows × detection bands | u8 × seconds × column bands | u32 CRC-32
+//! ```
+//! Windows follow from frames and rate ([`windows`]), seconds are tenths of them, rounded up. The checksum is that of Ethernet,
+//! of all bytes before it. A recording of which only levels are known has no bands, and no edges of them.
 
 use super::Flaw;
+use super::crc::crc32_ieee;
 use crate::message::analysis::{COLUMN_BANDS, DETECTION_BANDS, Profile, WINDOWS_PER_SECOND};
+use crate::message::window::windows;
+use crate::time::Rate;
 
 const MAGIC: &[u8; 4] = b"SPPF";
-const VERSION: u16 = 1;
+/// Another number means another layout: such a profile is computed anew.
+pub const VERSION: u16 = 1;
 /// Before the edges.
-const FIXED_BYTES: usize = 4 + 3 * 2 + 4 + 8;
-const HEAD_BYTES: usize = FIXED_BYTES + (DETECTION_BANDS + 1 + COLUMN_BANDS + 1) * 4;
+pub const HEAD_BYTES: usize = 22;
 const CRC_BYTES: usize = 4;
-/// Of a window and of a second.
-const WINDOW_BYTES: usize = 2 + DETECTION_BANDS;
-const SECOND_BYTES: usize = WINDOWS_PER_SECOND as usize * WINDOW_BYTES + COLUMN_BANDS;
+/// Larger files are not read: a week of sound is 240 MB.
+pub const LIMIT_BYTES: usize = 256 << 20;
 
-/// Larger files are not read: a week in one recording.
-pub const LIMIT_BYTES: u64 = 7 * 86_400 * SECOND_BYTES as u64;
+type DetectionEdges = [f32; DETECTION_BANDS + 1];
+type ColumnEdges = [f32; COLUMN_BANDS + 1];
 
-/// Levels that are converted at once.
-const PIECE: usize = 512;
-
-/// In pieces, in order. Cells that were not computed are written as silence.
-pub fn write_to(profile: &Profile, out: &mut dyn FnMut(&[u8])) {
-    let mut crc = crc32fast::Hasher::new();
-    let mut put = |bytes: &[u8]| {
-        crc.update(bytes);
-        out(bytes);
-    };
-    put(&head(profile));
-    for levels in profile.levels.chunks(PIECE) {
-        let mut bytes = [0; PIECE * 2];
-        for (pair, level) in bytes.chunks_exact_mut(2).zip(levels) {
-            pair.copy_from_slice(&level.to_le_bytes());
-        }
-        put(&bytes[..levels.len() * 2]);
-    }
-    let windows = profile.levels.len();
-    put_padded(&profile.detection, windows * DETECTION_BANDS, &mut put);
-    put_padded(&profile.columns, windows.div_ceil(WINDOWS_PER_SECOND as usize) * COLUMN_BANDS, &mut put);
-    out(&crc.finalize().to_le_bytes());
+/// Bytes of the whole file.
+pub fn len(profile: &Profile) -> usize {
+    let edges = if has_bands(profile) { 4 * (DETECTION_BANDS + 1 + COLUMN_BANDS + 1) } else { 0 };
+    HEAD_BYTES + edges + profile.levels.len() * 2 + profile.detection.len() + profile.columns.len() + CRC_BYTES
 }
 
 pub fn write(profile: &Profile) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + profile.levels.len().div_ceil(10) * SECOND_BYTES + CRC_BYTES);
-    write_to(profile, &mut |piece| bytes.extend_from_slice(piece));
+    let mut bytes = Vec::with_capacity(len(profile));
+    write_to(profile, &mut |some| bytes.extend_from_slice(some));
     bytes
 }
 
-fn head(profile: &Profile) -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    head.extend_from_slice(MAGIC);
-    for n in [VERSION, DETECTION_BANDS as u16, COLUMN_BANDS as u16] {
-        head.extend_from_slice(&n.to_le_bytes());
-    }
-    head.extend_from_slice(&profile.rate_hz.to_le_bytes());
-    head.extend_from_slice(&profile.frames.to_le_bytes());
-    for edge in profile.detection_edges.iter().chain(&profile.column_edges) {
-        head.extend_from_slice(&edge.to_le_bytes());
-    }
-    head
-}
-
-fn put_padded(bytes: &[u8], want: usize, put: &mut dyn FnMut(&[u8])) {
-    let there = &bytes[..bytes.len().min(want)];
-    put(there);
-    let mut missing = want - there.len();
-    while missing > 0 {
-        let now = missing.min(PIECE);
-        put(&[0; PIECE][..now]);
-        missing -= now;
-    }
-}
-
-/// A whole profile, looked at where it lies.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    pub rate_hz: u32,
-    pub frames: u64,
-    edges: &'a [u8],
-    levels: &'a [u8],
-    /// Windows × [`DETECTION_BANDS`].
-    pub detection: &'a [u8],
-    /// Seconds × [`COLUMN_BANDS`].
-    pub columns: &'a [u8],
-}
-
-impl<'a> View<'a> {
-    /// Refuses what is torn, damaged or of another version.
-    pub fn new(bytes: &'a [u8]) -> Result<View<'a>, Flaw> {
-        let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or(Flaw::IllFormed("a profile that ends in its head"))?;
-        let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]); // all are within FIXED_BYTES
-        if &head[..4] != MAGIC {
-            return Err(Flaw::IllFormed("no profile"));
-        }
-        if (u16_at(4), u16_at(6), u16_at(8)) != (VERSION, DETECTION_BANDS as u16, COLUMN_BANDS as u16) {
-            return Err(Flaw::Unsupported("a profile of another version"));
-        }
-        let windows = windows(rest.len()).ok_or(Flaw::IllFormed("a profile that is cut off"))?;
-        let (body, crc) = bytes.split_at(bytes.len() - CRC_BYTES);
-        if crc != crc32fast::hash(body).to_le_bytes() {
-            return Err(Flaw::IllFormed("a profile whose checksum does not hold"));
-        }
-        let (levels, rest) = rest.split_at(windows * 2);
-        let (detection, rest) = rest.split_at(windows * DETECTION_BANDS);
-        Ok(View {
-            rate_hz: u32::from_le_bytes([head[10], head[11], head[12], head[13]]),
-            frames: u64::from_le_bytes(head[14..FIXED_BYTES].try_into().unwrap_or_default()), // eight bytes
-            edges: &head[FIXED_BYTES..],
-            levels,
-            detection,
-            columns: &rest[..rest.len() - CRC_BYTES],
-        })
-    }
-
-    /// Hundredths of dBFS, one a window.
-    pub fn levels(&self) -> impl ExactSizeIterator<Item = i16> + 'a {
-        self.levels.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-    }
-
-    fn edge(&self, n: usize) -> f32 {
-        self.edges.get(n * 4..n * 4 + 4).map_or(0.0, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-    }
-
-    pub fn detection_edges(&self) -> [f32; DETECTION_BANDS + 1] {
-        std::array::from_fn(|n| self.edge(n))
-    }
-
-    pub fn column_edges(&self) -> [f32; COLUMN_BANDS + 1] {
-        std::array::from_fn(|n| self.edge(DETECTION_BANDS + 1 + n))
-    }
-}
-
-/// Windows of a profile with so many bytes behind its head.
-fn windows(bytes: usize) -> Option<usize> {
-    let body = bytes.checked_sub(CRC_BYTES)?;
-    let (seconds, rest) = (body / SECOND_BYTES, body % SECOND_BYTES);
-    let last = match rest.checked_sub(COLUMN_BANDS) {
-        _ if rest == 0 => 0,
-        Some(windows) if windows % WINDOW_BYTES == 0 && windows > 0 => windows / WINDOW_BYTES,
-        _ => return None,
+/// The same, piece by piece.
+pub fn write_to(profile: &Profile, out: &mut dyn FnMut(&[u8])) {
+    let mut crc = 0;
+    let mut put = |bytes: &[u8]| {
+        crc = crc32_ieee(crc, bytes);
+        out(bytes);
     };
-    Some(seconds * WINDOWS_PER_SECOND as usize + last)
+    put(MAGIC);
+    let bands = if has_bands(profile) { [DETECTION_BANDS as u16, COLUMN_BANDS as u16] } else { [0, 0] };
+    [VERSION, bands[0], bands[1]].iter().for_each(|n| put(&n.to_le_bytes()));
+    put(&profile.rate_hz.to_le_bytes());
+    put(&profile.frames.to_le_bytes());
+    if has_bands(profile) {
+        profile.detection_edges.iter().chain(&profile.column_edges).for_each(|hz| put(&hz.to_le_bytes()));
+    }
+    let mut piece = [0; 1_024];
+    for levels in profile.levels.chunks(piece.len() / 2) {
+        piece.chunks_exact_mut(2).zip(levels).for_each(|(bytes, level)| bytes.copy_from_slice(&level.to_le_bytes()));
+        put(&piece[..levels.len() * 2]);
+    }
+    put(&profile.detection);
+    put(&profile.columns);
+    out(&crc.to_le_bytes());
 }
 
+fn has_bands(profile: &Profile) -> bool {
+    // A file without a window still has its edges, unless nobody knew any.
+    !profile.detection.is_empty() || profile.detection_edges[DETECTION_BANDS] > 0.0
+}
+
+/// A whole, intact profile.
 pub fn read(bytes: &[u8]) -> Result<Profile, Flaw> {
-    let view = View::new(bytes)?;
+    let view = View::parse(bytes)?;
+    if !view.is_intact() {
+        return Err(Flaw::IllFormed("the checksum of the profile"));
+    }
     Ok(Profile {
         rate_hz: view.rate_hz,
         frames: view.frames,
-        detection_edges: view.detection_edges(),
-        column_edges: view.column_edges(),
-        levels: view.levels().collect(),
+        detection_edges: view.detection_edges,
+        column_edges: view.column_edges,
+        levels: view.levels(),
         detection: view.detection.to_vec(),
         columns: view.columns.to_vec(),
     })
+}
+
+/// A profile where it lies, without a copy of anything large.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub rate_hz: u32,
+    pub frames: u64,
+    pub detection_edges: DetectionEdges,
+    pub column_edges: ColumnEdges,
+    levels: &'a [u8],
+    detection: &'a [u8],
+    columns: &'a [u8],
+    bytes: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// All but the checksum is looked at, so every list has the length that it should; nothing is allocated.
+    pub fn parse(bytes: &'a [u8]) -> Result<View<'a>, Flaw> {
+        if bytes.len() > LIMIT_BYTES {
+            return Err(Flaw::Unsupported("a profile of more than 256 MiB"));
+        }
+        let mut rest = bytes;
+        if take(&mut rest)? != *MAGIC {
+            return Err(Flaw::IllFormed("no profile"));
+        }
+        if u16::from_le_bytes(take(&mut rest)?) != VERSION {
+            return Err(Flaw::Unsupported("a profile of another version"));
+        }
+        let bands = [u16::from_le_bytes(take(&mut rest)?), u16::from_le_bytes(take(&mut rest)?)].map(usize::from);
+        if bands != [DETECTION_BANDS, COLUMN_BANDS] && bands != [0, 0] {
+            return Err(Flaw::Unsupported("a profile with other bands"));
+        }
+        let (rate_hz, frames) = (u32::from_le_bytes(take(&mut rest)?), u64::from_le_bytes(take(&mut rest)?));
+        let rate = Rate::new(rate_hz).ok_or(Flaw::IllFormed("the rate of the profile"))?;
+        let (mut detection_edges, mut column_edges) = ([0.0; DETECTION_BANDS + 1], [0.0; COLUMN_BANDS + 1]);
+        if bands[0] > 0 {
+            edges(&mut rest, &mut detection_edges)?;
+            edges(&mut rest, &mut column_edges)?;
+        }
+        // More windows than bytes are no length at all.
+        let windows = usize::try_from(windows(frames, rate.hz())).ok().filter(|&n| n <= bytes.len());
+        let windows = windows.ok_or(Flaw::IllFormed("the length of the profile"))?;
+        let levels = slice(&mut rest, windows * 2)?;
+        let detection = slice(&mut rest, windows * bands[0])?;
+        let columns = slice(&mut rest, windows.div_ceil(WINDOWS_PER_SECOND as usize) * bands[1])?;
+        if rest.len() != CRC_BYTES {
+            return Err(Flaw::IllFormed("the length of the profile"));
+        }
+        Ok(View { rate_hz, frames, detection_edges, column_edges, levels, detection, columns, bytes })
+    }
+
+    /// Whether it is as it was written. Costs a millisecond an hour: who has written it himself need not ask.
+    pub fn is_intact(&self) -> bool {
+        let (body, crc) = self.bytes.split_at(self.bytes.len() - CRC_BYTES);
+        crc32_ieee(0, body).to_le_bytes() == crc
+    }
+
+    /// dBFS in hundredths, one a window.
+    pub fn levels(&self) -> Vec<i16> {
+        self.levels.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect()
+    }
+
+    /// Windows × detection bands.
+    pub fn detection(&self) -> &'a [u8] {
+        self.detection
+    }
+
+    /// Seconds × column bands.
+    pub fn columns(&self) -> &'a [u8] {
+        self.columns
+    }
+}
+
+fn slice<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], Flaw> {
+    let (now, then) = rest.split_at_checked(len).ok_or(Flaw::IllFormed("the end of the profile"))?;
+    *rest = then;
+    Ok(now)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Flaw> {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(slice(rest, N)?);
+    Ok(bytes)
+}
+
+/// Edges rise, from above zero.
+fn edges(rest: &mut &[u8], edges: &mut [f32]) -> Result<(), Flaw> {
+    let mut last = 0.0;
+    for edge in edges {
+        *edge = f32::from_le_bytes(take(rest)?);
+        if !(edge.is_finite() && *edge > last) {
+            return Err(Flaw::IllFormed("the bands of the profile"));
+        }
+        last = *edge;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// So many windows, all values different from their neighbours'.
     fn profile(windows: usize) -> Profile {
-        let seconds = windows.div_ceil(10);
         Profile {
             rate_hz: 48_000,
             frames: windows as u64 * 4_800,
-            detection_edges: std::array::from_fn(|n| n as f32 * 100.5),
-            column_edges: std::array::from_fn(|n| n as f32 * 7.25),
-            levels: (0..windows).map(|n| -(n as i16 % 12_000)).collect(),
-            detection: (0..windows * DETECTION_BANDS).map(|n| n as u8).collect(),
-            columns: (0..seconds * COLUMN_BANDS).map(|n| (n * 3) as u8).collect(),
+            detection_edges: std::array::from_fn(|i| 100.0 + i as f32),
+            column_edges: std::array::from_fn(|i| 20.0 + i as f32),
+            levels: (0..windows).map(|k| -((k * 37 % 12_001) as i16)).collect(),
+            detection: (0..windows * DETECTION_BANDS).map(|i| (i * 7) as u8).collect(),
+            columns: (0..windows.div_ceil(10) * COLUMN_BANDS).map(|i| (i * 11) as u8).collect(),
         }
+    }
+
+    fn only_levels(windows: usize) -> Profile {
+        let none = Profile { detection_edges: [0.0; 25], column_edges: [0.0; 129], ..profile(windows) };
+        Profile { detection: Vec::new(), columns: Vec::new(), ..none }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for windows in [0, 1, 9, 10, 11, 599, 36_000] {
-            let profile = profile(windows);
-            assert_eq!(read(&write(&profile)).expect("whole"), profile, "{windows} windows");
+        for windows in [0, 1, 9, 10, 11, 1_234] {
+            for profile in [profile(windows), only_levels(windows)] {
+                let bytes = write(&profile);
+                assert_eq!(bytes.len(), len(&profile));
+                assert_eq!(read(&bytes).expect("whole"), profile);
+                let view = View::parse(&bytes).expect("whole");
+                assert_eq!(
+                    (view.levels(), view.detection(), view.columns()),
+                    (profile.levels, &*profile.detection, &*profile.columns)
+                );
+            }
         }
     }
 
     #[test]
-    fn an_hour_has_its_size() {
-        assert_eq!(write(&profile(36_000)).len(), 22 + 154 * 4 + 36_000 * 26 + 3_600 * 128 + 4);
+    fn the_layout_is_the_one_above() {
+        let bytes = write(&profile(1));
+        assert_eq!(bytes[..HEAD_BYTES], *b"SPPF\x01\0\x18\0\x80\0\x80\xBB\0\0\xC0\x12\0\0\0\0\0\0");
+        assert_eq!(bytes[HEAD_BYTES..][..8], [100_f32.to_le_bytes(), 101_f32.to_le_bytes()].concat());
+        assert_eq!(bytes.len(), 22 + 25 * 4 + 129 * 4 + 2 + 24 + 128 + 4);
+        let hour = len(&profile(36_000));
+        assert_eq!(hour, 22 + 616 + 36_000 * 26 + 3_600 * 128 + 4);
+        assert!((1_390_000..1_410_000).contains(&hour), "1.4 MB");
     }
 
     #[test]
-    fn cells_that_were_not_computed_are_silence() {
-        let levels = Profile { detection: Vec::new(), columns: Vec::new(), ..profile(11) };
-        let read = read(&write(&levels)).expect("whole");
-        assert_eq!((read.levels, read.detection, read.columns), (levels.levels, vec![0; 264], vec![0; 256]));
+    fn every_damage_is_seen() {
+        let good = write(&profile(12));
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            assert!(read(&bad).is_err(), "byte {at}");
+            assert!(read(&good[..at]).is_err(), "{at} bytes only");
+        }
+        assert!(read(&[&good[..], &[0]].concat()).is_err(), "a byte more");
     }
 
     #[test]
-    fn no_damage_is_taken_for_a_profile() {
-        let whole = write(&profile(25));
-        for len in 0..whole.len() {
-            assert!(View::new(&whole[..len]).is_err(), "cut to {len}");
-        }
-        for at in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0x10;
-            assert!(View::new(&bytes).is_err(), "byte {at}");
-        }
-        let mut newer = whole;
-        newer[4] = 2;
-        assert!(matches!(View::new(&newer), Err(Flaw::Unsupported(_))));
+    fn claims_are_not_believed() {
+        let good = write(&profile(12));
+        let with = |at: usize, bytes: &[u8]| {
+            let mut bad = good.clone();
+            bad[at..at + bytes.len()].copy_from_slice(bytes);
+            View::parse(&bad).map(|_| ()).map_err(|flaw| flaw.to_string())
+        };
+        let check = |at, bytes: &[u8], why: &str| assert_eq!(with(at, bytes), Err(why.to_owned()), "{bytes:?} at {at}");
+        check(0, b"RIFF", "damaged: no profile");
+        check(4, &[2, 0], "not supported: a profile of another version");
+        check(6, &[25], "not supported: a profile with other bands");
+        check(10, &[0; 4], "damaged: the rate of the profile");
+        check(10, &[0xFF; 4], "damaged: the rate of the profile");
+        check(14, &[0xFF; 8], "damaged: the length of the profile");
+        check(14, &[0xFF, 0xFF, 0, 0], "damaged: the end of the profile");
+        check(14, &[0; 8], "damaged: the length of the profile");
+        check(22, &f32::NAN.to_le_bytes(), "damaged: the bands of the profile");
+        check(26, &100_f32.to_le_bytes(), "damaged: the bands of the profile");
     }
 }

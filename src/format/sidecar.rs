@@ -4,6 +4,7 @@
 //! unharmed. A JSON file without our `schema` key belongs to another program and is never touched.
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -78,15 +79,15 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub garbage_bytes: u64,
     pub software: String,
-    /// How the analyser listened; it and the three that follow are there together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How `sections` were found. With the next three: of an analysed recording.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub detection: Option<FoundDetection>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub sections: Option<Vec<FoundSection>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub quality: Option<FoundQuality>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub indices: Option<Vec<FoundIndices>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub indices: Option<FoundIndices>,
     /// Keys of other writers.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -200,13 +201,6 @@ impl Sidecar {
         })
     }
 
-    /// The file was analysed.
-    pub fn set_found(&mut self, found: Found) {
-        let Found { detection, sections, quality, indices } = found;
-        (self.detection, self.sections) = (Some(detection), Some(sections));
-        (self.quality, self.indices) = (Some(quality), Some(indices));
-    }
-
     /// The wall clock was set: the file began this much later. The first start is remembered.
     pub fn correct(&mut self, by_ns: i64) {
         self.recorded_as.get_or_insert(self.start);
@@ -217,6 +211,12 @@ impl Sidecar {
         }
         let total_us = self.recorded_as.map_or(0, |first| self.start.micros().saturating_sub(first.micros()));
         self.corrected_by = Some(total_us as f64 / 1e6);
+    }
+
+    /// Of its sound this is known now; what was known before is replaced.
+    pub fn tell(&mut self, found: Found) {
+        (self.detection, self.sections) = (Some(found.detection), Some(found.sections));
+        (self.quality, self.indices) = (Some(found.quality), found.indices);
     }
 
     /// Whether this describes the same frames of the same run.
@@ -268,6 +268,11 @@ pub fn parse_rfc3339(text: &str) -> Option<Wall> {
     i64::try_from(t.as_nanosecond()).ok().map(Wall)
 }
 
+/// What an analysis told in a way that is not known here is computed anew: it must not make the rest unreadable.
+fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
+    Value::deserialize(d).map(|value| serde_json::from_value(value).ok())
+}
+
 fn micros(at: Wall) -> Wall {
     Wall::from_micros(at.micros())
 }
@@ -304,7 +309,9 @@ mod stamp_option {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::analysis::{Detection, Indices, Quality};
+    use crate::message::analysis::{
+        Analysis, COLUMN_BANDS, Centibel, DETECTION_BANDS, Detection, Detector, Indices, Profile, Quality, Section,
+    };
     use crate::message::{Depth, PcmFormat, Reason};
 
     const SCHEMA_TEXT: &str = include_str!("sidecar.schema.json");
@@ -338,14 +345,28 @@ mod tests {
         s.codec = Some(Codec::OggFlac.name().to_owned());
         s.titles = vec![SidecarTitle { at_frame: 7, at: s.start, title: "A – B".into() }];
         s.garbage_bytes = 12;
-        s.other.insert("birds".into(), serde_json::json!([{"start": 1.0, "score": 23.5}]));
-        s.set_found(Found {
-            detection: (&Detection::default()).into(),
-            sections: vec![FoundSection { from_s: 0.5, to_s: 1.2, score_db: 12.1, f_lo_hz: Some(100.0), f_hi_hz: Some(200.0) }],
-            quality: (&Quality::default()).into(),
-            indices: vec![(&Indices { aci: 1.0, adi: 2.0, aei: 0.5, bi: 7.0, h: 0.25, ndsi: -0.5 }).into()],
-        });
+        s.tell(found());
+        s.other.insert("birds".into(), serde_json::json!([{"start": 1.0, "name": "wren"}]));
         s
+    }
+
+    fn found() -> Found {
+        let band_hz = Some((3_000.0, 8_000.0));
+        let section = Section { first_window: 12, end_window: 31, score: Centibel(2_345), band_hz };
+        let analysis = Analysis {
+            profile: Profile {
+                rate_hz: 48_000,
+                frames: 1_440_000,
+                detection_edges: [0.0; DETECTION_BANDS + 1],
+                column_edges: [0.0; COLUMN_BANDS + 1],
+                levels: Vec::new(),
+                detection: Vec::new(),
+                columns: Vec::new(),
+            },
+            quality: Quality { peak: 0.5, level: -31.5, floor: -48.25, silent_windows: 3, ..Quality::default() },
+            indices: vec![Indices { aci: 1_520.5, adi: 2.1, aei: 0.3, bi: 41.0, h: 0.8, ndsi: -0.5 }],
+        };
+        Found::new(&analysis, &Detection { detector: Detector::Bands, ..Detection::default() }, vec![section])
     }
 
     #[test]
@@ -373,6 +394,22 @@ mod tests {
         assert_eq!(plain().stream_identity(), None);
         let schema: Value = serde_json::from_str(SCHEMA_TEXT).expect("the schema is JSON");
         assert_eq!(faults(&schema, &serde_json::to_value(begun).expect("JSON")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_analysis_is_told_again() {
+        let mut s = full();
+        let again = Found { sections: Vec::new(), indices: None, ..found() };
+        s.tell(again.clone());
+        assert_eq!((s.sections.as_deref(), s.quality.as_ref(), s.indices.as_ref()), (Some(&[][..]), Some(&again.quality), None));
+        assert_eq!(Sidecar::read(&s.write()), Ok(s));
+        assert_eq!((plain().detection, plain().sections), (None, None));
+        // Of another version, or spoilt: only this is gone.
+        let mut value = serde_json::to_value(full()).expect("JSON");
+        value["sections"] = serde_json::json!([{"start": 1.0, "score": 23.5}]);
+        value["quality"] = "good".into();
+        let read = Sidecar::read(value.to_string().as_bytes());
+        assert_eq!(read, Ok(Sidecar { sections: None, quality: None, ..full() }));
     }
 
     #[test]
@@ -461,8 +498,11 @@ mod tests {
         let mut wrong = value.clone();
         wrong["frames"] = "many".into();
         wrong["gaps"][0]["reason"] = "boredom".into();
+        wrong["detection"]["detector"] = "ears".into();
+        wrong["sections"][0]["from_s"] = (-1).into();
+        wrong["indices"]["minutes"][0]["h"] = 1.5.into();
         wrong.as_object_mut().expect("an object").remove("start");
-        assert_eq!(faults(&schema, &wrong).len(), 3);
+        assert_eq!(faults(&schema, &wrong).len(), 6);
     }
 
     #[test]

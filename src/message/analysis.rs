@@ -1,6 +1,8 @@
 //! What is known of the sound of a recording: its profile, what stands out in it, how good it is. Plain data, computed by
 //! [`signal`](crate::signal), kept by the store, drawn by the page.
 
+use std::ops::Range;
+
 /// Windows of a profile a second: window k holds frames [⌊k·r/10⌋, ⌊(k+1)·r/10⌋).
 pub const WINDOWS_PER_SECOND: u64 = 10;
 
@@ -9,6 +11,20 @@ pub const DETECTION_BANDS: usize = 24;
 
 /// Logarithmic bands of a display column.
 pub const COLUMN_BANDS: usize = 128;
+
+/// Frames are cut into steps of this for ACI.
+pub const ACI_STEP_S: u32 = 5;
+/// Width of the bands of ADI and AEI, and how far they go.
+pub const ADI_BAND_HZ: u32 = 1_000;
+pub const ADI_MAX_HZ: u32 = 10_000;
+/// Of ADI and AEI, from the loudest cell of the minute.
+pub const ADI_THRESHOLD_DB: f64 = -50.0;
+pub const BI_HZ: Range<u32> = 2_000..8_000;
+/// What machines fill, in NDSI, …
+pub const ANTHROPHONY_HZ: Range<u32> = 1_000..2_000;
+/// … and what animals do, by bands of this width.
+pub const BIOPHONY_HZ: Range<u32> = 2_000..8_000;
+pub const NDSI_BAND_HZ: u32 = 1_000;
 
 /// Hundredths of a decibel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

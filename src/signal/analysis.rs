@@ -8,8 +8,8 @@
 use super::floor;
 use super::level::Levels;
 use super::spectra::Spectra;
-use super::window;
 use crate::message::analysis::{Analysis, COLUMN_BANDS, DETECTION_BANDS, Profile};
+use crate::message::window;
 
 /// What is pushed: interleaved frames, full scale = 2^(bits-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn every_bin_between_the_outer_edges_is_in_one_band() {
         for rate in [8_000, 22_050, 44_100, 48_000, 96_000, 192_000, 384_000, 768_000] {
-            let length = crate::signal::fft::length(rate).expect("long enough");
+            let length = crate::message::window::spectrum_frames(rate).expect("long enough");
             let check = |edges: &[f64], bins: &[Range<usize>], what: &str| {
                 let spacing = f64::from(rate) / length as f64;
                 for bin in 0..=length / 2 {

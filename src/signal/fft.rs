@@ -10,15 +10,6 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use crate::time::Rate;
-
-/// The largest power of two ≤ r/40, so that at least four spectra fall in a window; `None` where that is less than four frames,
-/// and for what is no rate.
-pub fn length(rate_hz: u32) -> Option<usize> {
-    let longest = rate_hz / 40;
-    (longest >= 4 && rate_hz <= Rate::MAX_HZ).then(|| 1 << longest.ilog2())
-}
-
 /// Plan, window and buffers for one length.
 pub struct Transform {
     plan: Arc<dyn RealToComplex<f64>>,
@@ -84,26 +75,6 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_common_rates() {
-        for (rate, expected) in [
-            (0, None),
-            (159, None),
-            (160, Some(4)),
-            (8_000, Some(128)),
-            (16_000, Some(256)),
-            (22_050, Some(512)),
-            (44_100, Some(1_024)),
-            (48_000, Some(1_024)),
-            (96_000, Some(2_048)),
-            (384_000, Some(8_192)),
-            (768_000, Some(16_384)),
-            (768_001, None),
-        ] {
-            assert_eq!(length(rate), expected, "{rate} Hz");
-        }
-    }
 
     #[test]
     fn a_full_scale_sine_has_0_dbfs_and_half_of_its_amplitude_in_the_bins_beside_it() {

@@ -15,25 +15,15 @@
 
 use std::ops::Range;
 
-use crate::message::analysis::{Indices, WINDOWS_PER_SECOND};
+use crate::message::analysis::{
+    ACI_STEP_S, ADI_BAND_HZ, ADI_MAX_HZ, ADI_THRESHOLD_DB, ANTHROPHONY_HZ, BI_HZ, BIOPHONY_HZ, Indices, NDSI_BAND_HZ,
+    WINDOWS_PER_SECOND,
+};
 
 /// Windows of a minute.
 const MINUTE: u64 = 60 * WINDOWS_PER_SECOND;
 /// A last part of fewer windows has no indices.
 const SHORTEST: u64 = MINUTE / 2;
-/// The step j of ACI.
-pub const ACI_STEP_S: u64 = 5;
-/// Bands of ADI and AEI, and how far they go.
-pub const ADI_BAND_HZ: u32 = 1_000;
-pub const ADI_MAX_HZ: u32 = 10_000;
-/// Of ADI and AEI, below the loudest cell of the minute.
-pub const ADI_THRESHOLD_DB: f64 = -50.0;
-pub const BI_HZ: Range<u32> = 2_000..8_000;
-/// What machines fill, in NDSI, …
-pub const ANTHROPHONY_HZ: Range<u32> = 1_000..2_000;
-/// … and what animals do.
-pub const BIOPHONY_HZ: Range<u32> = 2_000..8_000;
-const NDSI_BAND_HZ: u32 = 1_000;
 
 /// Powers are counted by the top bits of their floating-point form: a step is a sixteenth of an octave, 0.27 dB at most.
 const STEP_SHIFT: u32 = 52 - 4;
@@ -93,7 +83,7 @@ impl Minutes {
 
     /// Powers of bins 0 to n/2 of the next spectrum, whose centre is in this window.
     pub fn push(&mut self, window: u64, powers: &[f64]) {
-        let step = window / (ACI_STEP_S * WINDOWS_PER_SECOND);
+        let step = window / (u64::from(ACI_STEP_S) * WINDOWS_PER_SECOND);
         if step != self.step {
             self.end_step();
             self.step = step;

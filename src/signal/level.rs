@@ -5,8 +5,8 @@
 //! down-mix, in hundredths of dBFS clamped to [-120, 0]. A full-scale square wave has 0, a full-scale sine -3.01.
 
 use super::Shape;
-use super::window;
 use crate::message::analysis::{Centibel, Quality};
+use crate::message::window;
 
 /// dBFS in hundredths of digital silence, and the lowest level that is told.
 pub const LOWEST: i16 = -12_000;

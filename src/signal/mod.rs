@@ -13,7 +13,6 @@ pub mod pcm;
 pub mod section;
 pub mod spectra;
 pub mod stuck;
-pub mod window;
 
 pub use analysis::{Analyzer, Scope, Shape};
 pub use floor::floors;

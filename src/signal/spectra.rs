@@ -2,9 +2,9 @@
 
 use super::Shape;
 use super::cells::Cells;
-use super::fft::{self, Transform};
+use super::fft::Transform;
 use super::indices::Minutes;
-use super::window;
+use crate::message::window;
 
 /// The mean of the channels, transformed piece by piece.
 pub struct Spectra {
@@ -22,7 +22,7 @@ pub struct Spectra {
 impl Spectra {
     /// `None` at rates that are too low for spectra.
     pub fn new(shape: Shape, cells: bool, indices: bool, windows: usize) -> Option<Spectra> {
-        let (rate_hz, length) = (shape.rate_hz, fft::length(shape.rate_hz)?);
+        let (rate_hz, length) = (shape.rate_hz, window::spectrum_frames(shape.rate_hz)?);
         let mean_unit = shape.full_scale() * f64::from(shape.channels);
         Some(Spectra {
             shape,

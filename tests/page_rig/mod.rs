@@ -122,6 +122,7 @@ impl Library for Shelf {
             marks: marks.unwrap_or_default(),
             trouble: None,
             details: "{}".into(),
+            version: bytes,
         })
     }
 

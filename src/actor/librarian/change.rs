@@ -48,7 +48,7 @@ impl Librarian {
         if let Some((rate, channels, frames)) = found.sound.filter(|_| !tells_length(Some(&sidecar))) {
             (sidecar.sample_rate, sidecar.channels, sidecar.frames) = (rate, channels, frames);
         }
-        sidecar.set_found(found::Found::new(&found.analysis, &found.detection, &found.sections));
+        sidecar.tell(found::Found::new(&found.analysis, &found.detection, found.sections.clone()));
         sidecar.other.insert(ANALYSED_BYTES.into(), fresh.row.bytes.into());
         // The sidecar last: it says that the profile is there.
         self.shelf.put_profile(name, &profile::write(&found.analysis.profile)).map_err(failed)?;

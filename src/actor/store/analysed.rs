@@ -94,7 +94,7 @@ pub fn write<D: Disk>(disk: &D, places: &Places, name: &Path, analysed: &Analyse
     };
     let Some(mut sidecar) = Sidecar::read(&bytes).ok().filter(is_meant) else { return Ok(false) };
     write_profile(disk, &places.beside(name, PROFILE), &analysed.analysis.profile)?;
-    sidecar.set_found(Found::new(&analysed.analysis, &analysed.detection, &analysed.sections));
+    sidecar.tell(Found::new(&analysed.analysis, &analysed.detection, analysed.sections.clone()));
     replace(disk, &path, &sidecar.write())?;
     Ok(true)
 }

@@ -113,7 +113,7 @@ impl Shelves {
             return Err(Trouble::Busy(5));
         }
         let file = RealDisk.open_to_read(&self.beside_path(&row.name, ".profile")).map_err(gone)?;
-        whole(&file, profile::LIMIT_BYTES)
+        whole(&file, profile::LIMIT_BYTES as u64)
     }
 
     fn sidecar(&self, name: &str) -> Option<Sidecar> {
@@ -126,14 +126,18 @@ impl Shelves {
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
     fn found_anew(&self, row: &mut FileRow, detection: &Detection) {
         let Ok(bytes) = self.profile_bytes(row) else { return };
-        let Ok(view) = View::new(&bytes) else { return };
+        let Ok(view) = intact(&bytes) else { return };
         row.sections = sections(&view, detection).into();
     }
 }
 
 fn sections(view: &View<'_>, detection: &Detection) -> Vec<crate::message::analysis::Section> {
-    let levels: Vec<i16> = view.levels().collect();
-    section::find(&levels, view.detection, &view.detection_edges(), detection)
+    section::find(&view.levels(), view.detection(), &view.detection_edges, detection)
+}
+
+fn intact(bytes: &[u8]) -> Result<View<'_>, Flaw> {
+    let view = View::parse(bytes)?;
+    if view.is_intact() { Ok(view) } else { Err(Flaw::IllFormed("the checksum of the profile")) }
 }
 
 fn whole(file: &dyn ReadAt, limit_bytes: u64) -> Result<Vec<u8>, Trouble> {
@@ -210,7 +214,7 @@ impl Library for Shelves {
         let mut picture = picture::Picture::new(&day.files);
         for row in day.files.iter().filter(|row| row.state == FileState::Analysed) {
             if let Ok(bytes) = self.profile_bytes(row) {
-                View::new(&bytes).iter().for_each(|view| picture.add(row, view));
+                intact(&bytes).iter().for_each(|view| picture.add(row, view));
             }
         }
         Ok(picture.finish())
@@ -227,9 +231,9 @@ impl Library for Shelves {
     fn analysis(&self, name: &str, detection: Option<Detection>) -> Result<AnalysisView, Trouble> {
         let row = self.closed(name)?;
         let bytes = self.profile_bytes(&row)?;
-        let view = View::new(&bytes).map_err(flaw)?;
+        let view = intact(&bytes).map_err(flaw)?;
         let detection = detection.unwrap_or(self.settings.detection);
-        let levels: Vec<i16> = view.levels().collect();
+        let levels = view.levels();
         let sidecar = self.sidecar(name);
         let quality = sidecar.as_ref().and_then(|it| it.quality.as_ref()).map(|found| found.quality());
         let indices = sidecar.as_ref().and_then(|it| it.indices.as_ref());
@@ -240,7 +244,7 @@ impl Library for Shelves {
             detection,
             floor: floor::floors(&levels).into_iter().map(Centibel).collect(),
             quality: quality.unwrap_or(Quality::default()),
-            indices: indices.into_iter().flatten().map(|found| found.indices()).collect(),
+            indices: indices.iter().flat_map(|found| &found.minutes).map(|minute| minute.indices()).collect(),
         })
     }
 

@@ -30,8 +30,8 @@ impl Picture {
     pub fn add(&mut self, row: &FileRow, view: &View<'_>) {
         let (hour, minute, second) = Civil::at(row.start, row.utc_offset_s).hour_minute_second();
         let begins = (usize::from(hour as u8) * 60 + usize::from(minute as u8)) * 60 + usize::from(second as u8);
-        let from = self.bands_of(&view.column_edges());
-        for (n, column) in view.columns.chunks_exact(COLUMN_BANDS).enumerate() {
+        let from = self.bands_of(&view.column_edges);
+        for (n, column) in view.columns().chunks_exact(COLUMN_BANDS).enumerate() {
             let at = (begins + n) / 60 * COLUMN_BANDS;
             let Some(minute) = self.columns.get_mut(at..at + COLUMN_BANDS) else { return };
             for (cell, from) in minute.iter_mut().zip(&from) {
