@@ -99,6 +99,7 @@ fn defaults() {
     assert_eq!((config.general.log_level, config.general.memory_budget_mb), (LevelFilter::Info, 64));
     assert_eq!((config.web.enabled, config.web.bind.to_string().as_str(), config.web.port), (true, "0.0.0.0", 8_080));
     assert_eq!((config.web.session_hours, config.web.max_connections, config.web.max_per_host), (720.0, 64, 32));
+    assert!(config.web.hosts.is_empty());
     let a = &config.analysis;
     assert_eq!((a.detector, a.margin_db, a.min_gap_seconds, a.min_length_seconds), (Detector::Level, 12.0, 2.0, 0.2));
     assert_eq!((a.pre_roll_seconds, a.post_roll_seconds, &a.analyses_dir), (2.0, 1.0, &None));

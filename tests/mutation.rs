@@ -290,7 +290,11 @@ fn spoilt_containers() {
 
 #[test]
 fn spoilt_texts() {
-    check_rules("texts", ROUNDS, &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls)]);
+    check_rules(
+        "texts",
+        ROUNDS,
+        &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls), ("http", rules::http)],
+    );
 }
 
 /// Spoilt coded frames with checksums that hold: what reaches the decoder then, nothing else ever sees.

@@ -1,6 +1,6 @@
 //! Who may come in when many knock: caps for one host and in all, and who has to leave for a newcomer.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::time::Mono;
 
@@ -32,7 +32,7 @@ impl Host {
             IpAddr::V4(four) => Host(four.into()),
             IpAddr::V6(six) => {
                 let [a, b, c, d, ..] = six.segments();
-                Host(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+                Host(core::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
             }
         }
     }

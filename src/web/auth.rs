@@ -178,7 +178,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut count) = (Vec::with_capacity(text.len()), 0_u32, 0);
     for letter in text.trim_end_matches('=').bytes() {
         let value = LETTERS.iter().position(|&l| l == letter)? as u32; // below 64
-        (bits, count) = ((bits << 6 | value) & 0xFFFF, count + 6);
+        (bits, count) = (((bits << 6) | value) & 0xFFFF, count + 6);
         if count >= 8 {
             count -= 8;
             bytes.push((bits >> count) as u8);

@@ -4,7 +4,7 @@
 //! be the recorder's own. They cannot choose `Host`: it is the name in the browser's address line. So only names that nobody on
 //! the internet can own are answered, and those that the configuration lists.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::answer::{Refusal, Status};
 use super::head::RequestHead;

@@ -21,7 +21,7 @@ const LIMIT: u64 = 0xFFFF_FFFF;
 /// Version 4.5: knows zip64.
 const VERSION: u16 = 45;
 /// The checksum follows the bytes; names are UTF-8.
-const FLAGS: u16 = 1 << 3 | 1 << 11;
+const FLAGS: u16 = (1 << 3) | (1 << 11);
 
 impl Entry {
     /// Whether its sizes have 64 bits; then the descriptor has, too.
@@ -46,8 +46,8 @@ impl Entry {
         let civil = Civil::at(self.modified, self.utc_offset_s);
         let (h, m, s) = civil.hour_minute_second();
         let years = (civil.year - 1980).clamp(0, 127);
-        let time = h << 11 | m << 5 | s / 2;
-        let date = years << 9 | i64::from(civil.month) << 5 | i64::from(civil.day);
+        let time = (h << 11) | (m << 5) | (s / 2);
+        let date = (years << 9) | (i64::from(civil.month) << 5) | i64::from(civil.day);
         (time as u16, date as u16) // both have 16 bits by construction
     }
 
@@ -93,7 +93,7 @@ impl Entry {
         let (time, date) = self.dos();
         let mut out = Vec::new();
         put32(&mut out, 0x0201_4B50);
-        put16s(&mut out, &[3 << 8 | VERSION, VERSION, FLAGS, 0, time, date]); // 3: Unix
+        put16s(&mut out, &[(3 << 8) | VERSION, VERSION, FLAGS, 0, time, date]); // 3: Unix
         for field in [crc, self.bytes.min(LIMIT) as u32, self.bytes.min(LIMIT) as u32] {
             put32(&mut out, field);
         }
@@ -127,7 +127,7 @@ fn put64s(out: &mut Vec<u8>, fields: &[u64]) {
     fields.iter().for_each(|field| out.extend_from_slice(&field.to_le_bytes()));
 }
 
-/// Writes one zip: [`next`](Zip::next) says what comes, [`took`](Zip::took) tells it the bytes of the files.
+/// Writes one zip: [`step`](Zip::step) says what comes, [`took`](Zip::took) tells it the bytes of the files.
 pub struct Zip {
     entries: Vec<Entry>,
     /// Entries whose descriptor is written.
@@ -140,7 +140,7 @@ pub struct Zip {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Step {
     /// These bytes.
     Text(Vec<u8>),
     /// So many bytes of the entry with this number; then call [`Zip::took`].
@@ -180,24 +180,24 @@ impl Zip {
         directory >= LIMIT || central >= LIMIT || self.entries.len() >= 0xFFFF
     }
 
-    pub fn next(&mut self) -> Next {
+    pub fn step(&mut self) -> Step {
         let Some(entry) = self.entries.get(self.done.len()) else {
-            return if std::mem::replace(&mut self.ended, true) { Next::End } else { Next::Text(self.directory()) };
+            return if std::mem::replace(&mut self.ended, true) { Step::End } else { Step::Text(self.directory()) };
         };
         if !std::mem::replace(&mut self.begun, true) {
             (self.crc, self.left) = (Crc::new(), entry.bytes);
-            return Next::Text(entry.local());
+            return Step::Text(entry.local());
         }
         if self.left > 0 {
-            return Next::File(self.done.len(), self.left);
+            return Step::File(self.done.len(), self.left);
         }
         let text = entry.descriptor(self.crc.sum());
         self.done.push(self.crc.sum());
         self.begun = false;
-        Next::Text(text)
+        Step::Text(text)
     }
 
-    /// The next bytes of the file that [`next`](Zip::next) named, as they were written.
+    /// The next bytes of the file that [`step`](Zip::step) named, as they were written.
     pub fn took(&mut self, bytes: &[u8]) {
         self.crc.update(bytes);
         self.left = self.left.saturating_sub(bytes.len() as u64);
@@ -212,7 +212,7 @@ impl Zip {
         if self.needs_zip64(at, bytes) {
             put32(&mut out, 0x0606_4B50);
             put64s(&mut out, &[44]);
-            put16s(&mut out, &[3 << 8 | VERSION, VERSION]);
+            put16s(&mut out, &[(3 << 8) | VERSION, VERSION]);
             put64s(&mut out, &[0, count, count, bytes, at]);
             put32(&mut out, 0x0706_4B50);
             put32(&mut out, 0);
@@ -242,13 +242,13 @@ mod tests {
         let mut zip = Zip::new(entries);
         let (said, mut texts, mut files) = (zip.bytes(), Vec::new(), 0);
         loop {
-            match zip.next() {
-                Next::Text(text) => texts.extend(text),
-                Next::File(_, bytes) => {
+            match zip.step() {
+                Step::Text(text) => texts.extend(text),
+                Step::File(_, bytes) => {
                     files += bytes;
                     zip.left = 0;
                 }
-                Next::End => return (said, texts, files),
+                Step::End => return (said, texts, files),
             }
         }
     }
@@ -271,6 +271,6 @@ mod tests {
     #[test]
     fn the_date_is_local() {
         // 2026-05-22 04:00:01 as MS-DOS writes it, to two seconds.
-        assert_eq!(entry("a", 0).dos(), (4 << 11, 46 << 9 | 5 << 5 | 22));
+        assert_eq!(entry("a", 0).dos(), (4 << 11, (46 << 9) | (5 << 5) | 22));
     }
 }

@@ -4,11 +4,13 @@
 #![allow(dead_code, unused_imports)] // each target uses its part
 
 mod container;
+mod http;
 mod recording;
 mod stream;
 mod text;
 
 pub use container::{fmp4, id3, mpegts};
+pub use http::http;
 pub use recording::recording;
 pub use stream::{ogg_with_right_checksums, sniff, stream};
 pub use text::{hls, icy, playlist};

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use crate::format::ReadAt;
 use crate::web::range::Part;
-use crate::web::zip::{Next, Zip};
+use crate::web::zip::{Step, Zip};
 
 /// The parts of an answer of a file, one after the other.
 pub struct Parts {
@@ -73,10 +73,10 @@ impl Read for Zipped {
                 *at += n;
                 return Ok(n);
             }
-            match self.zip.next() {
-                Next::Text(text) => self.text = (text, 0),
-                Next::End => return Ok(0),
-                Next::File(number, left) => {
+            match self.zip.step() {
+                Step::Text(text) => self.text = (text, 0),
+                Step::End => return Ok(0),
+                Step::File(number, left) => {
                     let (_, bytes, at) = match self.file.take() {
                         Some(file) if file.0 == number => self.file.insert(file),
                         _ => self.file.insert((number, (self.open)(number)?, 0)),
