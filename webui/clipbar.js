@@ -57,6 +57,7 @@ function take(item, andPlay) {
 	bar ??= makeBar();
 	const url = new URL(urlOf(item), document.baseURI).href;
 	audio.pause();
+	if (audio.src.startsWith("blob:")) URL.revokeObjectURL(audio.src);
 	if (spare.src === url) [audio, spare] = [spare, audio];
 	else audio.src = url;
 	audio.preload = "auto";
@@ -108,17 +109,16 @@ export const seekBy = (seconds) => seekTo(audio.currentTime + seconds);
 
 /** Where ranges are not answered (by a proxy, say) a browser cannot move in a clip: then it is fetched whole, once. */
 async function seekTo(second) {
-	const { seekable, duration, paused } = audio;
-	const wanted = Math.min(Math.max(second, 0), duration || 0);
-	if (seekable.length === 0 || seekable.end(seekable.length - 1) < wanted) {
-		const mine = audio;
-		const whole = URL.createObjectURL(await (await fetch(mine.src)).blob());
-		if (mine !== audio) return;
-		mine.src = whole;
-		mine.addEventListener("loadeddata", () => URL.revokeObjectURL(whole), { once: true });
+	const mine = audio, { seekable, paused, src } = mine;
+	const { from, to } = rangeOf(current);
+	const wanted = Math.min(Math.max(second, 0), to - from);
+	if (!src.startsWith("blob:") && !(seekable.length > 0 && seekable.end(0) >= wanted)) {
+		const whole = await (await fetch(src)).blob();
+		if (mine !== audio || mine.src !== src) return;
+		mine.src = URL.createObjectURL(whole);
 		if (!paused) sound.play(mine);
 	}
-	audio.currentTime = wanted;
+	mine.currentTime = wanted;
 }
 
 /** The whole recording, at the same place. */

@@ -114,7 +114,7 @@ export function start() {
 		...sliders(),
 	);
 	const fold = el(
-		"button.fold",
+		"button.icon-button.fold",
 		{
 			"aria-label": "Filters and detection",
 			"aria-expanded": "false",
