@@ -113,6 +113,7 @@ impl Library {
                 Event::Changed(row) => events.push(format!("changed {}", row.name)),
                 Event::Deleted(name) => events.push(format!("deleted {name}")),
                 Event::Gap(gap) => events.push(format!("gap {}", gap.frames_lost)),
+                Event::Level(_) | Event::Alarm { .. } => unreachable!("a librarian tells of neither"),
                 Event::Work { .. } => {}
             }
         }

@@ -55,6 +55,7 @@ assets! {
     "events.js" JS;
     "filters.js" JS;
     "format.js" JS;
+    "gestures.js" JS;
     "icons.svg" SVG;
     "keys.js" JS;
     "library.js" JS;
@@ -64,15 +65,18 @@ assets! {
     "marks.js" JS;
     "menu.js" JS;
     "palette.js" JS;
+    "pictures.js" JS;
     "player.js" JS;
     "profile.js" JS;
     "row.js" JS;
+    "rowmenu.js" JS;
     "selection.js" JS;
     "sound.js" JS;
     "spectrogram.js" JS;
     "status.js" JS;
     "store.js" JS;
     "style.css" CSS;
+    "transport.js" JS;
     "waveform.js" JS;
     "zoom.js" JS;
 }

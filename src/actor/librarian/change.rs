@@ -87,6 +87,7 @@ impl Librarian {
     pub(super) fn read(&self, found: FoundFile<'_>, old: Option<&Entry>, now: Wall) -> Entry {
         let beside = self.shelf.stamps(found.name);
         let sidecar = if beside.sidecar_ns == 0 { None } else { self.shelf.sidecar(found.name) };
+        self.is_restless.set(self.is_restless.get() || (!found.is_part && is_open(&found, sidecar.as_ref(), now)));
         let sound = if tells_length(sidecar.as_ref()) || is_open(&found, sidecar.as_ref(), now) {
             None
         } else {

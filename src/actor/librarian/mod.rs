@@ -12,6 +12,7 @@ mod orphans;
 mod scan;
 mod shelf;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -70,7 +71,12 @@ pub struct Librarian {
     is_new: bool,
     gaps_seen: Vec<(PathBuf, i64)>,
     orphans_at: Option<Wall>,
+    /// A file was met that may still be growing, or was just copied here: it is looked at again soon.
+    is_restless: Cell<bool>,
 }
+
+/// When a file that was written to just now is known to be finished.
+const SOON: Duration = Duration::from_secs(11);
 
 /// A scan takes at most this part of the time.
 const REST_FACTOR: u32 = 20;
@@ -81,7 +87,7 @@ impl Librarian {
         let (writer, is_new) = Writer::open(&settings.catalogue)?;
         let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let writer = Some(writer);
-        Ok(Librarian { settings, shelf, prober, shared, writer, is_new, gaps_seen: Vec::new(), orphans_at: None })
+        Ok(Librarian { settings, shelf, prober, shared, writer, is_new, gaps_seen: Vec::new(), orphans_at: None, is_restless: Cell::new(false) })
     }
 
     /// One wish. The queue is looked into while a scan that was wished for runs.
@@ -194,7 +200,8 @@ pub fn run(inbox: &Receiver<Ask>, librarian: &mut Librarian, now: &dyn Fn() -> W
                 let trouble = librarian.refuse(refused);
                 log::warn!(target: "librarian", "{}: not looked through: {trouble:?}", librarian.settings.root.display());
             }
-            scan_at = Instant::now() + librarian.settings.scan_every.max(began.elapsed() * REST_FACTOR);
+            let pause = if librarian.is_restless.take() { SOON } else { librarian.settings.scan_every };
+            scan_at = Instant::now() + pause.max(began.elapsed() * REST_FACTOR);
         }
         match receive(inbox, scan_at) {
             Got::Ask(ask) => answer(ask, inbox, librarian, now),
