@@ -201,7 +201,7 @@ export class Row {
 
 	/** Out of the list. Deleted: who stood on it is put on its neighbour. */
 	gone(isDeleted) {
-		const hadFocus = this.node.contains(document.activeElement) || document.activeElement === document.body;
+		const hadFocus = this.node.contains(document.activeElement);
 		const neighbour = this.node.nextElementSibling ?? this.node.previousElementSibling;
 		this.node.remove();
 		if (!isDeleted) return;

@@ -43,7 +43,7 @@ const VIEWS = {
 	},
 	calendar: async (page) => {
 		await page.getByRole("button", { name: "Calendar" }).click();
-		await page.locator(".cell.has").first().waitFor();
+		await page.locator(".cell.has:visible").first().waitFor();
 	},
 	status: async (page) => {
 		await page.getByRole("button", { name: "Status" }).click();

@@ -5,6 +5,17 @@ import { test } from "node:test";
 import { clock, dateLong, parseClock, span, bytes as sized } from "../../webui/format.js";
 import { aRecording, api, days, encoded, newestDay, openRow, recorder, row, shot, until, url, withPage } from "./world.mjs";
 
+/** Of the sound in a WAV file, whatever chunks it has. */
+function secondsOf(wav) {
+	let rate = 0;
+	for (let at = 12; at + 8 <= wav.length; at += 8 + wav.readUInt32LE(at + 4) + (wav.readUInt32LE(at + 4) % 2)) {
+		const kind = wav.toString("latin1", at, at + 4);
+		if (kind === "fmt ") rate = wav.readUInt32LE(at + 16);
+		if (kind === "data") return wav.readUInt32LE(at + 4) / rate;
+	}
+	return NaN;
+}
+
 const scores = (page, place = ".highlights") =>
 	page
 		.locator(`${place} .chip .chip-score`)
@@ -286,7 +297,6 @@ test(
 		assert.match(await words("abc", "0:01"), /m:ss or h:mm:ss/);
 		assert.match(await words("99:00:00", "99:00:10"), /long\./);
 		assert.ok(await download.isDisabled());
-		const rate = (bytes) => bytes.readUInt32LE(24) * bytes.readUInt16LE(32);
 		for (const [a, b, length] of [
 			["0:01", "0:03", 2],
 			["0:00:02", "0:00:05.5", 3.5],
@@ -295,20 +305,13 @@ test(
 			const [kept] = await Promise.all([page.waitForEvent("download"), download.click()]);
 			const bytes = await readFile(await kept.path());
 			assert.ok(kept.suggestedFilename().endsWith(`.${file.name.split(".").pop()}`), kept.suggestedFilename());
-			if (bytes.toString("latin1", 0, 4) === "RIFF")
-				assert.ok(
-					Math.abs((bytes.length - 44) / (bytes.readUInt32LE(24) * bytes.readUInt16LE(32)) - length) < 0.1,
-					"as long as asked",
-				);
+			if (bytes.toString("latin1", 0, 4) === "RIFF") assert.ok(Math.abs(secondsOf(bytes) - length) < 0.1, "as long as asked");
 			else assert.ok(bytes.length > 100);
 		}
 		const [wav] = await Promise.all([page.waitForEvent("download"), cut.getByRole("button", { name: "as WAV" }).click()]);
 		const bytes = await readFile(await wav.path());
 		assert.equal(bytes.toString("latin1", 0, 4), "RIFF");
-		assert.ok(
-			Math.abs((bytes.length - 44) / (bytes.readUInt32LE(24) * bytes.readUInt16LE(32)) - 3.5) < 0.05 &&
-				rate(bytes) === rate(bytes),
-		);
+		assert.ok(Math.abs(secondsOf(bytes) - 3.5) < 0.05, "the clip is as long as asked");
 	}),
 );
 
