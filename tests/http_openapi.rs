@@ -70,6 +70,24 @@ fn every_address_is_in_the_document() {
     }
 }
 
+/// Thousands of requests that fit the document, and that do not. What it cannot say (a name that is in the folder, `to` after
+/// `from`) is not asked of it.
+#[test]
+#[ignore = "wants schemathesis (pip install schemathesis) in the PATH"]
+fn schemathesis() {
+    let (site, notes) = (Site::new(), tempfile::tempdir().expect("a folder"));
+    let output = std::process::Command::new("schemathesis")
+        .args(["run", concat!(env!("CARGO_MANIFEST_DIR"), "/webui/openapi.json"), "--url", &site.url("")])
+        .args(["--exclude-path", "/api/events", "--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
+        .args(["--max-examples", "40", "--workers", "2", "--no-color"])
+        .current_dir(notes.path())
+        .output()
+        .expect("schemathesis runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    println!("{}", text.lines().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));
+}
+
 /// The fields of an answer are those of its schema, no more and no fewer, and of its types.
 fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {

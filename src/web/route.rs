@@ -210,7 +210,8 @@ impl Query<'_> {
 
     fn real(&self, key: &str, max: f64) -> Result<Option<f64>, Refusal> {
         let Some(text) = self.value(key)? else { return Ok(None) };
-        let is_decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        // Not what a float is besides: inf, nan, a sign.
+        let is_decimal = text.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         match text.parse() {
             Ok(number) if is_decimal && (0.0..=max).contains(&number) => Ok(Some(number)),
             _ => bad(format!("{key} is a number from 0 to {max}.")),

@@ -51,7 +51,7 @@ fn days_and_lists() {
     let tuning =
         Tuning { detector: Some(Detector::Bands), margin: Some(Centibel(950)), min_gap_ms: Some(1_500), min_length_ms: Some(0) };
     is(
-        "/api/days/2026-05-22?margin=9.5&min_gap=1.5&min_length=0&detector=bands",
+        "/api/days/2026-05-22?margin=9.5&min_gap=1.5&min_length=1e-9&detector=bands",
         Route::Day { date: "2026-05-22".into(), tuning },
     );
     let all = FilesQuery { limit: 100, ..FilesQuery::default() };
@@ -64,7 +64,7 @@ fn days_and_lists() {
         "/api/days/2026-02-30",
         "/api/days/20260522",
         "/api/days/2026-05-22?margin=-1",
-        "/api/days/2026-05-22?margin=1e2",
+        "/api/days/2026-05-22?margin=inf",
         "/api/days/2026-05-22?margin=NaN",
         "/api/days/2026-05-22?detector=x",
         "/api/files?limit=0",
