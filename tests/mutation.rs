@@ -27,7 +27,7 @@ const ROUNDS: u64 = 60_000;
 const INI_ROUNDS: u64 = 10_000;
 /// … (one of a stream, which is cut and mended several times, still longer) …
 const STREAM_ROUNDS: u64 = 3_000;
-/// … and how long new ones follow, for each of the seven loops.
+/// … and how long new ones follow, for each of the eight loops.
 const LOOP_TIME: Duration = Duration::from_secs(20);
 /// Growth of the whole process over all rounds; the threads of all tests run at the same time.
 const MEMORY_KB: u64 = 64 << 10;
@@ -268,6 +268,15 @@ fn spoilt_streams() {
 #[test]
 fn spoilt_containers() {
     check_rules("containers", ROUNDS, &[("mpegts", rules::mpegts), ("fmp4", rules::fmp4), ("id3", rules::id3)]);
+}
+
+#[test]
+fn spoilt_profiles() {
+    check_rules(
+        "profiles",
+        ROUNDS,
+        &[("profile", rules::profile), ("profile", |bytes| rules::profile(&rules::profile_with_right_checksum(bytes)))],
+    );
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! What must hold whatever bytes a server sends: the rules of `tests/mutation.rs` and of the fuzz targets, in one place.
+//! What must hold whatever bytes a server sends or a disk returns: the rules of `tests/mutation.rs` and of the fuzz targets, in one place.
 //!
 //! Every rule takes any bytes, panics where it does not hold, and says what was in them.
 #![allow(dead_code, unused_imports)] // each target uses its part
 
 mod container;
+mod profile;
 mod stream;
 mod text;
 
 pub use container::{fmp4, id3, mpegts};
+pub use profile::{profile, profile_with_right_checksum};
 pub use stream::{ogg_with_right_checksums, sniff, stream};
 pub use text::{hls, icy, playlist};
 
