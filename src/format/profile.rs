@@ -233,7 +233,7 @@ mod tests {
     /// Written by another program, from the definition above.
     #[test]
     fn what_others_write_is_read_and_written_alike() {
-        let check = |bytes: &[u8], windows, seconds| {
+        let check = |bytes: &[u8], windows: usize, seconds: usize| {
             let profile = read(bytes).expect("whole");
             let found = (profile.levels.len(), profile.detection.len(), profile.columns.len());
             assert_eq!(found, (windows, windows * DETECTION_BANDS * seconds.min(1), seconds * COLUMN_BANDS));
