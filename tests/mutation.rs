@@ -289,6 +289,15 @@ fn spoilt_containers() {
 }
 
 #[test]
+fn spoilt_profiles() {
+    check_rules(
+        "profiles",
+        ROUNDS,
+        &[("profile", rules::profile), ("profile", |bytes| rules::profile(&rules::profile_with_right_checksum(bytes)))],
+    );
+}
+
+#[test]
 fn spoilt_texts() {
     check_rules(
         "texts",

@@ -233,7 +233,7 @@ mod tests {
                 level: -31.005_1,
                 floor: -60.5,
             },
-            indices: vec![Indices { aci: 1_234.567_89, adi: 2.0, aei: 0.123_456, bi: 33.3, h: 0.9, ndsi: -0.25 }],
+            indices: vec![Indices { aci: 1_234.567_9, adi: 2.0, aei: 0.123_456, bi: 33.3, h: 0.9, ndsi: -0.25 }],
         }
     }
 

@@ -230,6 +230,21 @@ mod tests {
         assert!((1_390_000..1_410_000).contains(&hour), "1.4 MB");
     }
 
+    /// Written by another program, from the definition above.
+    #[test]
+    fn what_others_write_is_read_and_written_alike() {
+        let check = |bytes: &[u8], windows: usize, seconds: usize| {
+            let profile = read(bytes).expect("whole");
+            let found = (profile.levels.len(), profile.detection.len(), profile.columns.len());
+            assert_eq!(found, (windows, windows * DETECTION_BANDS * seconds.min(1), seconds * COLUMN_BANDS));
+            assert_eq!(write(&profile), bytes);
+        };
+        check(include_bytes!("../../tests/data/profile/calls.profile"), 70, 7);
+        check(include_bytes!("../../tests/data/profile/only_levels.profile"), 320, 0);
+        check(include_bytes!("../../tests/data/profile/empty.profile"), 0, 0);
+        check(include_bytes!("../../tests/data/profile/uneven_rate.profile"), 21, 3);
+    }
+
     #[test]
     fn every_damage_is_seen() {
         let good = write(&profile(12));

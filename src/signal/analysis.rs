@@ -181,9 +181,9 @@ mod tests {
 
     const SHAPES: [Shape; 5] = [
         Shape { rate_hz: 8_000, channels: 1, bits: 16 },
-        Shape { rate_hz: 22_055, channels: 2, bits: 16 },
-        Shape { rate_hz: 11_025, channels: 3, bits: 24 },
-        Shape { rate_hz: 16_000, channels: 8, bits: 8 },
+        Shape { rate_hz: 11_035, channels: 2, bits: 16 },
+        Shape { rate_hz: 4_001, channels: 3, bits: 24 },
+        Shape { rate_hz: 2_000, channels: 8, bits: 8 },
         Shape { rate_hz: 8_000, channels: 2, bits: 32 },
     ];
 

@@ -1,4 +1,4 @@
-//! What must hold whatever bytes a server sends: the rules of `tests/mutation.rs` and of the fuzz targets, in one place.
+//! What must hold whatever bytes a server sends or a disk returns: the rules of `tests/mutation.rs` and of the fuzz targets, in one place.
 //!
 //! Every rule takes any bytes, panics where it does not hold, and says what was in them.
 #![allow(dead_code, unused_imports)] // each target uses its part
@@ -6,12 +6,14 @@
 mod container;
 mod http;
 mod recording;
+mod profile;
 mod stream;
 mod text;
 
 pub use container::{fmp4, id3, mpegts};
 pub use http::http;
 pub use recording::recording;
+pub use profile::{profile, profile_with_right_checksum};
 pub use stream::{ogg_with_right_checksums, sniff, stream};
 pub use text::{hls, icy, playlist};
 
