@@ -67,8 +67,10 @@ impl Place {
         let folder = self.recordings();
         let log = self.path("recorder.log");
         let zone = if general.contains("time_zone") { "" } else { "time_zone = UTC\n" };
+        // Many recorders run at once; who wants the page says so.
+        let web = if sections.contains("[web]") { "" } else { "[web]\nenabled = no\n" };
         let text = format!(
-            "[general]\noutput_directory = {}\nlog_file = {}\n{zone}{general}\n{sections}\n",
+            "[general]\noutput_directory = {}\nlog_file = {}\n{zone}{general}\n{web}{sections}\n",
             folder.display(),
             log.display()
         );

@@ -5,15 +5,15 @@
 
 mod container;
 mod http;
-mod recording;
 mod profile;
+mod recording;
 mod stream;
 mod text;
 
 pub use container::{fmp4, id3, mpegts};
 pub use http::http;
-pub use recording::recording;
 pub use profile::{profile, profile_with_right_checksum};
+pub use recording::recording;
 pub use stream::{ogg_with_right_checksums, sniff, stream};
 pub use text::{hls, icy, playlist};
 

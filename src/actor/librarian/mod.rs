@@ -87,7 +87,17 @@ impl Librarian {
         let (writer, is_new) = Writer::open(&settings.catalogue)?;
         let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let writer = Some(writer);
-        Ok(Librarian { settings, shelf, prober, shared, writer, is_new, gaps_seen: Vec::new(), orphans_at: None, is_restless: Cell::new(false) })
+        Ok(Librarian {
+            settings,
+            shelf,
+            prober,
+            shared,
+            writer,
+            is_new,
+            gaps_seen: Vec::new(),
+            orphans_at: None,
+            is_restless: Cell::new(false),
+        })
     }
 
     /// One wish. The queue is looked into while a scan that was wished for runs.
