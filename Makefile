@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 
 # What the build needs, what the tests compare against, what the benchmarks run beside us.
 BUILD_PACKAGES = pkg-config libasound2-dev cmake g++ make
-TEST_PACKAGES  = gcc python3 python3-numpy python3-venv openssl curl vorbis-tools opus-tools icecast2 flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount
+TEST_PACKAGES  = gcc wget python3 python3-numpy python3-venv openssl curl vorbis-tools opus-tools icecast2 flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount
 FUZZ_SECONDS  ?= 60
 
 .DEFAULT_GOAL := help

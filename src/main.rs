@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use soundpost::command::{self, Exit, piece::Piece, record::Options, serve};
-use soundpost::message::analysis::Detector;
+use soundpost::command::{self, Exit, analyse, piece::Piece, record::Options, serve};
+use soundpost::message::analysis::{Centibel, Detection, Detector};
 
 /// Field audio recorder: sound cards to finished files, split on the clock, never losing a sample without a note.
 #[derive(Parser)]
@@ -39,16 +39,29 @@ enum Command {
         /// Address that the page listens on
         #[arg(long, default_value = "0.0.0.0")]
         bind: std::net::IpAddr,
-        /// How far above the background a part counts as loud
-        #[arg(long, value_name = "DB", default_value_t = 12.0)]
-        margin: f64,
-        /// Loud parts nearer to each other than this are one
-        #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
-        min_gap: f64,
-        /// level: the whole signal; bands: any of 24 bands
-        #[arg(long, value_name = "DETECTOR", default_value = "level", value_parser = ["level", "bands"])]
-        detector: String,
+        #[command(flatten)]
+        detection: DetectionOptions,
         /// Folder of what is known of the recordings [default: analyses, in the folder]
+        #[arg(long, value_name = "DIR")]
+        analyses_dir: Option<PathBuf>,
+    },
+    /// Analyse recordings of any kind, with every core; what was analysed before is passed over
+    Analyse {
+        /// Recordings, or folders of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// A line of JSON for each recording, on stdout
+        #[arg(long)]
+        json: bool,
+        /// Analyse those too that were analysed before
+        #[arg(long)]
+        again: bool,
+        /// Recordings at once [default: as many as there are cores]
+        #[arg(long, value_name = "N")]
+        jobs: Option<usize>,
+        #[command(flatten)]
+        detection: DetectionOptions,
+        /// Folder of what is known of the recordings [default: analyses, in their folder]
         #[arg(long, value_name = "DIR")]
         analyses_dir: Option<PathBuf>,
     },
@@ -93,6 +106,30 @@ enum Command {
 }
 
 #[derive(clap::Args)]
+struct DetectionOptions {
+    /// How far above the background a part counts as loud
+    #[arg(long, value_name = "DB", default_value_t = 12.0)]
+    margin: f64,
+    /// Loud parts nearer to each other than this are one
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    min_gap: f64,
+    /// level: the whole signal; bands: any of 24 bands
+    #[arg(long, value_name = "DETECTOR", default_value = "level", value_parser = ["level", "bands"])]
+    detector: String,
+}
+
+impl From<DetectionOptions> for Detection {
+    fn from(DetectionOptions { margin, min_gap, detector }: DetectionOptions) -> Detection {
+        Detection {
+            detector: Detector::of_name(&detector).unwrap_or(Detector::Level), // clap knows the names
+            margin: Centibel::of_db(margin),
+            min_gap_ms: (min_gap * 1_000.0).round() as u32, // saturates
+            ..Detection::default()
+        }
+    }
+}
+
+#[derive(clap::Args)]
 struct PieceOptions {
     /// The recording
     file: PathBuf,
@@ -130,15 +167,12 @@ fn run(command: Command) -> Exit {
         Command::Record { config, demo, drill } => {
             command::record::run(&Options { config: (!demo).then_some(config), drills: drill })
         }
-        Command::Serve { folder, port, bind, margin, min_gap, detector, analyses_dir } => command::serve::run(&serve::Options {
-            folder,
-            port,
-            bind,
-            margin_db: margin,
-            min_gap_s: min_gap,
-            detector: Detector::of_name(&detector).unwrap_or(Detector::Level), // clap knows the names
-            analyses_dir,
-        }),
+        Command::Serve { folder, port, bind, detection, analyses_dir } => {
+            command::serve::run(&serve::Options { folder, port, bind, detection: detection.into(), analyses_dir })
+        }
+        Command::Analyse { paths, json, again, jobs, detection, analyses_dir } => {
+            command::analyse::run(&analyse::Options { paths, json, again, jobs, detection: detection.into(), analyses_dir })
+        }
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),
         Command::HashPassword => command::hash_password::run(),

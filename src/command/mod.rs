@@ -1,6 +1,7 @@
 //! What each subcommand does. Messages for the user go to stderr, data to stdout; a pipe that is closed is no reason to panic.
 
 mod account;
+pub mod analyse;
 pub mod check;
 pub mod devices;
 pub mod hash_password;

@@ -13,7 +13,7 @@ use crate::config::{Config, Environment};
 use crate::device::disk::{Disk, RealDisk, real_path};
 use crate::device::memory;
 use crate::logging;
-use crate::message::analysis::{Centibel, Detection, Detector};
+use crate::message::analysis::Detection;
 use crate::policy::split::Zone;
 use crate::supervisor::{Outcome, Role, Supervisor};
 use crate::wiring::library::Settings;
@@ -23,9 +23,7 @@ pub struct Options {
     pub folder: PathBuf,
     pub port: u16,
     pub bind: IpAddr,
-    pub margin_db: f64,
-    pub min_gap_s: f64,
-    pub detector: Detector,
+    pub detection: Detection,
     pub analyses_dir: Option<PathBuf>,
 }
 
@@ -50,20 +48,13 @@ fn serve(options: &Options) -> Result<Exit, String> {
     // A password, and whatever else there is, comes from the environment.
     let usual = Config::parse(b"", "serve", &Environment::of_process()).config.web;
     let web = Web { bind: options.bind, port: options.port, ..usual };
-    let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
-    let detection = Detection {
-        detector: options.detector,
-        margin: Centibel::of_db(options.margin_db),
-        min_gap_ms: ms(options.min_gap_s),
-        ..Detection::default()
-    };
     let settings = Settings {
         mode: "serve",
         root: place.root.clone(),
         analyses: place.analyses.clone(),
         catalogue: place.catalogue.clone(),
         read_only: place.read_only,
-        detection,
+        detection: options.detection,
         pre_roll_ms: 2_000,
         post_roll_ms: 1_000,
         zone: Zone::system(),

@@ -10,7 +10,7 @@ mod change;
 mod entry;
 mod orphans;
 mod scan;
-mod shelf;
+pub mod shelf;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 
 use crate::device::catalogue::{Failure, Writer};
+use crate::device::folder;
+use crate::format::sidecar::Sidecar;
+use crate::message::analysis::Analysis;
 use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
 use crate::policy::split::Zone;
@@ -175,6 +178,23 @@ impl Librarian {
     fn tell(&self, event: &Event) {
         self.shared.news.tell(event);
     }
+}
+
+/// The sidecar of a recording that nobody has told of, once it was analysed.
+pub fn foreign(shelf: &Shelf, name: &str, channels: u8, analysis: &Analysis) -> std::io::Result<Sidecar> {
+    let found = folder::look(&shelf.root, name).ok_or(std::io::ErrorKind::NotFound)?;
+    let (profile, zone) = (&analysis.profile, Zone::system());
+    let seen = entry::Seen {
+        found,
+        beside: Default::default(),
+        sidecar: None,
+        sound: Some((profile.rate_hz, channels, profile.frames)),
+        now: found.modified.plus_ns(i64::MAX / 4),
+    };
+    let row = entry::entry(seen, None, &zone).row;
+    let mut sidecar = entry::foreign_sidecar(&row, concat!("soundpost ", env!("CARGO_PKG_VERSION")));
+    sidecar.other.insert(entry::ANALYSED_BYTES.into(), row.bytes.into());
+    Ok(sidecar)
 }
 
 fn not_there() -> Failure {
