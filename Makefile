@@ -10,7 +10,7 @@ TEST_PACKAGES  = gcc wget python3 python3-numpy python3-venv openssl curl vorbis
 FUZZ_SECONDS  ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak fuzz doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz doc setup setup-build clean fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ run: setup-build ## record the built-in soundscape into ./recordings, no hardwar
 
 test: setup ## every test: pure code, real tools, real ALSA, kills, power cuts (one optimised build)
 	$(CARGO) test --profile proof --locked
+
+page-test: setup ## the page in headless Chromium, every function clicked or typed (Node 20; npm installs playwright-core and axe-core)
+	@sh board/packages.sh chromium nodejs npm
+	cd tests/browser && npm ci && npm test
 
 check: setup-build fmt doc test ## formatting, lints, documentation, then every test
 	$(CARGO) clippy --profile proof --all-targets --locked -- -D warnings

@@ -13,6 +13,11 @@
 //!  station ─► stream thread ─────────────────────────────────────ToStore──┘
 //!  ICY, HLS   Framer: which bytes are a unit; Cutter: when a file begins and ends; Writer: which bytes it has
 //!
+//!  beside it, and never waited for:
+//!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
+//!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, deletion; backlog: files that were never analysed
+//!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
+//!
 //!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program
 //! ```
 //!
@@ -26,7 +31,7 @@
 //! | layer | modules | never |
 //! |---|---|---|
 //! | 0 | [`time`] [`message`] [`edge`] [`pool`] [`status`] | import another layer |
-//! | 1 pure | [`mod@format`] [`signal`] [`policy`] | channels, threads, files, sockets, logs, clocks, each other |
+//! | 1 pure | [`mod@format`] [`signal`] [`policy`] [`web`] | channels, threads, files, sockets, logs, clocks, each other |
 //! | 1 pure, above those | [`web`] | channels, threads, files, sockets, logs, clocks, [`signal`] |
 //! | 2 | [`device`] | import actors or the configuration |
 //! | 3 | [`actor`] | another actor, the configuration |
@@ -53,6 +58,10 @@
 //!   server hold the sound meanwhile. Its blocks are small, so that a hundred stations fit.
 //! * **Frames are framed in pure code ([`mod@format::stream`])**, fed in pieces of any size, so that every rule is tested without a
 //!   network; `tests/rules` says what must hold for any bytes, for the mutation tests and for the fuzz targets.
+//! * **An analysis is a hint.** What the analyser heard of a file without a hole goes to the store with its end; everything else is
+//!   read from the disk once, later. So the recording path knows nothing of analysis but one copy of each block.
+//! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole; a catalogue is a cache.
+//! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.
 #![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 

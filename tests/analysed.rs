@@ -44,6 +44,11 @@ fn analysed(place: &Place, lane: &str) -> (usize, usize) {
     (with, without)
 }
 
+/// Files of a day, and room for what is known of them.
+fn roomy() -> String {
+    no_boundary() + "\nmemory_budget_mb = 512"
+}
+
 fn whole(place: &Place, recorder: &Recorder, sound: &[i16]) {
     for lane in ["a", "b"] {
         let (captured, missed) = counted(recorder, lane);
@@ -73,7 +78,7 @@ fn a_source_that_comes_as_fast_as_it_is_read_is_analysed_too() {
         "[f]\ntype = file\npath = {}\npace = fast\nraw_bits = 16\nsample_rate = {RATE}\nchannels = 1\nformat = flac\nfilename_pattern = f/%Y%m%d_%H%M%S\n",
         raw.display()
     );
-    let mut recorder = Recorder::start(&place.config(&no_boundary(), &source), &[]);
+    let mut recorder = Recorder::start(&place.config(&roomy(), &source), &[]);
     assert!(recorder.wait(Duration::from_secs(60)).success(), "{}", recorder.log.join("\n"));
     assert_eq!(analysed(&place, "f"), (1, 0), "{}", recorder.log.join("\n"));
 }
@@ -111,7 +116,7 @@ fn an_analyser_that_hangs_is_left_behind_and_replaced() {
 #[test]
 fn an_analyser_that_falls_all_the_time_is_given_up_and_recording_goes_on() {
     let place = Place::new();
-    let (config, sound) = two_lanes(&place, &no_boundary());
+    let (config, sound) = two_lanes(&place, &roomy());
     let mut recorder = Recorder::start(&config, &["--drill", "analyser=panic@2x50"]);
     recorder.wait_for("recording goes on without it", Duration::from_secs(20));
     std::thread::sleep(Duration::from_secs(2)); // of sound after it
