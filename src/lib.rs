@@ -31,7 +31,7 @@
 //! | layer | modules | never |
 //! |---|---|---|
 //! | 0 | [`time`] [`message`] [`edge`] [`pool`] [`status`] | import another layer |
-//! | 1 pure | [`mod@format`] [`signal`] [`policy`] [`web`] | channels, threads, files, sockets, logs, clocks, each other |
+//! | 1 pure | [`mod@format`] [`signal`] [`policy`] | channels, threads, files, sockets, logs, clocks, each other |
 //! | 1 pure, above those | [`web`] | channels, threads, files, sockets, logs, clocks, [`signal`] |
 //! | 2 | [`device`] | import actors or the configuration |
 //! | 3 | [`actor`] | another actor, the configuration |
