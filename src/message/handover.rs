@@ -73,7 +73,7 @@ impl Address {
     }
 }
 
-/// Tells what happens to all who listen. Sending never waits; a listener that is [`QUEUE`] events behind is cut off.
+/// Tells what happens to all who listen. Sending never waits; a listener that is `QUEUE` events behind is cut off.
 #[derive(Default)]
 pub struct Hub {
     listeners: Mutex<Vec<Sender<Arc<str>>>>,

@@ -1,4 +1,4 @@
-//! The files of the page, in the binary. A new file of `webui/` is a line of [`ASSETS`].
+//! The files of the page, in the binary. A new file of `webui/` is a line of `ASSETS`.
 
 use std::sync::OnceLock;
 

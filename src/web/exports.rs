@@ -76,7 +76,7 @@ fn labels(row: &FileRow) -> String {
     text
 }
 
-/// The header of [`csv`].
+/// The header of `csv`.
 pub const CSV_HEADER: &str = "file,source,from_s,to_s,start_utc,end_utc,start_local,score_db,f_lo_hz,f_hi_hz\n";
 
 fn csv(row: &FileRow) -> String {

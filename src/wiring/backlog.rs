@@ -30,6 +30,8 @@ pub struct Progress {
 pub struct Backlog {
     pub root: PathBuf,
     pub detection: Detection,
+    /// Somebody else may be about to tell of a recording: it is waited for a little while.
+    pub is_patient: bool,
     pub asks: Sender<Ask>,
     pub progress: Arc<Progress>,
     pub actor: Arc<ActorStatus>,
@@ -41,14 +43,20 @@ impl Backlog {
     pub fn run(&self, life: u32) {
         // What is recorded comes first.
         let _ = rustix::process::setpriority_process(None, 15);
+        let mut waited_for = String::new();
         while self.goes_on(life) {
             self.actor.begin();
-            let next = self.next();
-            let Some(name) = next else {
+            let Some((name, waiting)) = self.next() else {
                 self.progress.total.store(self.progress.done.load(Relaxed), Relaxed);
                 self.rest(life);
                 continue;
             };
+            if self.is_patient && name != waited_for {
+                waited_for = name;
+                self.rest(life);
+                continue;
+            }
+            self.progress.total.store(self.progress.done.load(Relaxed) + waiting, Relaxed);
             let wish = match self.analyse(&name, life) {
                 Ok(Some(found)) => Wish::Analysed { name, found: Box::new(found) },
                 Ok(None) => return,
@@ -79,10 +87,10 @@ impl Backlog {
         }
     }
 
-    fn next(&self) -> Option<String> {
+    /// The newest, and how many there are.
+    fn next(&self) -> Option<(String, u64)> {
         let Ok(Answer::Next { name, waiting }) = self.ask(Wish::Next) else { return None };
-        self.progress.total.store(self.progress.done.load(Relaxed) + waiting, Relaxed);
-        name
+        Some((name?, waiting))
     }
 
     fn ask(&self, wish: Wish) -> Result<Answer, Trouble> {

@@ -94,9 +94,10 @@ pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
     if !shared.place.read_only || !shared.place.analyses.starts_with(&shared.place.root) {
         let (root, asks, stop) = (shared.place.root.clone(), asks.clone(), stop.clone());
+        let is_patient = role == Role::Side;
         seats.push(seat(&shared, "backlog", move |actor, life| {
             let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
-            let backlog = Backlog { root, detection, asks, progress, actor, stop };
+            let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
             Box::new(move || {
                 backlog.run(life);
                 Ok(())

@@ -108,7 +108,7 @@ impl Reader {
         })
     }
 
-    /// Files of a source, or of any, that have sound of [from, to): oldest first, at most [`MAX_LIMIT`].
+    /// Files of a source, or of any, that have sound of [from, to): oldest first, at most `MAX_LIMIT`.
     pub fn between(&mut self, source: Option<&str>, from: Wall, to: Wall) -> Result<Vec<FileRow>, Trouble> {
         self.ask(|db| {
             let mut wanted = Wanted::default();

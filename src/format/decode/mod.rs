@@ -1,6 +1,6 @@
 //! Any recording to samples: WAV, FLAC, MP3, ADTS AAC, Ogg Vorbis, Opus and Ogg FLAC behind one pull function.
 //!
-//! Each library has a file of its own that hands out [`Block`]s, and every block says where on the recording's timeline it
+//! Each library has a file of its own that hands out `Block`s, and every block says where on the recording's timeline it
 //! stands. The timeline itself is kept here: what is missing between two blocks sounds as silence and is counted, what comes
 //! twice is passed over. So a damaged part moves nothing behind it, and a frame has the same number whether it was reached by
 //! reading or by [`Decoder::seek`].

@@ -24,7 +24,7 @@ use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::sidecar::Sidecar;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
-use crate::message::analysis::{Centibel, Detection, Quality};
+use crate::message::analysis::{Centibel, Detection};
 use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
 use crate::message::page::{AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
@@ -243,7 +243,7 @@ impl Library for Shelves {
             sections: sections(&view, &detection).into(),
             detection,
             floor: floor::floors(&levels).into_iter().map(Centibel).collect(),
-            quality: quality.unwrap_or(Quality::default()),
+            quality: quality.unwrap_or_default(),
             indices: indices.iter().flat_map(|found| &found.minutes).map(|minute| minute.indices()).collect(),
         })
     }
