@@ -1,7 +1,7 @@
 //! Answers requests that the gate let in: tiny_http on a private Unix socket, and a few threads that decide what is answered.
 //!
 //! No worker ever waits for a browser: short answers fit the socket's buffers, long ones go over the
-//! [`Desk`](crate::message::handover::Desk). When tiny_http's own threads stop answering, a new server takes its place.
+//! [`Desk`]. When tiny_http's own threads stop answering, a new server takes its place.
 
 pub mod ask;
 mod body;
