@@ -159,7 +159,7 @@ const ISR: &str =
     r#"{"file": "20241225_140000.wav", "duration": 3600.0, "threshold": 12, "segments": [{"start": 12.5, "end": 15.0}]}"#;
 
 fn found() -> Box<Found> {
-    let section = Section { first_window: 3, end_window: 17, score: Centibel(1_234), band_hz: Some((2_000.0, 8_000.5)) };
+    let section = Section { first_window: 3, end_window: 17, score: Centibel(1_230), band_hz: Some((2_000.0, 8_000.5)) };
     let whole = Section { band_hz: None, first_window: 40, ..Section { end_window: 41, ..section } };
     let profile = Profile {
         rate_hz: 8_000,
