@@ -22,6 +22,7 @@ use soundpost::device::Fault;
 use soundpost::device::disk::MemoryDisk;
 use soundpost::format::sidecar::Sidecar;
 use soundpost::message::analysis::*;
+use soundpost::message::window::windows;
 use soundpost::message::*;
 use soundpost::pool::Pool;
 use soundpost::status::LaneStatus;
@@ -287,14 +288,15 @@ impl Rig {
     /// What the analyser says of a file of the lane's run that began with this frame and has so many.
     pub fn analysed(&mut self, lane: usize, first_frame: u64, frames: u64) {
         let l = &self.lanes[lane];
+        let windows = windows(frames, l.format.rate.hz()) as usize;
         let profile = Profile {
             rate_hz: l.format.rate.hz(),
             frames,
-            detection_edges: [100.0; DETECTION_BANDS + 1],
-            column_edges: [20.0; COLUMN_BANDS + 1],
-            levels: vec![-4_321; 300],
-            detection: vec![7; 300 * DETECTION_BANDS],
-            columns: vec![9; 30 * COLUMN_BANDS],
+            detection_edges: std::array::from_fn(|n| 100.0 + n as f32),
+            column_edges: std::array::from_fn(|n| 20.0 + n as f32),
+            levels: vec![-4_321; windows],
+            detection: vec![7; windows * DETECTION_BANDS],
+            columns: vec![9; windows.div_ceil(10) * COLUMN_BANDS],
         };
         let section = Section { first_window: 3, end_window: 9, score: Centibel(1_230), band_hz: None };
         let analysed = Analysed {
@@ -413,6 +415,10 @@ pub struct Found {
     pub sidecar: Sidecar,
 }
 
+fn roots_analyses(roots: &[&str], path: &Path) -> PathBuf {
+    roots.iter().map(|root| Path::new(root).join("analyses")).find(|dir| path.starts_with(dir)).unwrap_or_default()
+}
+
 /// Every recording below these folders; each is whole, has its sidecar, and nothing strange lies about.
 pub fn recordings(disk: &MemoryDisk, family: Family, roots: &[&str]) -> Result<Vec<Found>, String> {
     let files: BTreeMap<PathBuf, Vec<u8>> = roots.iter().flat_map(|root| disk.files(root)).collect();
@@ -434,7 +440,9 @@ pub fn recordings(disk: &MemoryDisk, family: Family, roots: &[&str]) -> Result<V
             Some("part") | None => continue,
             _ if name == ".soundpost" => continue,
             // The power went before it took its place; it is written over.
-            Some("tmp") if name.ends_with(".analysis.json.tmp") => continue,
+            Some("tmp") if name.ends_with(".analysis.json.tmp") || name.ends_with(".profile.tmp") => continue,
+            // Never synced: it may be torn, and says so by its checksum.
+            Some("profile") if path.starts_with(roots_analyses(roots, path)) => continue,
             Some(e) => Container::of_extension(e).ok_or_else(|| format!("{} is nobody's", path.display()))?,
         };
         let (key, format, pcm) = (family.read)(container, bytes).ok_or_else(|| format!("{} is not whole", path.display()))?;
