@@ -26,6 +26,7 @@ use smol::future::{FutureExt, or};
 use smol::stream::StreamExt;
 
 use crate::device::clock::{Clock, RealClock};
+use crate::device::memory;
 use crate::device::{Fault, FaultKind};
 use crate::message::Notice;
 use crate::policy::retry::{RestartBudget, Verdict};
@@ -88,6 +89,9 @@ pub enum Outcome {
     Failed,
 }
 
+/// From then on everything has run once.
+const SETTLED: Duration = Duration::from_secs(10);
+
 enum Event {
     /// Seat, and which of its lives.
     Ended(usize, u32, Ending),
@@ -107,12 +111,24 @@ pub struct Supervisor {
     failed: usize,
     /// Since when nothing is recorded any more.
     alone: Option<Instant>,
+    /// When what was needed to start is given back.
+    settles_at: Option<Instant>,
 }
 
 impl Supervisor {
     pub fn new(seats: Vec<Seat>, stop: Arc<AtomicBool>, notices: Receiver<Notice>) -> Supervisor {
         let (endings_in, endings) = async_channel::bounded(seats.len().max(1) * 2);
-        Supervisor { seats, stop, endings_in, endings, notices, stopping: None, failed: 0, alone: None }
+        Supervisor {
+            seats,
+            stop,
+            endings_in,
+            endings,
+            notices,
+            stopping: None,
+            failed: 0,
+            alone: None,
+            settles_at: Some(Instant::now() + SETTLED),
+        }
     }
 
     /// Runs until every seat is over.
@@ -227,7 +243,12 @@ impl Supervisor {
                 self.stopping = Some(Instant::now());
                 self.stop.store(true, Relaxed);
             }
-            Event::Tick => return self.look_for_hangs(),
+            Event::Tick => {
+                if self.settles_at.take_if(|at| Instant::now() >= *at).is_some() {
+                    memory::forget_start();
+                }
+                return self.look_for_hangs();
+            }
         }
         None
     }
