@@ -1,19 +1,18 @@
 //! Whatever is sent to the page's port: it goes on answering everybody else, and its memory stays as it is.
 //!
-//! Each attack runs alone against a page of its own; after it (and during those that last) the page must answer a visitor.
+//! Each attack runs alone against a `soundpost serve` of its own; after it (and during those that last) the page must answer a visitor.
 
 mod page_rig;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use page_rig::{RATE, Reply, Site, Target, memory_kb, samples, threads, wav};
+use page_rig::{RATE, Reply, Target, memory_kb, samples, threads, wav};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket::reset;
-use soundpost::config::settings::Web;
 
 /// A connection that is closed by a reset.
 mod socket {
@@ -33,20 +32,8 @@ const THREADS: usize = 24;
 /// Attacks take turns: each has the machine for itself.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Not a test: the process that the attacks are made on. It ends when its input does.
-#[test]
-#[ignore = "started by the attacks"]
-fn page_process() {
-    let site = Site::with(settings(std::env::var("PAGE_PER_HOST").expect("a number").parse().expect("a number")));
-    println!("\n{PORT}{} {}", site.port, site.folder.path().display());
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
-}
-
-const PORT: &str = "the page is at ";
-
-fn settings(max_per_host: u32) -> Web {
-    Web { max_per_host, ..page_rig::settings() }
-}
+/// What its log says when the port is open.
+const PORT: &str = "http://127.0.0.1:";
 
 struct Siege {
     site: Target,
@@ -54,7 +41,8 @@ struct Siege {
     name: &'static str,
     before_kb: u64,
     /// What the process says is not read, but it may go on saying it.
-    _output: Lines<BufReader<ChildStdout>>,
+    _output: Lines<BufReader<ChildStderr>>,
+    _folder: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -63,25 +51,41 @@ impl Siege {
         Siege::with(name, 64)
     }
 
+    /// With a recording of 42 MB besides.
+    fn long(name: &'static str, max_per_host: u32) -> Siege {
+        Siege::over(name, max_per_host, &[("long.wav", &wav(&samples(20 << 20)))])
+    }
+
     fn with(name: &'static str, max_per_host: u32) -> Siege {
+        Siege::over(name, max_per_host, &[])
+    }
+
+    fn over(name: &'static str, max_per_host: u32, more: &[(&str, &[u8])]) -> Siege {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "page_process", "--ignored", "--nocapture"])
-            .env("PAGE_PER_HOST", max_per_host.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+        let folder = tempfile::tempdir().expect("a folder");
+        page_rig::recording(&folder.path().join("a.wav"), &wav(&samples(10 * RATE)));
+        more.iter().for_each(|(name, bytes)| page_rig::recording(&folder.path().join(name), bytes));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_soundpost"))
+            .arg("serve")
+            .arg(folder.path())
+            .args(["--port", "0", "--bind", "127.0.0.1"])
+            .env("SOUNDPOST_WEB_MAX_PER_HOST", max_per_host.to_string())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let line = lines.by_ref().map(|line| line.expect("a line")).find(|line| line.starts_with(PORT)).expect("a port");
-        let (port, folder) = line[PORT.len()..].split_once(' ').expect("two words");
-        let site = Target { port: port.parse().expect("a port"), folder: folder.into() };
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let line = lines.by_ref().map(|line| line.expect("a line")).find(|line| line.contains(PORT)).expect("a port");
+        let port = line.split(PORT).nth(1).and_then(|rest| rest.trim_end_matches('/').parse().ok()).expect("a port");
+        let site = Target { port, folder: folder.path().into() };
+        // Nothing goes on behind the attacks.
+        let is_done = |site: &Target, name: &str| site.get(&format!("/api/files/{name}")).text().contains("\"analysed\"");
+        site.wait_for(|site| is_done(site, "a.wav") && more.iter().all(|(name, _)| is_done(site, name)));
         // What the first answers cost is not the attack's.
         for _ in 0..50 {
             assert_eq!(site.get("/stream/a.wav").status, 200);
         }
         let before_kb = memory_kb(&child);
-        Siege { before_kb, site, child, name, _output: lines, _turn: turn }
+        Siege { before_kb, site, child, name, _output: lines, _folder: folder, _turn: turn }
     }
 
     /// The page answers, soon.
@@ -120,7 +124,8 @@ impl Siege {
 
 impl Drop for Siege {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM); // it may be gone already
         let end = self.child.wait().expect("waited");
         assert!(end.success() || std::thread::panicking(), "{}: the page's process ended with {end}", self.name);
     }
@@ -298,8 +303,8 @@ fn half_closed_and_reset() {
 
 #[test]
 fn old_readers_get_a_length_all_the_same() {
-    let siege = Siege::of("TE: identity");
-    std::fs::write(siege.site.file("long.wav"), wav(&samples(10 << 20))).expect("written");
+    let siege = Siege::long("TE: identity", 64);
+
     for version in ["1.0", "1.1"] {
         let text = format!("GET /stream/long.wav HTTP/{version}\r\nHost: box\r\nTE: identity\r\n\r\n");
         let mut stream = siege.site.connect();
@@ -319,8 +324,7 @@ fn old_readers_get_a_length_all_the_same() {
 
 #[test]
 fn those_who_do_not_read() {
-    let siege = Siege::of("16 who do not read");
-    std::fs::write(siege.site.file("long.wav"), wav(&samples(20 << 20))).expect("written");
+    let siege = Siege::long("16 who do not read", 64);
     let mut deaf: Vec<TcpStream> = (0..16).map(|_| siege.site.connect()).collect();
     for stream in &mut deaf {
         stream.write_all(b"GET /stream/long.wav HTTP/1.1\r\nHost: box\r\n\r\n").expect("sent");
@@ -348,9 +352,8 @@ fn those_who_do_not_read() {
 
 #[test]
 fn one_host_leaves_room_for_others() {
-    let siege = Siege::with("one host with all its places", 8);
+    let siege = Siege::long("one host with all its places", 8);
     let site = &siege.site;
-    std::fs::write(site.file("long.wav"), wav(&samples(20 << 20))).expect("written");
     // Eight are served and read nothing: a ninth of this host is sent away, at once.
     let mut served: Vec<TcpStream> = (0..8).map(|_| site.connect()).collect();
     for stream in &mut served {
@@ -372,8 +375,7 @@ fn one_host_leaves_room_for_others() {
 
 #[test]
 fn many_at_once() {
-    let siege = Siege::of("8 who play at once");
-    std::fs::write(siege.site.file("long.wav"), wav(&samples(20 << 20))).expect("written");
+    let siege = Siege::long("8 who play at once", 64);
     let began = Instant::now();
     let total: usize = std::thread::scope(|scope| {
         let players: Vec<_> = (0..8).map(|_| scope.spawn(|| siege.site.get("/stream/long.wav").body.len())).collect();

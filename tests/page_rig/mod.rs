@@ -235,6 +235,13 @@ pub fn samples(count: u32) -> Vec<u8> {
     (0..count).flat_map(|n| ((n.wrapping_mul(2_654_435_761) >> 16) as i16 / 8).to_le_bytes()).collect()
 }
 
+/// A file that nobody is writing to any more, as its time tells.
+pub fn recording(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("written");
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    File::options().write(true).open(path).and_then(|file| file.set_modified(an_hour_ago)).expect("its time");
+}
+
 /// A running page; it ends with the test.
 pub struct Site {
     pub folder: tempfile::TempDir,
@@ -330,6 +337,17 @@ impl Target {
         Reply::read(&mut stream)
     }
 
+    /// Looks until it is so; two minutes at most.
+    pub fn wait_for(&self, is_so: impl Fn(&Target) -> bool) {
+        for _ in 0..2_400 {
+            if is_so(self) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("it does not come about: {}", self.get("/api/files").text());
+    }
+
     pub fn get(&self, target: &str) -> Reply {
         self.ask("GET", target, "", "")
     }
@@ -370,6 +388,10 @@ impl Reply {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
         Reply::of(&bytes)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     pub fn of(bytes: &[u8]) -> Reply {

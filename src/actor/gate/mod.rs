@@ -30,6 +30,8 @@ use crate::web::host::Names;
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Threads that read files at the same time, for all connections together.
 const READERS: usize = 4;
+/// Requests that the workers hear of at the same time, as many as there are workers: tiny_http makes a thread for each.
+const RELAYS: usize = 4;
 
 pub struct Settings {
     pub caps: Caps,
@@ -44,6 +46,7 @@ pub struct Gate {
     pub address: Arc<Address>,
     pub clock: Arc<dyn Clock>,
     readers: Semaphore,
+    relays: Semaphore,
     guests: RefCell<Vec<Seat>>,
 }
 
@@ -56,7 +59,16 @@ struct Seat {
 
 impl Gate {
     pub fn new(settings: Settings, desk: Arc<Desk>, hub: Arc<Hub>, address: Arc<Address>, clock: Arc<dyn Clock>) -> Gate {
-        Gate { settings, desk, hub, address, clock, readers: Semaphore::new(READERS), guests: RefCell::new(Vec::new()) }
+        Gate {
+            settings,
+            desk,
+            hub,
+            address,
+            clock,
+            readers: Semaphore::new(READERS),
+            relays: Semaphore::new(RELAYS),
+            guests: RefCell::new(Vec::new()),
+        }
     }
 
     fn guests(&self) -> Vec<Guest> {

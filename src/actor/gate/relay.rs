@@ -2,14 +2,14 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use smol::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::lock::Semaphore;
 
 use super::within;
-use crate::message::handover::parse_first_line;
+use crate::message::handover::{Address, parse_first_line};
 
 /// Workers answer in milliseconds; making a password's hash or looking through a large folder may take longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -24,9 +24,11 @@ pub struct Answer {
     pub here: Vec<u8>,
 }
 
-pub async fn ask(address: &Path, head: &[u8], body: &[u8]) -> io::Result<Answer> {
+/// Waits for a turn, then for the answer.
+pub async fn ask(relays: &Semaphore, address: &Address, head: &[u8], body: &[u8]) -> io::Result<Answer> {
     within(ANSWER_WITHIN, async {
-        let mut stream = Async::<UnixStream>::connect(address).await?;
+        let _turn = relays.acquire().await;
+        let mut stream = Async::<UnixStream>::connect(address.get()).await?;
         stream.write_all(head).await?;
         stream.write_all(body).await?;
         answer(&mut stream).await

@@ -115,7 +115,7 @@ async fn answer(
     body: &[u8],
 ) -> io::Result<()> {
     let head_only = head.method == Method::Head;
-    let answer = match relay::ask(&gate.address.get(), &head.relayed(&peer.to_string()), body).await {
+    let answer = match relay::ask(&gate.relays, &gate.address, &head.relayed(&peer.to_string()), body).await {
         Ok(answer) => answer,
         Err(e) => {
             log::debug!("no answer to {} {}: {e}", head.method.name(), head.target);
