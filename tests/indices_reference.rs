@@ -30,8 +30,9 @@ fn reference(files: &[PathBuf]) -> Vec<Value> {
         assert!(out.status.success(), "{command:?}");
         String::from_utf8(out.stdout).expect("text")
     };
-    let python = run(Command::new("sh").arg("tests/reference/maad.sh").env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")));
-    let text = run(Command::new(python.trim()).arg("tests/reference/indices.py").args(files));
+    let venv = ["tests/reference/venv.sh", "maad", "scikit-maad==1.5.2"];
+    let bin = run(Command::new("sh").args(venv).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")));
+    let text = run(Command::new(Path::new(bin.trim()).join("python")).arg("tests/reference/indices.py").args(files));
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 

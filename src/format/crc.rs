@@ -42,24 +42,17 @@ fn crc32_byte(crc: u32, byte: u8) -> u32 {
     (crc << 8) ^ CRC32[0][usize::from(first ^ byte)]
 }
 
-/// The CRC-32 of Ethernet, continued from `crc` (0 at the start); eight bytes a step as above.
+/// The CRC-32 of Ethernet, continued from `crc` (0 at the start).
 pub fn crc32_ieee(crc: u32, bytes: &[u8]) -> u32 {
-    let t = |k: usize, b: u8| CRC32_IEEE[k][usize::from(b)];
-    let mut crc = !crc;
-    let mut eights = bytes.chunks_exact(8);
-    for b in &mut eights {
-        let [c0, c1, c2, c3] = crc.to_le_bytes();
-        crc = t(7, b[0] ^ c0) ^ t(6, b[1] ^ c1) ^ t(5, b[2] ^ c2) ^ t(4, b[3] ^ c3);
-        crc ^= t(3, b[4]) ^ t(2, b[5]) ^ t(1, b[6]) ^ t(0, b[7]);
-    }
-    !eights.remainder().iter().fold(crc, |crc, &b| (crc >> 8) ^ CRC32_IEEE[0][usize::from(crc as u8 ^ b)])
+    let mut hasher = crc32fast::Hasher::new_with_initial(crc);
+    hasher.update(bytes);
+    hasher.finalize()
 }
 
 static CRC8: [u8; 256] = crc8_table();
 /// Row k: the checksum of a byte with k zero bytes after it.
 static CRC16: [[u16; 256]; 8] = crc16_tables();
 static CRC32: [[u32; 256]; 8] = crc32_tables();
-static CRC32_IEEE: [[u32; 256]; 8] = crc32_ieee_tables();
 
 const fn crc8_table() -> [u8; 256] {
     let mut table = [0_u8; 256];
@@ -122,32 +115,6 @@ const fn crc32_tables() -> [[u32; 256]; 8] {
         while i < 256 {
             let before = tables[k - 1][i];
             tables[k][i] = (before << 8) ^ tables[0][(before >> 24) as usize];
-            i += 1;
-        }
-        k += 1;
-    }
-    tables
-}
-
-const fn crc32_ieee_tables() -> [[u32; 256]; 8] {
-    let mut tables = [[0_u32; 256]; 8];
-    let mut i = 0;
-    while i < 256 {
-        let mut crc = i as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 != 0 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        tables[0][i] = crc;
-        i += 1;
-    }
-    let mut k = 1;
-    while k < 8 {
-        let mut i = 0;
-        while i < 256 {
-            let before = tables[k - 1][i];
-            tables[k][i] = (before >> 8) ^ tables[0][(before & 0xFF) as usize];
             i += 1;
         }
         k += 1;
