@@ -4,21 +4,21 @@
 //! decoding, so every page tells where its first sample stands, after a jump as well. Streams that follow each other in a
 //! chain are one recording as long as their shape stays the same, and end it where it changes.
 
+mod pages;
+mod queue;
+
+use super::super::Flaw;
 use super::super::stream::Step;
-use super::super::stream::ogg::packets::Lead;
-use super::super::stream::ogg::page::{EOS, Page, Parse, bytes_to_next};
+use super::super::stream::ogg::page::{EOS, Page, Parse};
 use super::super::stream::ogg::{Framer, WINDOW_BYTES};
-use super::super::{Flaw, ReadAt, fill_at};
 use super::input::Input;
 use super::packets::{Shape, Sound};
 use super::{Block, File, Info, Source};
+use pages::{Stands, page_from, serial, signed, told_from};
+use queue::Queue;
 
-/// A packet that is longer is damaged.
-const MAX_PACKET_BYTES: usize = 4 << 20;
 /// Below this many bytes stepping is cheaper than halving.
 const STEP_BYTES: u64 = 64 << 10;
-/// Read at first to see a page.
-const FIRST_BYTES: usize = 16 << 10;
 /// Links of a chain that can be jumped to; all behind them are reached through the last.
 const MAX_LINKS: usize = 1_024;
 const MAX_HEADERS_BYTES: usize = 2 << 20;
@@ -52,22 +52,6 @@ pub struct Ogg {
     fresh: bool,
     queue: Queue,
     ended: bool,
-}
-
-/// Packets of a page that wait to be decoded.
-#[derive(Default)]
-struct Queue {
-    bytes: Vec<u8>,
-    /// End in `bytes` of each.
-    ends: Vec<usize>,
-    frames: Vec<u32>,
-    /// How many were decoded.
-    done: usize,
-    /// Position of the next one's first sample, and where the page says that sound ends.
-    at: i64,
-    end: i64,
-    /// A packet that goes on on the next page.
-    open: Vec<u8>,
 }
 
 impl Ogg {
@@ -238,62 +222,6 @@ impl Ogg {
     }
 }
 
-impl Queue {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.frames.clear();
-        self.open.clear();
-        self.done = 0;
-    }
-
-    /// Packets that end on this page and whose start is known.
-    fn fill(&mut self, page: &Page, lead: Lead) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.done = 0;
-        let mut lost = lead == Lead::Lost;
-        if lead != Lead::Joined {
-            self.open.clear();
-        }
-        self.bytes.append(&mut self.open);
-        let mut body = page.body;
-        let mut from = 0; // of the open packet in `bytes`
-        for &lacing in page.lacing {
-            let (segment, rest) = body.split_at_checked(usize::from(lacing)).unwrap_or((body, &[]));
-            body = rest;
-            if !lost {
-                self.bytes.extend_from_slice(segment);
-            }
-            if lacing < 255 {
-                if !lost {
-                    self.ends.push(self.bytes.len());
-                    from = self.bytes.len();
-                }
-                lost = false;
-            }
-        }
-        let rest = self.bytes.get(from..).unwrap_or(&[]);
-        if rest.len() <= MAX_PACKET_BYTES {
-            self.open.extend_from_slice(rest);
-        }
-        self.bytes.truncate(from);
-    }
-
-    fn packets(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(from, &to)| self.bytes.get(from..to).unwrap_or(&[]))
-    }
-
-    /// The next packet and its frames.
-    fn next(&mut self) -> Option<(&[u8], u32)> {
-        let (&end, &frames) = (self.ends.get(self.done)?, self.frames.get(self.done)?);
-        let from = self.done.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.done += 1;
-        Some((self.bytes.get(from..end)?, frames))
-    }
-}
-
 impl Source for Ogg {
     fn info(&self) -> Info {
         self.info
@@ -377,75 +305,5 @@ impl Source for Ogg {
         self.enter(last, None)?;
         while self.page()? {}
         Ok(self.links.get(self.link).map_or(0, |link| link.offset.saturating_add(self.heard(link))))
-    }
-}
-
-/// A page in the file.
-struct Stands {
-    at: u64,
-    bytes: u64,
-    serial: u32,
-    granule: Option<u64>,
-}
-
-/// The first page from `at` on that begins before `limit`.
-fn page_from(file: &dyn ReadAt, mut at: u64, limit: u64) -> Result<Option<Stands>, Flaw> {
-    // Most pages are short, and only then a long one is read at once.
-    let mut buf = vec![0; FIRST_BYTES];
-    while at < limit {
-        let have = fill_at(file, at, &mut buf)?;
-        let (at_end, mut rest, mut long) = (have < buf.len(), &buf[..have], false);
-        loop {
-            match Page::parse(rest) {
-                Parse::Yes(page) if at < limit => {
-                    let Page { serial, granule, .. } = page;
-                    return Ok(Some(Stands { at, bytes: page.bytes() as u64, serial, granule }));
-                }
-                Parse::Yes(_) => return Ok(None),
-                Parse::More if !at_end && rest.len() < have => break,
-                Parse::More if !at_end && have < WINDOW_BYTES => {
-                    long = true;
-                    break;
-                }
-                Parse::No | Parse::More => {
-                    let passed = bytes_to_next(rest, at_end).min(rest.len());
-                    at += passed as u64;
-                    rest = &rest[passed..];
-                }
-            }
-            if rest.is_empty() {
-                break;
-            }
-        }
-        if at_end && rest.is_empty() {
-            return Ok(None);
-        }
-        if long {
-            buf.resize(WINDOW_BYTES, 0);
-        }
-    }
-    Ok(None)
-}
-
-/// The first page of ours that has a position.
-fn told_from(file: &dyn ReadAt, mut at: u64, limit: u64, ours: impl Fn(&Stands) -> bool) -> Result<Option<(Stands, u64)>, Flaw> {
-    while let Some(page) = page_from(file, at, limit)? {
-        at = page.at + page.bytes;
-        if let Some(granule) = page.granule.filter(|_| ours(&page)) {
-            return Ok(Some((page, granule)));
-        }
-    }
-    Ok(None)
-}
-
-/// Positions that nobody reaches are cut, so that sums of them cannot overflow.
-fn signed(granule: u64) -> i64 {
-    granule.min(1 << 60) as i64
-}
-
-fn serial(bytes: &[u8]) -> u32 {
-    match Page::parse(bytes) {
-        Parse::Yes(page) => page.serial,
-        Parse::No | Parse::More => 0,
     }
 }
