@@ -107,9 +107,9 @@ enum Command {
 
 #[derive(clap::Args)]
 struct DetectionOptions {
-    /// How far above the background a part counts as loud
-    #[arg(long, value_name = "DB", default_value_t = 12.0)]
-    margin: f64,
+    /// How far above the background a part counts as loud [default: 12, by bands 15]
+    #[arg(long, value_name = "DB")]
+    margin: Option<f64>,
     /// Loud parts nearer to each other than this are one
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     min_gap: f64,
@@ -120,11 +120,11 @@ struct DetectionOptions {
 
 impl From<DetectionOptions> for Detection {
     fn from(DetectionOptions { margin, min_gap, detector }: DetectionOptions) -> Detection {
+        let usual = Detection::by(Detector::of_name(&detector).unwrap_or(Detector::Level)); // clap knows the names
         Detection {
-            detector: Detector::of_name(&detector).unwrap_or(Detector::Level), // clap knows the names
-            margin: Centibel::of_db(margin),
+            margin: margin.map_or(usual.margin, Centibel::of_db),
             min_gap_ms: (min_gap * 1_000.0).round() as u32, // saturates
-            ..Detection::default()
+            ..usual
         }
     }
 }

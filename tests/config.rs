@@ -101,7 +101,7 @@ fn defaults() {
     assert_eq!((config.web.session_hours, config.web.max_connections, config.web.max_per_host), (720.0, 64, 32));
     assert!(config.web.hosts.is_empty());
     let a = &config.analysis;
-    assert_eq!((a.detector, a.margin_db, a.min_gap_seconds, a.min_length_seconds), (Detector::Level, 12.0, 2.0, 0.2));
+    assert_eq!((a.detector, a.margin_db, a.min_gap_seconds, a.min_length_seconds), (Detector::Level, None, 2.0, 0.2));
     assert_eq!((a.pre_roll_seconds, a.post_roll_seconds, &a.analyses_dir), (2.0, 1.0, &None));
     assert_eq!((config.live.max_listeners, config.live.max_sources), (100, 10));
     assert!(config.live.source_password.is_none() && config.web.password_hash.is_none() && config.site.position.is_none());
@@ -213,7 +213,7 @@ fn every_type_with_every_key() {
     assert_eq!(config.general.log_file, None);
     assert_eq!(config.site.name.as_deref(), Some("Grünau, Süd"));
     assert_eq!(config.site.position, Some(Position { latitude: 52.52, longitude: -13.405 }));
-    assert_eq!((config.analysis.detector, config.analysis.margin_db), (Detector::Bands, 9.5));
+    assert_eq!((config.analysis.detector, config.analysis.margin_db), (Detector::Bands, Some(9.5)));
     assert_eq!((config.web.enabled, config.web.bind.to_string().as_str()), (false, "::1"));
     assert_eq!(config.live.source_password.as_ref().map(|s| s.expose()), Some("hunter2"));
 }

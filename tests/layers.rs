@@ -35,7 +35,7 @@ const DOORS: &[(&str, &str)] = &[
     ("symphonia::", "format/decode/symphonia.rs"),
     ("libc::", "device"),
     ("env_logger", "logging.rs"),
-    ("realfft::", "signal/fft.rs"),
+    ("rustfft::", "signal/fft.rs"),
     ("ureq::", "device"),
     ("rusqlite::", "device/catalogue"),
     ("tiny_http::", "actor/http"),

@@ -120,7 +120,10 @@ pub static WEB_HOSTS: Key<Vec<String>> =
     key("hosts", "", "names that the page is reached by, with blanks between, or nothing", names);
 pub static DETECTOR: Key<Detector> =
     key("detector", "level", "level or bands", |t| choice(t, &[("level", Detector::Level), ("bands", Detector::Bands)]));
-pub static MARGIN: Key<f64> = key("margin", "12", "dB above the floor, 0 to 120", |t| real(t, 0.0, 120.0));
+pub static MARGIN: Key<Option<f64>> =
+    key("margin", "", "dB above the floor, 0 to 120, or nothing: 12 for level, 15 for bands", |t| {
+        unless_empty(t, |t| real(t, 0.0, 120.0))
+    });
 pub static MIN_GAP: Key<f64> = key("min_gap", "2", "seconds, 0 to 3600", |t| real(t, 0.0, 3_600.0));
 pub static MIN_LENGTH: Key<f64> = key("min_length", "0.2", "seconds, 0 to 3600", |t| real(t, 0.0, 3_600.0));
 pub static PRE_ROLL_S: Key<f64> = key("pre_roll_s", "2", "seconds, 0 to 60", |t| real(t, 0.0, 60.0));

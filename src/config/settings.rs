@@ -41,7 +41,8 @@ pub struct Web {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Analysis {
     pub detector: Detector,
-    pub margin_db: f64,
+    /// Without one, the detector's own.
+    pub margin_db: Option<f64>,
     pub min_gap_seconds: f64,
     pub min_length_seconds: f64,
     pub pre_roll_seconds: f64,

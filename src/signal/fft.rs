@@ -2,41 +2,47 @@
 //!
 //! Powers are scaled so that a full-scale sine at the centre of a bin has 1: |X|²·16/n², since half of its amplitude is at the
 //! positive frequency and a Hann window lets half of it through. In f64, so that cells of a hundred decibels below full scale
-//! are right to the last bit beside loud ones. The only file that knows of realfft.
+//! are right to the last bit beside loud ones. The only file that knows of rustfft.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use num_complex::Complex;
+use rustfft::algorithm::Radix4;
+use rustfft::{Fft, FftDirection, FftPlannerAvx};
 
 /// Plan, window and buffers for one length.
 pub struct Transform {
-    plan: Arc<dyn RealToComplex<f64>>,
+    /// Of half the length: even samples are real parts and odd ones imaginary.
+    half: Arc<dyn Fft<f64>>,
     /// With the scale in it, so that samples come as the integers that they are.
     window: Vec<f64>,
-    frames: Vec<f64>,
+    /// That are there, of `spectrum`.
     filled: usize,
+    /// The frames, windowed, and then what becomes of them.
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
+    /// e^(-i·2πk/n) of k from 1 to below n/4.
+    twiddles: Vec<Complex<f64>>,
     powers: Vec<f64>,
 }
 
 impl Transform {
-    /// `unit` is the value of a sample that means 1.
+    /// `length` is a power of two, at least 4; `unit` is the value of a sample that means 1.
     pub fn new(length: usize, unit: f64) -> Transform {
-        let plan = RealFftPlanner::new().plan_fft_forward(length);
-        // Amplitude 4/n, as powers want 16/n².
-        let scale = 4.0 / (length as f64 * unit);
+        assert!(length.is_power_of_two() && length >= 4, "a length of window::spectrum_frames");
+        let half = plan(length / 2);
+        // Amplitude 4/n, as powers want 16/n²; halved, since unfolding doubles.
+        let scale = 2.0 / (length as f64 * unit);
         let hann = |i: usize| 0.5 - 0.5 * (TAU * i as f64 / length as f64).cos();
         Transform {
             window: (0..length).map(|i| hann(i) * scale).collect(),
-            frames: vec![0.0; length],
             filled: 0,
-            spectrum: plan.make_output_vec(),
-            scratch: plan.make_scratch_vec(),
+            spectrum: vec![Complex::default(); length / 2],
+            scratch: vec![Complex::default(); half.get_inplace_scratch_len()],
+            twiddles: (1..length / 4).map(|k| Complex::cis(-TAU * k as f64 / length as f64)).collect(),
             powers: vec![0.0; length / 2 + 1],
-            plan,
+            half,
         }
     }
 
@@ -53,7 +59,8 @@ impl Transform {
     pub fn push(&mut self, values: impl ExactSizeIterator<Item = f64>) -> Option<&[f64]> {
         let count = values.len().min(self.room());
         let place = self.filled..self.filled + count;
-        for ((frame, weight), value) in self.frames[place.clone()].iter_mut().zip(&self.window[place]).zip(values) {
+        let frames: &mut [f64] = bytemuck::cast_slice_mut(&mut self.spectrum);
+        for ((frame, weight), value) in frames[place.clone()].iter_mut().zip(&self.window[place]).zip(values) {
             *frame = value * weight;
         }
         self.filled += count;
@@ -62,13 +69,36 @@ impl Transform {
 
     fn transform(&mut self) -> &[f64] {
         self.filled = 0;
-        // It fails only for buffers of other lengths than the plan's, and these are the plan's.
-        let done = self.plan.process_with_scratch(&mut self.frames, &mut self.spectrum, &mut self.scratch);
-        debug_assert!(done.is_ok());
-        for (power, bin) in self.powers.iter_mut().zip(&self.spectrum) {
-            *power = bin.norm_sqr();
-        }
+        self.half.process_with_scratch(&mut self.spectrum, &mut self.scratch);
+        unfold(&self.spectrum, &self.twiddles, &mut self.powers);
         &self.powers
+    }
+}
+
+/// With vectors where the machine has them, and else the plain algorithm: neither brings along the many for other lengths.
+fn plan(length: usize) -> Arc<dyn Fft<f64>> {
+    match FftPlannerAvx::new() {
+        Ok(mut planner) => planner.plan_fft_forward(length),
+        Err(()) => Arc::new(Radix4::new(length, FftDirection::Forward)),
+    }
+}
+
+/// The powers of a real signal of n samples out of the transform Z of its pairs, four times as large: with the even samples'
+/// spectrum E = (Z(k) + Z*(n/2-k))/2 and the odd ones' O = (Z(k) - Z*(n/2-k))/2i, bin k is E + e^(-i·2πk/n)·O and bin n/2-k
+/// the conjugate of E - e^(-i·2πk/n)·O.
+fn unfold(z: &[Complex<f64>], twiddles: &[Complex<f64>], powers: &mut [f64]) {
+    let half = z.len();
+    let (low, high) = powers.split_at_mut(half / 2);
+    low[0] = 4.0 * (z[0].re + z[0].im).powi(2);
+    high[half / 2] = 4.0 * (z[0].re - z[0].im).powi(2);
+    high[0] = 4.0 * z[half / 2].norm_sqr();
+    let pairs = z[1..].iter().zip(z.iter().rev()).zip(twiddles);
+    let bins = low[1..].iter_mut().zip(high[..half / 2].iter_mut().rev());
+    for (((front, back), twiddle), (low, high)) in pairs.zip(bins) {
+        let even = Complex::new(front.re + back.re, front.im - back.im);
+        let odd = Complex::new(front.im + back.im, back.re - front.re) * twiddle;
+        *low = (even + odd).norm_sqr();
+        *high = (even - odd).norm_sqr();
     }
 }
 
@@ -85,6 +115,34 @@ mod tests {
         for (bin, expected) in [(9, 0.25), (10, 1.0), (11, 0.25), (12, 0.0), (100, 0.0), (128, 0.0)] {
             assert!((powers[bin] - expected).abs() < 1e-12, "bin {bin}: {}", powers[bin]);
         }
+    }
+
+    #[test]
+    fn every_bin_is_that_of_the_definition() {
+        for length in [4, 8, 16, 64, 1_024] {
+            let value = |i: usize| ((i * i * 7_919 + i) % 1_000) as f64 - 500.0;
+            let hann = |i: usize| 0.5 - 0.5 * (TAU * i as f64 / length as f64).cos();
+            let mut transform = Transform::new(length, 1.0);
+            let powers = transform.push((0..length).map(value)).expect("a whole frame");
+            for (bin, power) in powers.iter().enumerate() {
+                let term = |i: usize| Complex::cis(-TAU * (bin * i % length) as f64 / length as f64) * (value(i) * hann(i));
+                let expected = (0..length).map(term).sum::<Complex<f64>>().norm_sqr() * 16.0 / (length * length) as f64;
+                assert!((power - expected).abs() < 1e-9 * expected.max(1.0), "bin {bin} of {length}: {power}, {expected}");
+            }
+            assert_eq!(powers.len(), length / 2 + 1);
+        }
+    }
+
+    #[test]
+    fn without_vectors_it_is_the_same() {
+        let mut plain = Transform::new(512, 1.0);
+        plain.half = Arc::new(Radix4::new(256, FftDirection::Forward));
+        plain.scratch = vec![Complex::default(); plain.half.get_inplace_scratch_len()];
+        let value = |i: usize| ((i * 7_919) % 1_000) as f64 - 500.0;
+        let mut any = Transform::new(512, 1.0);
+        let powers = any.push((0..512).map(value)).expect("a whole frame");
+        let others = plain.push((0..512).map(value)).expect("a whole frame");
+        assert!(powers.iter().zip(others).all(|(a, b)| (a - b).abs() < 1e-9), "{powers:?} {others:?}");
     }
 
     #[test]

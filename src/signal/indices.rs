@@ -45,8 +45,9 @@ pub struct Minutes {
     bins: Bins,
     /// Sum over the minute's steps so far.
     aci: f64,
-    /// For each band of ADI how many cells have a power of each step.
-    counts: Vec<[u32; STEPS]>,
+    /// For each band of ADI how many cells have a power of each step: a band of 1 kHz has at most 64,826 a minute, since
+    /// (1 kHz·n/r + 1) bins by (60 s·r/n + 1) spectra, with r/n from 40 to 80 Hz, are no more.
+    counts: Vec<[u16; STEPS]>,
     loudest: f64,
     /// `h` is H_f only, until the end.
     done: Vec<Indices>,
@@ -148,7 +149,8 @@ impl Minutes {
             let bins = self.bins(&(low..low + ADI_BAND_HZ));
             let counts = &mut self.counts[band];
             for power in &powers[bins] {
-                counts[place(*power)] += 1;
+                let count = &mut counts[place(*power)];
+                *count = count.saturating_add(1);
             }
         }
         self.loudest = powers[..self.length / 2].iter().fold(self.loudest, |most, power| most.max(*power));
@@ -157,8 +159,8 @@ impl Minutes {
     /// Of each band: the share of its cells that are within the threshold of the loudest.
     fn shares(&self) -> Vec<f64> {
         let threshold = place(self.loudest * 10_f64.powf(ADI_THRESHOLD_DB / 10.0));
-        let share = |counts: &[u32; STEPS]| {
-            let sum = |counts: &[u32]| counts.iter().map(|&n| u64::from(n)).sum::<u64>() as f64;
+        let share = |counts: &[u16; STEPS]| {
+            let sum = |counts: &[u16]| counts.iter().map(|&n| u64::from(n)).sum::<u64>() as f64;
             ratio(sum(&counts[threshold..]), sum(counts))
         };
         if self.loudest > 0.0 { self.counts.iter().map(share).collect() } else { Vec::new() }

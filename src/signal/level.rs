@@ -4,6 +4,8 @@
 //! With x = sample / 2^(bits-1), the level of a window is L = 10·log10(mean of x² over all its frames and channels), without a
 //! down-mix, in hundredths of dBFS clamped to [-120, 0]. A full-scale square wave has 0, a full-scale sine -3.01.
 
+use wide::{i16x8, i32x4};
+
 use super::Shape;
 use crate::message::analysis::{Centibel, Quality};
 use crate::message::window;
@@ -147,33 +149,50 @@ fn level(mean_square: f64) -> i16 {
     Centibel::of_db(decibels(mean_square)).0
 }
 
-/// Squares are added up as their upper and their lower halves, since no square of 32 bits would fit a second time: so the loop
-/// knows nothing wider than its lanes and becomes one of vectors.
+/// Of eight samples at once: the squares of neighbours are added up by the instruction that multiplies them, and their upper and
+/// lower halves apart, since no two squares of 32 bits would fit a third time.
 fn of_s16(pcm: &[u8]) -> Sums {
-    let (mut low, mut high, mut sum, mut min, mut max) = (0_u32, 0_u32, 0_i32, i16::MAX, i16::MIN);
-    for bytes in pcm.chunks_exact(2) {
-        let x = i16::from_le_bytes([bytes[0], bytes[1]]);
-        let square = (i32::from(x) * i32::from(x)) as u32;
-        low += square & 0xFFFF;
-        high += square >> 16;
-        sum += i32::from(x);
+    let (eights, rest) = pcm.split_at(pcm.len() / 16 * 16);
+    let (ones, half) = (i16x8::splat(1), i32x4::splat(0xFFFF));
+    let (mut low, mut high, mut sum) = (i32x4::ZERO, i32x4::ZERO, i32x4::ZERO);
+    let (mut min, mut max) = (i16x8::splat(i16::MAX), i16x8::splat(i16::MIN));
+    for bytes in eights.chunks_exact(16) {
+        let x = i16x8::new(std::array::from_fn(|i| i16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]])));
+        // Two squares of -2^15 are 2^31, which is right without its sign.
+        let squares = x.dot(x);
+        low += squares & half;
+        high += (squares >> 16) & half;
+        sum += x.dot(ones);
         min = min.min(x);
         max = max.max(x);
     }
-    // Clipping is rare: only then they are counted.
-    let clips = min == i16::MIN || max == i16::MAX;
-    let at_end = |bytes: &&[u8]| matches!(i16::from_le_bytes([bytes[0], bytes[1]]), i16::MIN | i16::MAX);
-    Sums {
-        squares: (u128::from(high) << 16) + u128::from(low),
-        sum: sum.into(),
+    let add = |lanes: i32x4| lanes.to_array().iter().map(|&lane| lane as u128).sum::<u128>();
+    let mut sums = Sums {
+        squares: (add(high) << 16) + add(low),
+        sum: sum.reduce_add().into(),
         samples: pcm.len() as u64 / 2,
-        min: min.into(),
-        max: max.into(),
-        clipped: if clips { pcm.chunks_exact(2).filter(at_end).count() as u64 } else { 0 },
+        min: i32::from(min.reduce_min()),
+        max: i32::from(max.reduce_max()),
+        clipped: 0,
+    };
+    for x in rest.chunks_exact(2).map(|bytes| i32::from(s16(bytes))) {
+        sums.squares += (x * x) as u128;
+        sums.sum += i128::from(x);
+        (sums.min, sums.max) = (sums.min.min(x), sums.max.max(x));
     }
+    // Clipping is rare: only then they are counted.
+    if sums.min == i32::from(i16::MIN) || sums.max == i32::from(i16::MAX) {
+        sums.clipped = pcm.chunks_exact(2).filter(|bytes| matches!(s16(bytes), i16::MIN | i16::MAX)).count() as u64;
+    }
+    sums
 }
 
-/// As [`of_s16`], twice as wide.
+fn s16(bytes: &[u8]) -> i16 {
+    i16::from_le_bytes([bytes[0], bytes[1]])
+}
+
+/// Squares are added up as their upper and their lower halves: so the loop knows nothing wider than its lanes and becomes one
+/// of vectors.
 fn of_ints(samples: &[i32], lowest: i32, highest: i32) -> Sums {
     let (mut low, mut high, mut sum, mut min, mut max) = (0_u64, 0_u64, 0_i64, i32::MAX, i32::MIN);
     for &x in samples {

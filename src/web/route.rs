@@ -85,9 +85,12 @@ pub struct Tuning {
 impl Tuning {
     /// `None` when the request says nothing: then what is stored will do.
     pub fn over(self, usual: Detection) -> Option<Detection> {
+        let detector = self.detector.unwrap_or(usual.detector);
+        // A margin that was set for one detector means nothing to the other.
+        let margin = if detector == usual.detector { usual.margin } else { detector.usual_margin() };
         (self != Tuning::default()).then(|| Detection {
-            detector: self.detector.unwrap_or(usual.detector),
-            margin: self.margin.unwrap_or(usual.margin),
+            detector,
+            margin: self.margin.unwrap_or(margin),
             min_gap_ms: self.min_gap_ms.unwrap_or(usual.min_gap_ms),
             min_length_ms: self.min_length_ms.unwrap_or(usual.min_length_ms),
         })

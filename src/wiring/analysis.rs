@@ -60,7 +60,7 @@ pub fn detection(config: &config::Analysis) -> Detection {
     let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
     Detection {
         detector: config.detector,
-        margin: Centibel::of_db(config.margin_db),
+        margin: config.margin_db.map_or(config.detector.usual_margin(), Centibel::of_db),
         min_gap_ms: ms(config.min_gap_seconds),
         min_length_ms: ms(config.min_length_seconds),
     }
