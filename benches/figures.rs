@@ -4,10 +4,14 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "figures/archive.rs"]
+mod archive;
 #[path = "figures/memory.rs"]
 mod memory;
 #[path = "figures/process.rs"]
 mod process;
+#[path = "figures/review.rs"]
+mod review;
 #[path = "figures/sound.rs"]
 mod sound;
 #[path = "figures/speed.rs"]
@@ -19,7 +23,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 7] = [
+    let figures: [(&str, fn()); 13] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -27,6 +31,12 @@ fn main() {
         ("growth", memory::growth_over_a_day),
         ("cards", memory::two_cards_and_sixteen_lanes),
         ("stations", stations::stations),
+        ("analysis", review::analysis_beside_encoding),
+        ("close", review::close_to_analysis),
+        ("analyse", review::analyse_beside_numpy),
+        ("clip", archive::clip_beside_ffmpeg),
+        ("margin", archive::margin_of_a_day),
+        ("archive", archive::hundred_thousand),
     ];
     for (name, figure) in figures {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
