@@ -35,8 +35,9 @@ export function show() {
 		);
 	place.replaceChildren(
 		el("h2", "Status"),
-		status.sources.length > 0 &&
-			el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources)),
+		status.sources.length > 0
+			? el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources))
+			: "",
 		el(
 			"div.cards",
 			card(

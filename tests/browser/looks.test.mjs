@@ -78,6 +78,7 @@ for (const [name, open] of Object.entries(VIEWS)) {
 				withPage({ theme, size }, async (page) => {
 					await open(page);
 					await shot(page, `${name} ${theme} ${device}`);
+					assert.doesNotMatch(await page.locator("body").innerText(), /\b(false|undefined|NaN|null)\b/, "words for people");
 					assert.deepEqual(await violations(page), []);
 				}),
 			);
