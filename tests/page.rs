@@ -41,7 +41,7 @@ fn beside_a_recorder() {
     let config = place.config(&zone, &radio);
     let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config).env("TZ", &noon.name));
     served.analysed(count);
-    let only = "^Live REC badge|^Listen while recording|^Keys|^Status|^status|^A gap that happens now";
+    let only = "^Live REC badge|^Listen while recording|^Keys|^Status|^status";
     browse("record", Some(only), &noon.name, &[("BASE_URL", &served.base), ("STATION", &station.url("/"))]);
 }
 
