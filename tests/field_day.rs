@@ -141,7 +141,8 @@ fn its_sections_are_the_reference(served: &Served, day: &[PathBuf]) {
         ] {
             let found = served.get(&format!("api/files/{name}/analysis?{tuning}"));
             let found: Vec<Vec<f64>> = list(&found["sections"]).iter().map(told).collect();
-            let wanted: Vec<Vec<f64>> = list(&expected[what]).iter().map(|section| rounded(&reference::numbers(section))).collect();
+            let wanted: Vec<Vec<f64>> =
+                list(&expected[what]).iter().map(|section| rounded(&reference::numbers(section))).collect();
             assert_eq!(found, wanted, "{name}: {what}");
             all += found.len();
         }
