@@ -3,23 +3,16 @@
 //!
 //! The recordings lie in `../shared/field`, or where SOUNDPOST_FIELD says; without them the sounds alone are compared.
 
+mod reference;
+
 use std::f64::consts::TAU;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use reference::{field, numbers};
 use serde_json::Value;
 use soundpost::message::analysis::{Analysis, Centibel, Detection, Detector, Section};
 use soundpost::signal::{Analyzer, Scope, Shape, floors, sections};
-
-/// What numpy says of each file.
-fn reference(files: &[PathBuf]) -> Vec<Value> {
-    // Debian's own, which python3-numpy belongs to.
-    let out = Command::new("/usr/bin/python3").arg("tests/reference/profile.py").args(files).output().expect("python3");
-    assert!(out.status.success(), "the reference: {}", String::from_utf8_lossy(&out.stderr));
-    let text = String::from_utf8(out.stdout).expect("JSON");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
 
 fn analysis(file: &Path) -> Analysis {
     let mut reader = hound::WavReader::open(file).expect("a WAV");
@@ -38,10 +31,6 @@ fn told(section: &Section) -> Vec<f64> {
     let band = section.band_hz.map(|(low, high)| [f64::from(low), f64::from(high)]);
     let whole = [section.first_window.into(), section.end_window.into(), section.score.0.into()];
     whole.into_iter().chain(band.into_iter().flatten()).collect()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(|n| n.as_f64().expect("a number")).collect()
 }
 
 /// The number of sections that were compared.
@@ -86,22 +75,8 @@ fn compare(file: &Path, expected: &Value) -> usize {
 }
 
 fn compare_all(files: &[PathBuf]) -> usize {
-    let expected = reference(files);
-    assert_eq!(expected.len(), files.len());
+    let expected = reference::of(files);
     files.iter().zip(&expected).map(|(file, expected)| compare(file, expected)).sum()
-}
-
-/// The recordings of a day in a wood and of a swift, if they are here.
-fn field() -> Option<Vec<PathBuf>> {
-    let folder = std::env::var_os("SOUNDPOST_FIELD").map_or_else(|| PathBuf::from("../shared/field"), PathBuf::from);
-    // A worktree lies one folder deeper.
-    let folder = if folder.is_dir() { folder } else { PathBuf::from("../../shared/field") };
-    let entries = std::fs::read_dir(&folder).ok()?;
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "wav"));
-    files.sort();
-    assert_eq!(files.len(), 25, "recordings in {}", folder.display());
-    Some(files)
 }
 
 #[test]

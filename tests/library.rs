@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use soundpost::actor::librarian::{Librarian, Prober, Settings, Shared};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::device::catalogue::Reader;
+use soundpost::message::Identity;
 use soundpost::message::analysis::*;
 use soundpost::message::library::{Answer, Ask, Event, FileRow, FileState, FilesQuery, Found, Mark, Marks, Trouble, Wish};
 use soundpost::message::news::Listener;
@@ -26,6 +27,10 @@ impl Prober for Lengths {
     fn probe(&self, path: &Path, _: &str) -> Option<(u32, u8, u64)> {
         let frames = fs::metadata(path).ok()?.len();
         (frames > 0).then_some((10, 1, frames))
+    }
+
+    fn identity(&self, _: &Path, _: &str) -> Option<Identity> {
+        None
     }
 }
 

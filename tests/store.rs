@@ -715,7 +715,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
     let dir = tempfile::tempdir().expect("a folder");
     let root = dir.path().join("recordings");
     let (tx, rx) = edge(16);
-    let (recorded, hints) = async_channel::bounded(4);
+    let (recorded, hints) = async_channel::bounded(16);
     let settings = |recorded| Settings {
         lanes: vec![LaneSettings {
             source: "mic0".into(),
@@ -783,7 +783,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
         assert_eq!(sound, pcm("mic0", 0, 2_000), "{name}");
         assert!(root.join("analyses").join(format!("{name}.analysis.json")).is_file(), "{name}");
     }
-    assert_eq!(hints.len(), 3);
+    assert_eq!(hints.len(), 6, "each was told when it was begun and when it was finished");
     let mark = std::fs::read_to_string(root.join(".soundpost")).expect("the mark");
     assert!(mark.contains("\nstate closed   \n"), "{mark}");
 }

@@ -4,6 +4,7 @@ import { svg } from "./dom.js";
 import { count, endOfDay, timeOfDay } from "./format.js";
 import { lengthOf, startsAt } from "./library.js";
 import { gapSeconds, pauses } from "./daypicture.js";
+import { get } from "./store.js";
 
 const WIDTH = 1000,
 	LANE = 14,
@@ -14,7 +15,10 @@ const NEAR = 0.7;
 /** span: {from, to} in seconds since midnight; files: those that the filters leave. */
 export function activity(day, span, files) {
 	const x = (second) => ((Math.min(Math.max(second, span.from), span.to) - span.from) / (span.to - span.from)) * WIDTH;
-	const sources = [...new Set(files.map((file) => file.source))].sort();
+	// A source that recorded nothing may have a gap all the same, unless the filters leave it out.
+	const wanted = get().source,
+		gaps = day.gaps.filter((gap) => wanted === "" || gap.source === wanted);
+	const sources = [...new Set([...files, ...gaps].map((one) => one.source))].sort();
 	const height = Math.max(1, sources.length) * (LANE + SPACE) - SPACE;
 	const found = files.reduce((sum, file) => sum + file.sections.length, 0);
 	const title = `Activity from ${timeOfDay(span.from, false)} to ${endOfDay(span.to)}: ${count(files.length, "file")}, ${count(found, "loud section")}, ${count(day.gaps.length, "gap")}`;
@@ -47,7 +51,7 @@ export function activity(day, span, files) {
 		const sections = own.flatMap((file) => file.sections.map((s) => [startsAt(file) + s.from_s, startsAt(file) + s.to_s]));
 		for (const [from, to] of joined(sections, (NEAR / WIDTH) * (span.to - span.from)))
 			picture.append(bar("section", from, to, 1.6, 2));
-		for (const gap of day.gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
+		for (const gap of gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
 	});
 	const labels = [timeOfDay(span.from, false), timeOfDay((span.from + span.to) / 2, false), endOfDay(span.to)];
 	const times = document.createElement("div");

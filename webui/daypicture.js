@@ -1,5 +1,5 @@
-// The whole day as one spectrogram: a column a minute, low sounds below. Minutes without a recording and gaps are hatched and are
-// never joined; sections stand as ticks along the lower edge. The same columns give each recording its strip.
+// The whole day as one spectrogram: a column a minute, low sounds below. Pauses are plain, gaps are hatched, and neither is
+// ever joined; sections stand as ticks along the lower edge. The same columns give each recording its strip.
 import { colour, el, fitted, redrawn } from "./dom.js";
 import { hz, timeOfDay } from "./format.js";
 import { startsAt } from "./library.js";
@@ -82,16 +82,14 @@ export class DayPicture {
 	#drawOver() {
 		const { context, width, height } = fitted(this.overlay);
 		const x = (second) => ((second - this.span.from) / (this.span.to - this.span.from)) * width;
-		// What was not recorded: between files, and gaps within them, at least three pixels wide to be seen.
-		const pattern = hatch(context);
-		const bare = (from, to) => {
-			context.fillStyle = colour("panel");
-			context.fillRect(x(from), 0, Math.max(3, x(to) - x(from)), height);
-			context.fillStyle = pattern;
-			context.fillRect(x(from), 0, Math.max(3, x(to) - x(from)), height);
+		// Between files nothing was to be recorded: plain. What is missing is hatched, at least three pixels wide to be seen.
+		const fill = (style, from, to, least) => {
+			context.fillStyle = style;
+			context.fillRect(x(from), 0, Math.max(least, x(to) - x(from)), height);
 		};
-		for (const [from, to] of pauses(this.day.files, this.span)) if (x(to) - x(from) > 1) bare(from, to);
-		for (const gap of this.day.gaps) bare(...gapSeconds(gap, this.day));
+		const [plain, lines] = [colour("unheard"), hatch(context)];
+		for (const [from, to] of pauses(this.day.files, this.span)) if (x(to) - x(from) > 1) fill(plain, from, to, 1);
+		for (const gap of this.day.gaps) for (const style of [plain, lines]) fill(style, ...gapSeconds(gap, this.day), 3);
 		context.font = `11px ${getComputedStyle(this.node).fontFamily}`;
 		for (const second of hours(this.span, width)) {
 			context.fillStyle = "rgb(255 255 255 / 0.22)";
@@ -156,7 +154,7 @@ export function label(context, text, x, y) {
 export function hatch(context) {
 	const tile = el("canvas", { width: 8, height: 8 }),
 		pen = tile.getContext("2d");
-	pen.strokeStyle = colour("hatch");
+	pen.strokeStyle = colour("unheard-line");
 	pen.lineWidth = 1.6;
 	pen.beginPath();
 	for (const at of [-8, 0, 8]) {

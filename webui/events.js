@@ -12,8 +12,15 @@ export const onLevels = (act) => meters.add(act);
 
 const FILES = { opened: put, closed: put, analysed: put, changed: put };
 let wasLost = false;
+/** A browser comes back by itself when a connection breaks, but not when the recorder answers that it is too busy. */
+const AGAIN_MS = 3000;
 
 export function start() {
+	connect();
+	sound.onChange((playing) => !playing && release());
+}
+
+function connect() {
 	const source = new EventSource("api/events");
 	for (const kind of ["opened", "closed", "analysed", "changed", "deleted", "gap", "alarm", "work", "level"]) {
 		source.addEventListener(kind, (event) => receive(kind, parsed(event.data)));
@@ -28,8 +35,8 @@ export function start() {
 	source.addEventListener("error", () => {
 		wasLost = true;
 		document.documentElement.classList.add("lost");
+		if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
 	});
-	sound.onChange((playing) => !playing && release());
 }
 
 function parsed(text) {

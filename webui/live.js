@@ -1,6 +1,6 @@
 // The head of the page: is it recording right now (a moving meter, not a word), is anything wrong, how long will it go on.
 import { el, icon, iconButton, setText } from "./dom.js";
-import { span } from "./format.js";
+import { bytes, span } from "./format.js";
 import { library, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { showKeys } from "./keys.js";
@@ -129,7 +129,8 @@ function clockFact(clock) {
 }
 
 function hoursFact(disk) {
-	if (disk.hours_left == null) return el("span.fact", "disk: nothing records");
+	// Of a station nobody knows how much it will send.
+	if (disk.hours_left == null) return el("span.fact", `${bytes(disk.free_bytes)} free`);
 	const text =
 		disk.hours_left >= 72
 			? [Math.floor(disk.hours_left / 24), " d", el("span.long", "ays")]

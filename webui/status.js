@@ -21,6 +21,11 @@ export function start() {
 
 const decibels = (db) => (db == null ? "–" : `${db.toFixed(1).replace("-", "−")} dB`);
 
+function lasts({ mode, disk }) {
+	if (mode === "serve") return "nothing records";
+	return disk.hours_left == null ? "not known" : span(Math.round(disk.hours_left) * 3600);
+}
+
 export function show() {
 	const { status } = library;
 	if (!status) return;
@@ -35,8 +40,9 @@ export function show() {
 		);
 	place.replaceChildren(
 		el("h2", "Status"),
-		status.sources.length > 0 &&
-			el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources)),
+		status.sources.length > 0
+			? el("div.scroller", { tabindex: "0", role: "region", "aria-label": "Sources" }, sourceTable(status.sources))
+			: "",
 		el(
 			"div.cards",
 			card(
@@ -44,7 +50,7 @@ export function show() {
 				el("div.disk", diskBar(disk)),
 				facts([
 					["Free", `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)}`],
-					["Lasts for", disk.hours_left == null ? "nothing records" : span(Math.round(disk.hours_left) * 3600)],
+					["Lasts for", lasts(status)],
 					["Folder", status.folder],
 					["Writing", status.read_only ? "the folder is read-only" : "allowed"],
 				]),

@@ -20,7 +20,7 @@ pub const EXTENSIONS: [&str; 10] = ["wav", "flac", "mp3", "ogg", "opus", "aac", 
 const DEPTH: usize = 32;
 
 /// Ending of a file that is being recorded.
-const PART: &str = ".part";
+pub const PART: &str = ".part";
 
 /// A file that may be a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,9 @@ pub fn look<'a>(root: &Path, name: &'a str) -> Option<Found<'a>> {
 
 fn found<'a>(path: &Path, name: &'a str, extension: &'static str, is_part: bool) -> Option<Found<'a>> {
     let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?;
-    Some(Found { name, bytes: meta.len(), modified: modified(&meta), extension, is_part })
+    // Made ready for a recording that has not begun.
+    let is_blank = is_part && meta.len() == 0;
+    (!is_blank).then(|| Found { name, bytes: meta.len(), modified: modified(&meta), extension, is_part })
 }
 
 /// When a file was written to for the last time in nanoseconds since 1970; 0 if there is none.

@@ -118,12 +118,17 @@ pub fn file(row: &FileRow) -> String {
         .end()
 }
 
+/// To the tenth, as sidecars keep it: the same whether it was kept or has just been computed.
+fn score(value: Centibel) -> String {
+    number((f64::from(value.0) / 10.0).round() / 10.0)
+}
+
 fn section(section: &Section) -> String {
     let seconds = |windows: u32| f64::from(windows) / WINDOWS_PER_SECOND as f64;
     Json::object()
         .real("from_s", seconds(section.first_window))
         .real("to_s", seconds(section.end_window))
-        .raw("score_db", db(section.score))
+        .raw("score_db", score(section.score))
         .raw("f_lo_hz", or_null(section.band_hz, |(low, _)| number(low.into())))
         .raw("f_hi_hz", or_null(section.band_hz, |(_, high)| number(high.into())))
         .end()
@@ -313,6 +318,12 @@ mod tests {
             "trouble": null, "playable": true, "version": got["version"], "details": {"end_reason": "split", "quality": {}},
         });
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_score_is_told_as_it_is_kept() {
+        let told = |centibel| score(Centibel(centibel));
+        assert_eq!([2_840, 3_349, 3_350, 3_344, 0].map(told), ["28.4", "33.5", "33.5", "33.4", "0"]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Plan {
     pub place: Place,
     pub settings: library::Settings,
     pub sources: Sources,
-    /// Paths of files that the store finished.
+    /// Paths of files that the store began, finished or analysed.
     pub recorded: Receiver<PathBuf>,
     pub stop: Arc<AtomicBool>,
     /// Of the seats: side ones beside a recorder.

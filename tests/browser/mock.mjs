@@ -3,7 +3,7 @@
 // What only a recorder can do (a split, a gap, a slow answer) is asked for by POST /mock/…; tests/browser/world.mjs does that.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
-import { crc32 } from "node:zlib";
+import { crc32 } from "./crc32.mjs";
 import { Folder, DEFAULTS, OFFSET_S } from "./folder.mjs";
 import { RATE, calls, samples, wavHeader } from "./scene.mjs";
 

@@ -182,6 +182,19 @@ test("A gap that happens now is shown", async (t) => {
 	})(t);
 });
 
+test("A recorder that was too busy for events is asked again", async (t) => {
+	let asked = 0;
+	const busy = async (page) =>
+		page.route(/\/api\/events$/, (route) =>
+			asked++ === 0 ? route.fulfill({ status: 503, json: { error: "Too many ask at once." } }) : route.fallback(),
+		);
+	await withPage({ prepare: busy, allow: /503/ }, async (page) => {
+		await page.locator(".lost-sign:visible").waitFor();
+		await until("it is heard again", () => page.locator(".lost-sign:visible").count(), 0);
+		assert.equal(asked, 2);
+	})(t);
+});
+
 test("Log-in when the recorder asks for it", async (t) => {
 	let isIn = false;
 	const locked = async (page) =>

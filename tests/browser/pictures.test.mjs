@@ -127,8 +127,12 @@ test(
 			"gaps are hatched on the timeline",
 		);
 		// A tap beside any section goes to the recording of that moment; on one it plays it.
-		const box = await picture.boundingBox();
-		await picture.click({ position: { x: box.width * 0.4, y: 60 } });
+		const box = await picture.boundingBox(),
+			file = day.files.filter((one) => one.state === "analysed")[1];
+		const labels = await page.locator(".times").first().locator("span").allTextContents();
+		const [from, , to] = labels.map((text) => parseClock(text) * 60 || 86400),
+			middle = parseClock(file.local) + file.duration_s / 2;
+		await picture.click({ position: { x: (box.width * (middle - (from % 86400))) / (to - (from % 86400)), y: 60 } });
 		await until("something plays", () =>
 			page
 				.locator("#bar .round[aria-label=Pause], .player .play[aria-label=Pause]")

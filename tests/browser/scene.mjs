@@ -1,13 +1,13 @@
 // A made-up wood for the mock server: what sounds at which hour, as spectra, levels, profiles and samples. Deterministic: the
 // same name gives the same sound. Profiles are laid out as the recorder's, so that the page reads real bytes.
-import { crc32 } from "node:zlib";
+import { crc32 } from "./crc32.mjs";
 
 export const RATE = 48000;
 const DETECTION = 24,
 	COLUMNS = 128;
 
 function random(text) {
-	let state = crc32(text) >>> 0;
+	let state = crc32(text);
 	return () => {
 		state = (state + 0x6d2b79f5) >>> 0;
 		let t = Math.imul(state ^ (state >>> 15), 1 | state);

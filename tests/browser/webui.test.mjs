@@ -388,8 +388,7 @@ test(
 );
 
 test("Live REC badge", async (t) => {
-	if (!recorder.isThere()) return t.skip("nothing records: FOLDER is not given");
-	t.after(() => recorder.stop());
+	if (!recorder.isThere()) return t.skip("nothing records: no STATION is given");
 	await recorder.split();
 	await withPage({ motion: "no-preference" }, async (page, { requests }) => {
 		const badge = page.locator(".badge.rec");
@@ -441,8 +440,7 @@ test("Live REC badge", async (t) => {
 });
 
 test("Listen while recording", async (t) => {
-	if (!recorder.isThere()) return t.skip("nothing records: FOLDER is not given");
-	t.after(() => recorder.stop());
+	if (!recorder.isThere()) return t.skip("nothing records: no STATION is given");
 	await recorder.split();
 	await withPage({ ready: ".row.recording" }, async (page) => {
 		const recording = page.locator(".row.recording").first();

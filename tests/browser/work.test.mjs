@@ -178,3 +178,24 @@ test(
 		await until("cleared", () => page.locator("#selection").isHidden());
 	}),
 );
+
+test("An evening's review", async (t) => {
+	const { DAY, REVIEW } = process.env;
+	if (!REVIEW) return t.skip("no day of a recorder's in a wood is given");
+	await withPage({ hash: `#/day/${DAY}` }, async (page) => {
+		await until("the day is drawn", () => page.locator(".day-picture.shimmer").count(), 0);
+		await shot(page, "a day in the field");
+		const found = await openRow(page, REVIEW);
+		await drawn(found, "overview");
+		const file = await api(`api/files/${encoded(REVIEW)}`);
+		await until("its sections", () => found.locator(".player .chip").count(), Math.min(50, file.sections.length));
+		await found.locator(".toggle").focus();
+		await page.keyboard.press("r");
+		await found.locator(".badge.done").waitFor();
+		await page.keyboard.press("n");
+		await page.getByLabel(`Note on ${REVIEW}`).fill("Dawn chorus, good");
+		await page.getByRole("button", { name: "Save" }).click();
+		await until("the note is shown", () => found.locator(".badge.noted").textContent(), "Dawn chorus, good");
+		await shot(page, "a recording from the field");
+	})(t);
+});

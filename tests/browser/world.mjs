@@ -1,17 +1,17 @@
 // What every test stands on: a browser, a recorder to talk to, and ways to wait for what one wants to see instead of for a time.
 //   BASE_URL=     a recorder over a folder prepared for the tests; without it the mock is started
-//   FOLDER=       that recorder's folder, so that a test can let a recording grow in it
+//   STATION=      the station that it records, which takes orders; without it nothing is recorded
 //   SCREENSHOTS=  where pictures are put
 //   CHROMIUM=     the browser, /usr/bin/chromium
-import { mkdir, writeFile, appendFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { mock } from "./mock.mjs";
-import { wavHeader } from "./scene.mjs";
 
 export const PATIENCE = 30e3;
-const shots = process.env.SCREENSHOTS;
+const shots = process.env.SCREENSHOTS,
+	station = process.env.STATION;
 let browser, server;
 export let base = process.env.BASE_URL?.replace(/\/?$/, "/");
 
@@ -124,36 +124,25 @@ export async function openRow(page, name) {
 
 export const url = (page) => page.evaluate(() => decodeURIComponent(location.hash));
 
-/** What only a recorder does: a recording begins, grows, ends. By the mock's own door, or by writing into the served folder. */
+/** What only a recorder does: a recording begins, grows, ends. By the mock's own door, or by what its station sends. */
 export const recorder = {
-	isThere: () => isMock() || Boolean(process.env.FOLDER),
+	isThere: () => isMock() || Boolean(station),
 	async ask(what, body = {}) {
 		return api(`mock/${what}`, { method: "POST", body: JSON.stringify(body) });
 	},
-	/** Begins a recording, and ends one that is going on. */
+	/** Ends the recording that goes on, and begins another. */
 	async split() {
 		if (isMock()) {
 			await this.ask("close");
 			return this.ask("open");
 		}
-		this.stop();
-		const now = new Date(),
-			two = (n) => String(n).padStart(2, "0");
-		const name = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}_${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}.wav`;
-		this.path = join(process.env.FOLDER, name);
-		await writeFile(this.path, Buffer.concat([wavHeader(48000 * 5), Buffer.alloc(48000 * 10)]));
-		this.timer = setInterval(() => appendFile(this.path, Buffer.alloc(48000 * 2)), 500);
-		return until("the recording is seen", () =>
-			api(`api/files/${name}`).then(
-				(file) => file.state === "open",
-				() => false,
-			),
-		);
+		const before = await recording();
+		await fetch(`${station}split`);
+		return until("another recording is begun", async () => ![before, undefined].includes(await recording()));
 	},
 	async grow(seconds) {
-		return isMock() ? this.ask("grow", { seconds }) : appendFile(this.path, Buffer.alloc(48000 * 2 * seconds));
-	},
-	stop() {
-		clearInterval(this.timer);
+		return isMock() ? this.ask("grow", { seconds }) : fetch(`${station}grow/${seconds}`);
 	},
 };
+
+const recording = async () => (await newestDay()).files.find((file) => file.state === "open")?.name;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::entry::{self, ANALYSED_BYTES, Seen, entry, foreign_sidecar, is_open, tells_length};
 use super::{Librarian, Refused};
 use crate::device::catalogue::Entry;
-use crate::device::folder::{self, Found as FoundFile};
+use crate::device::folder::{self, Found as FoundFile, PART};
 use crate::format::sidecar::Sidecar;
 use crate::format::{found, profile};
 use crate::message::library::{Answer, Event, FileRow, FileState, Found, Mark, Trouble};
@@ -86,7 +86,7 @@ impl Librarian {
 
     pub(super) fn read(&self, found: FoundFile<'_>, old: Option<&Entry>, now: Wall) -> Entry {
         let beside = self.shelf.stamps(found.name);
-        let sidecar = if beside.sidecar_ns == 0 { None } else { self.shelf.sidecar(found.name) };
+        let sidecar = if beside.sidecar_ns == 0 { self.begun(&found) } else { self.shelf.sidecar(found.name) };
         self.is_restless.set(self.is_restless.get() || (!found.is_part && is_open(&found, sidecar.as_ref(), now)));
         let sound = if tells_length(sidecar.as_ref()) || is_open(&found, sidecar.as_ref(), now) {
             None
@@ -94,6 +94,13 @@ impl Librarian {
             self.prober.probe(&self.shelf.root.join(found.name), found.extension)
         };
         entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone)
+    }
+
+    /// What would stand in the sidecar of a recording that says itself who it is, and has none before it is finished.
+    fn begun(&self, found: &FoundFile<'_>) -> Option<Sidecar> {
+        let path = self.shelf.root.join(format!("{}{PART}", found.name));
+        let identity = found.is_part.then(|| self.prober.identity(&path, found.extension)).flatten()?;
+        Some(Sidecar::begun(found.name.to_owned(), &identity, &self.settings.software))
     }
 
     pub(super) fn put(&mut self, entry: &Entry) -> Result<(), Refused> {

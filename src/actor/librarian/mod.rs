@@ -23,6 +23,7 @@ use async_channel::Receiver;
 use crate::device::catalogue::{Failure, Writer};
 use crate::device::folder;
 use crate::format::sidecar::Sidecar;
+use crate::message::Identity;
 use crate::message::analysis::Analysis;
 use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
@@ -34,6 +35,9 @@ use shelf::Shelf;
 pub trait Prober: Send {
     /// (rate in Hz, channels, frames); `None` if this is no sound that can be read, or its length is told nowhere.
     fn probe(&self, path: &Path, extension: &str) -> Option<(u32, u8, u64)>;
+
+    /// Who a recording of ours is that has no sidecar yet, by its own header.
+    fn identity(&self, path: &Path, extension: &str) -> Option<Identity>;
 }
 
 /// Start, end, source, frames and reason of a line of gaps.csv.

@@ -91,6 +91,7 @@ impl<D: Disk> Core<D> {
             ToStore::Data(_, block) => {
                 let lanes = self.lanes.len();
                 let Some(of) = self.lanes.get_mut(lane) else { return Ok(()) };
+                let is_first = of.open.as_ref().is_some_and(|open| open.at == 0);
                 of.append(block)?;
                 if let Some(open) = of.open.as_mut().filter(|open| !open.dirty) {
                     open.dirty = true;
@@ -98,6 +99,9 @@ impl<D: Disk> Core<D> {
                     if open.next_sync <= now || open.next_sync > now.plus_ns(of.sync_ns) {
                         open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
                     }
+                }
+                if is_first {
+                    self.begun(lane);
                 }
             }
             ToStore::Patch(_, at, block) => {

@@ -272,6 +272,13 @@ impl<D: Disk> Core<D> {
         self.hint(file);
     }
 
+    /// Its header says now whose it is.
+    pub(super) fn begun(&self, lane: usize) {
+        let Some((root, open)) = self.lanes.get(lane).and_then(|of| Some((of.root, of.open.as_ref()?))) else { return };
+        let folder = self.roots.get(root).map(|root| &root.files.places.root);
+        folder.into_iter().for_each(|folder| self.hint(folder.join(&open.name)));
+    }
+
     fn hint(&self, file: std::path::PathBuf) {
         if let Some(recorded) = &self.recorded {
             // Who misses it finds the file in the folder.

@@ -1,0 +1,51 @@
+//! The page in a headless Chromium: every function clicked or typed (tests/browser), over the real program.
+//!
+//! Most over `soundpost serve` and a folder of three days. What only a recorder does (a recording begins, grows, ends) over
+//! `soundpost record` and a station. What happens at no one's will (an alarm, work that takes long) over a mock of the API.
+
+mod browser_rig;
+mod common;
+#[path = "common/web.rs"]
+mod web;
+
+use std::net::TcpListener;
+
+use browser_rig::wood::{Noon, plant};
+use browser_rig::{Served, browse, station};
+use common::{Place, soundpost};
+
+#[test]
+fn over_a_folder() {
+    let (place, noon) = (Place::new(), Noon::find());
+    let count = plant(place.folder.path(), &noon);
+    let served = Served::serve(place.folder.path(), &noon.name);
+    let files = served.analysed(count);
+    let today = files.iter().filter(|file| file["date"] == noon.now.date().to_string().as_str());
+    let sections: usize = today.map(|file| file["sections"].as_array().expect("a list").len()).sum();
+    assert!(sections > 50, "the browser tests want more than {sections} sections on the newest day");
+    browse("serve", None, &noon.name, &[("BASE_URL", &served.base)]);
+}
+
+#[test]
+fn beside_a_recorder() {
+    let (place, noon) = (Place::new(), Noon::find());
+    let station = station::start(place.folder.path());
+    std::fs::create_dir_all(place.recordings()).expect("made");
+    let count = plant(&place.recordings(), &noon);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let radio = format!(
+        "[web]\nbind = 127.0.0.1\nport = {port}\n[radio]\ntype = stream\nurl = {}\nfilename_pattern = radio/%Y%m%d_%H%M%S\n",
+        station.url("/live.mp3")
+    );
+    let zone = format!("split_minutes = 60\nmin_free_mb = 0\ntime_zone = {}", noon.name);
+    let config = place.config(&zone, &radio);
+    let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config).env("TZ", &noon.name));
+    served.analysed(count);
+    let only = "^Live REC badge|^Listen while recording|^Keys|^Status|^status";
+    browse("record", Some(only), &noon.name, &[("BASE_URL", &served.base), ("STATION", &station.url("/"))]);
+}
+
+#[test]
+fn what_happens_at_no_ones_will() {
+    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now"), "UTC", &[]);
+}
