@@ -2,10 +2,10 @@
 //!
 //! Machines are noisy: sides alternate and the median of the rounds counts. Nothing here passes or fails; it measures.
 
-#[path = "../tests/common/mod.rs"]
-mod common;
 #[path = "figures/archive.rs"]
 mod archive;
+#[path = "../tests/common/mod.rs"]
+mod common;
 #[path = "figures/memory.rs"]
 mod memory;
 #[path = "figures/process.rs"]

@@ -81,7 +81,8 @@ pub fn clip_beside_ffmpeg() {
     tool("flac", &["-5", "-s", "-o", flac_name, wav.to_str().expect("a path")]);
     let served = Served::start(&folder);
     served.wait("/api/days", |days| files_of(days) == 1);
-    let ours = served.time(|round| format!("/api/clip?file=wood_20260522_040000.flac&from={}&to={}", 3_300 + round, 3_310 + round));
+    let ours =
+        served.time(|round| format!("/api/clip?file=wood_20260522_040000.flac&from={}&to={}", 3_300 + round, 3_310 + round));
     let out = place.path("clip.wav");
     let arguments = ["-v", "error", "-y", "-ss", "3300", "-t", "10", "-i", flac_name, out.to_str().expect("a path")];
     let rounds = (0..ROUNDS).map(|_| {

@@ -68,7 +68,10 @@ pub fn close_to_analysis() {
     let disk = tempfile::tempdir().expect("a folder");
     let (wav, _) = sound::stereo(disk.path(), HOUR);
     let lane = |n: usize| {
-        format!("[lane{n}]\ntype = file\npath = {}\npace = fast\nformat = flac\nfilename_pattern = lane{n}/%H%M%S\n", wav.display())
+        format!(
+            "[lane{n}]\ntype = file\npath = {}\npace = fast\nformat = flac\nfilename_pattern = lane{n}/%H%M%S\n",
+            wav.display()
+        )
     };
     let config = place.config("split_minutes = 60\nlog_level = ERROR", &(0..4).map(lane).collect::<String>());
     let mut recorder = Recorder::start(&config, &[]);
@@ -84,7 +87,9 @@ pub fn close_to_analysis() {
         .map(|file| {
             let stem = file.file_name().expect("a name").to_string_lossy().into_owned();
             let lane = file.parent().and_then(Path::file_name).expect("a lane").to_string_lossy().into_owned();
-            let mine = |p: &&PathBuf| p.extension().is_some_and(|e| e == "json") && p.to_string_lossy().contains(&format!("{lane}/{stem}"));
+            let mine = |p: &&PathBuf| {
+                p.extension().is_some_and(|e| e == "json") && p.to_string_lossy().contains(&format!("{lane}/{stem}"))
+            };
             made(all.iter().find(mine).expect("its sidecar")) - made(file)
         })
         .collect();
@@ -110,7 +115,8 @@ pub fn analyse_beside_numpy() {
     tool("flac", &["-5", "-s", "-o", flac.to_str().expect("a path"), wav.to_str().expect("a path")]);
     let program = soundpost().get_program().to_string_lossy().into_owned();
     let ours = [&program[..], "analyse", "--again", "--jobs", "1", folder.to_str().expect("a path")];
-    let theirs = |what: &'static str| [&["/usr/bin/python3"][..], &peer(what, &flac)].concat().iter().map(|s| s.to_string()).collect();
+    let theirs =
+        |what: &'static str| [&["/usr/bin/python3"][..], &peer(what, &flac)].concat().iter().map(|s| s.to_string()).collect();
     let sides: [(&str, Vec<String>); 3] = [
         ("soundpost: levels, bands, columns, indices, sections", ours.iter().map(|s| s.to_string()).collect()),
         ("soundfile + numpy: levels, sections", theirs("level")),
@@ -123,13 +129,21 @@ pub fn analyse_beside_numpy() {
         println!("{name}: {cpu:.2} s of CPU on one core, {:.1} MiB at most", kib / 1_024.0);
         costs.push((cpu, kib));
     }
-    println!("{:.1} times as fast as without bands (bar: 3), {:.1} with (bar: 2)", costs[1].0 / costs[0].0, costs[2].0 / costs[0].0);
+    println!(
+        "{:.1} times as fast as without bands (bar: 3), {:.1} with (bar: 2)",
+        costs[1].0 / costs[0].0,
+        costs[2].0 / costs[0].0
+    );
     println!("memory: 1/{:.0} (bar: 1/3)", costs[1].1 / costs[0].1);
 }
 
 /// Seconds of CPU and the most memory in KiB of a command on the first core.
 fn cost(words: &[String]) -> (f64, f64) {
-    let out = Command::new("/usr/bin/time").args(["-f", "%U %S %M", "taskset", "-c", "0"]).args(words).env("OPENBLAS_NUM_THREADS", "1").output();
+    let out = Command::new("/usr/bin/time")
+        .args(["-f", "%U %S %M", "taskset", "-c", "0"])
+        .args(words)
+        .env("OPENBLAS_NUM_THREADS", "1")
+        .output();
     let said = String::from_utf8_lossy(&out.expect("/usr/bin/time (package time)").stderr).into_owned();
     let last: Vec<f64> = said.lines().last().unwrap_or("").split_whitespace().filter_map(|n| n.parse().ok()).collect();
     let [user, system, kib] = last[..] else { panic!("{words:?}: {said}") };

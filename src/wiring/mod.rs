@@ -8,6 +8,7 @@
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
+//! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
 //! | log | own | lines | stderr, log_file | drops lines, counts them |
 //! | supervisor | main | endings, notices, signals | nothing | |
 //!
@@ -30,6 +31,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::analysis::TapRow;
+use self::review::PageRow;
 use crate::format::encode::max_frame_bytes;
 use crate::message::{Container, PcmFormat};
 
@@ -200,6 +202,7 @@ fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> us
 #[derive(Clone, Debug)]
 pub struct Table {
     pub lanes: Vec<LaneRow>,
+    pub page: Option<PageRow>,
 }
 
 impl Table {
@@ -235,6 +238,7 @@ impl Table {
             let bytes = analysis::STACK + depth * QUEUE_SLOT;
             shared.push(("analyser", format!("thread, inbox of {depth} messages"), bytes));
         }
+        shared.extend(self.page.map(|page| ("page", page.to_string(), page.bytes())));
         shared
     }
 
@@ -245,7 +249,8 @@ impl Table {
 
     pub fn threads(&self) -> usize {
         let of = |lane: &LaneRow| if let Feed::Stream { .. } = lane.feed { 1 } else { 2 };
-        self.lanes.iter().map(of).sum::<usize>() + self.shared().len()
+        let page = self.page.map_or(0, |_| PageRow::THREADS - 1); // the row itself is one of those shared
+        self.lanes.iter().map(of).sum::<usize>() + self.shared().len() + page
     }
 }
 
@@ -291,10 +296,10 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes() }.within(budget);
+            let table = Table { lanes: lanes(), page: None }.within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes() }.bytes();
+        let all = Table { lanes: lanes(), page: None }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -302,7 +307,8 @@ mod tests {
 
     #[test]
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
-        let table = Table { lanes: vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)] };
+        let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
+        let table = Table { lanes, page: Some(PageRow { connections: 64 }) };
         let printed: usize = table
             .to_string()
             .lines()
@@ -311,5 +317,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
+        let without = Table { page: None, ..table.clone() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9, 7));
     }
 }

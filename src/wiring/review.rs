@@ -9,6 +9,7 @@
 //! | backlog | own, low priority | unanalysed recordings | wishes | waits |
 //! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use async_channel::{Receiver, Sender};
 use super::backlog::{Backlog, Progress};
 use super::library::{self, Shelves, Sources};
 use super::page::Page;
+use crate::actor::http;
 use crate::actor::http::library::Library;
 use crate::actor::librarian::{self, Librarian};
 use crate::actor::store::parse_gap_line;
@@ -51,6 +53,32 @@ const SCAN_EVERY: Duration = Duration::from_secs(60);
 const LIMIT_MS: u64 = 120_000;
 /// How often levels are told, and how soon an end is noticed.
 const BEAT: Duration = Duration::from_millis(500);
+
+/// Of the catalogue: the librarian's connection and the workers', each with its cache and what SQLite needs besides.
+const CATALOGUE_BYTES: usize = 2 * (512 << 10);
+/// A connection while it is read from, answered and carried: head, pieces, and the rest of its task.
+const CONNECTION_BYTES: usize = 48 << 10;
+
+/// What the page weighs when all its connections are busy.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRow {
+    pub connections: usize,
+}
+
+impl PageRow {
+    /// Gate, http and its workers, librarian, backlog, herald.
+    pub const THREADS: usize = 5 + http::WORKERS;
+
+    pub fn bytes(self) -> usize {
+        PageRow::THREADS * STACK + CATALOGUE_BYTES + self.connections * CONNECTION_BYTES
+    }
+}
+
+impl fmt::Display for PageRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} threads, catalogue, {} connections", PageRow::THREADS, self.connections)
+    }
+}
 
 /// Where everything is.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::review::PageRow;
 use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, sources, stations};
 use crate::actor::capture::{Capture, Lines};
 use crate::actor::encoder::{Coding, Encoder, Output, TapEnds, TapOut};
@@ -57,7 +58,8 @@ pub struct Shared {
 
 /// The row of each source that can be recorded, sized by what was asked for.
 pub fn table(config: &Config) -> Table {
-    Table { lanes: recorded(config).filter_map(row).collect() }
+    let page = config.web.enabled.then_some(PageRow { connections: config.web.max_connections as usize });
+    Table { lanes: recorded(config).filter_map(row).collect(), page }
 }
 
 fn row(source: &SourceConfig) -> Option<LaneRow> {

@@ -30,7 +30,7 @@ use ask::{Answer, Ask};
 use library::Library;
 
 /// Requests that are decided at once; each takes milliseconds.
-const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 /// Deciding needs little: the library's calls are the deepest.
 const STACK_BYTES: usize = 512 << 10;
 /// How often the server is asked whether it is well …
