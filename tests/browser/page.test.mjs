@@ -82,6 +82,7 @@ test(
 		const name = (await url(page)).match(/play=([^@]+)@/)[1];
 		await page.keyboard.press("r");
 		await until("R: reviewed", async () => (await api(`api/files/${encoded(name)}`)).reviewed);
+		await row(page, name).locator(".badge.done").waitFor();
 		await page.keyboard.press("J");
 		await until("Shift J passes over what is reviewed", () => url(page).then((hash) => !hash.includes(`play=${name}@`)));
 		await page.keyboard.press("K");
