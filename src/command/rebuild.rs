@@ -13,6 +13,7 @@ use crate::actor::store::{MARK, parse_gap_line, places_of};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
 use crate::format::{flac, wav};
+use crate::message::Identity;
 use crate::message::library::Wish;
 use crate::policy::split::Zone;
 
@@ -30,6 +31,15 @@ impl Prober for Headers {
                 Some((parsed.rate_hz, u8::try_from(parsed.channels).ok()?, parsed.frames()))
             }
             "flac" => flac::parse(&file).ok().map(|head| (head.info.rate_hz, head.info.channels, head.info.frames)),
+            _ => None,
+        }
+    }
+
+    fn who(&self, path: &Path, extension: &str) -> Option<Identity> {
+        let file = RealDisk.open_to_read(path).ok()?;
+        match extension {
+            "wav" => wav::parse(&file).ok()?.identity,
+            "flac" => flac::parse(&file).ok()?.identity,
             _ => None,
         }
     }

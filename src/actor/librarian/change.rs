@@ -93,7 +93,12 @@ impl Librarian {
         } else {
             self.prober.probe(&self.shelf.root.join(found.name), found.extension)
         };
-        entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone)
+        let who = if found.is_part && sidecar.is_none() {
+            self.prober.who(&self.shelf.root.join(format!("{}.part", found.name)), found.extension)
+        } else {
+            None
+        };
+        entry(Seen { found, beside, sidecar, who, sound, now }, old, &self.settings.zone)
     }
 
     pub(super) fn put(&mut self, entry: &Entry) -> Result<(), Refused> {

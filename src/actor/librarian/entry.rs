@@ -8,6 +8,7 @@ use crate::device::folder::Found;
 use crate::format::foreign::{self, Named};
 use crate::format::found::FoundSection;
 use crate::format::sidecar::{SCHEMA, Sidecar};
+use crate::message::Identity;
 use crate::message::analysis::Section;
 use crate::message::library::{FileRow, FileState, GapRow, Mark, Marks};
 use crate::policy::split::Zone;
@@ -45,6 +46,8 @@ pub struct Seen<'a> {
     pub found: Found<'a>,
     pub beside: Beside,
     pub sidecar: Option<Sidecar>,
+    /// Who a file says that it is whose sidecar is still to come.
+    pub who: Option<Identity>,
     /// By its header, if the sidecar does not tell.
     pub sound: Option<Sound>,
     pub now: Wall,
@@ -64,16 +67,17 @@ pub fn is_open(found: &Found<'_>, sidecar: Option<&Sidecar>, now: Wall) -> bool 
 
 /// `old`: what was known of it. A trouble holds until the file changes.
 pub fn entry(seen: Seen<'_>, old: Option<&Entry>, zone: &Zone) -> Entry {
-    let Seen { found, beside, sidecar, sound, now } = seen;
+    let Seen { found, beside, sidecar, who, sound, now } = seen;
     let is_open = is_open(&found, sidecar.as_ref(), now);
     let (rate_hz, channels, frames) = match &sidecar {
         Some(it) if tells_length(Some(it)) => (it.sample_rate, it.channels, it.frames),
         Some(it) => sound.unwrap_or((it.sample_rate, it.channels, 0)),
-        None => sound.unwrap_or_default(),
+        None => sound.or(who.as_ref().map(|who| (who.format.rate.hz(), who.format.channels, 0))).unwrap_or_default(),
     };
-    let (start, utc_offset_s) = match sidecar.as_ref().filter(|it| it.end_reason != FOREIGN) {
-        Some(it) => (it.start, it.utc_offset_s),
-        None => start(found.name, found.modified, duration_ns(rate_hz, frames), zone),
+    let (start, utc_offset_s) = match (sidecar.as_ref().filter(|it| it.end_reason != FOREIGN), &who) {
+        (Some(it), _) => (it.start, it.utc_offset_s),
+        (None, Some(who)) => (who.start, who.utc_offset_s),
+        (None, None) => start(found.name, found.modified, duration_ns(rate_hz, frames), zone),
     };
     let is_analysed = beside.profile_ns != 0 && sidecar.as_ref().is_some_and(|it| is_of(it, found.bytes));
     let state = match (is_open, is_analysed) {
@@ -84,7 +88,7 @@ pub fn entry(seen: Seen<'_>, old: Option<&Entry>, zone: &Zone) -> Entry {
     let same = old.filter(|old| old.row.bytes == found.bytes && old.row.modified == found.modified);
     let mut row = FileRow {
         name: found.name.to_owned(),
-        source: sidecar.as_ref().map(|it| it.source.clone()).unwrap_or_default(),
+        source: sidecar.as_ref().map(|it| it.source.clone()).or(who.map(|who| who.source.to_string())).unwrap_or_default(),
         start: Wall::from_micros(start.micros()),
         utc_offset_s,
         frames,

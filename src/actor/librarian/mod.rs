@@ -23,17 +23,24 @@ use async_channel::Receiver;
 use crate::device::catalogue::{Failure, Writer};
 use crate::device::folder;
 use crate::format::sidecar::Sidecar;
+use crate::message::Identity;
 use crate::message::analysis::Analysis;
 use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
 use crate::policy::split::Zone;
 use crate::time::Wall;
+pub use entry::FOREIGN;
 use shelf::Shelf;
 
 /// Reads the headers of files that nobody told about.
 pub trait Prober: Send {
     /// (rate in Hz, channels, frames); `None` if this is no sound that can be read, or its length is told nowhere.
     fn probe(&self, path: &Path, extension: &str) -> Option<(u32, u8, u64)>;
+
+    /// Who a file that is being recorded says that it is.
+    fn who(&self, _path: &Path, _extension: &str) -> Option<Identity> {
+        None
+    }
 }
 
 /// Start, end, source, frames and reason of a line of gaps.csv.
@@ -188,6 +195,7 @@ pub fn foreign(shelf: &Shelf, name: &str, channels: u8, analysis: &Analysis) -> 
         found,
         beside: Default::default(),
         sidecar: None,
+        who: None,
         sound: Some((profile.rate_hz, channels, profile.frames)),
         now: found.modified.plus_ns(i64::MAX / 4),
     };

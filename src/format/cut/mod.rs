@@ -70,7 +70,9 @@ struct Found {
     plan: Plan,
 }
 
-const NOTHING: Flaw = Flaw::Unsupported("there is no sound in this range");
+/// What is said of a range without sound.
+pub const NO_SOUND: &str = "there is no sound in this range";
+pub const NOTHING: Flaw = Flaw::Unsupported(NO_SOUND);
 
 /// Why recordings cannot be joined.
 pub const DIFFERENT: Flaw = Flaw::Unsupported("recordings of different formats are not joined");

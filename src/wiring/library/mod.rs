@@ -4,9 +4,11 @@
 //! they become paths.
 
 mod excerpt;
+pub mod folder;
 mod picture;
 mod pump;
 mod spectrogram;
+pub mod stretch;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_channel::Sender;
+use folder::Folder;
 
 use crate::actor::http::library::{Library, Opened, Piece};
 use crate::actor::librarian;
@@ -22,7 +25,6 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, RealFile};
 use crate::format::growing::growing;
 use crate::format::profile::View;
-use crate::format::sidecar::Sidecar;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection};
 use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
@@ -55,6 +57,7 @@ pub type Sources = Box<dyn Fn() -> Vec<SourceStatus> + Send + Sync>;
 
 pub struct Shelves {
     settings: Settings,
+    folder: Folder,
     reader: Mutex<Reader>,
     asks: Sender<Ask>,
     shared: Arc<librarian::Shared>,
@@ -71,7 +74,8 @@ impl Shelves {
         sources: Sources,
     ) -> Shelves {
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
-        Shelves { settings, reader, asks, shared, progress, sources }
+        let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
+        Shelves { settings, folder, reader, asks, shared, progress, sources }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -94,33 +98,12 @@ impl Shelves {
         if row.state == FileState::Open { Err(Trouble::Open) } else { Ok(row) }
     }
 
-    fn open_file(&self, row: &FileRow) -> Result<RealFile, Trouble> {
-        let path = self.settings.root.join(&row.name);
-        let mut part = path.clone().into_os_string();
-        part.push(".part");
-        // It may get its name between two looks.
-        let tries = [&path, &PathBuf::from(part), &path];
-        let opened = tries.into_iter().map(|path| RealDisk.open_to_read(path)).reduce(|first, next| first.or(next));
-        opened.unwrap_or(Err(std::io::ErrorKind::NotFound.into())).map_err(gone)
-    }
-
-    fn beside_path(&self, name: &str, ending: &str) -> PathBuf {
-        self.settings.analyses.join(format!("{name}{ending}"))
-    }
-
     fn profile_bytes(&self, row: &FileRow) -> Result<Vec<u8>, Trouble> {
         if row.state != FileState::Analysed {
             return Err(Trouble::Busy(5));
         }
-        let file = RealDisk.open_to_read(&self.beside_path(&row.name, ".profile")).map_err(gone)?;
+        let file = RealDisk.open_to_read(&self.folder.beside_path(&row.name, ".profile")).map_err(gone)?;
         whole(&file, profile::LIMIT_BYTES as u64)
-    }
-
-    fn sidecar(&self, name: &str) -> Option<Sidecar> {
-        SIDECARS.iter().find_map(|ending| {
-            let file = RealDisk.open_to_read(&self.beside_path(name, ending)).ok()?;
-            Sidecar::read(&whole(&file, crate::format::sidecar::LIMIT_BYTES as u64).ok()?).ok()
-        })
     }
 
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
@@ -234,7 +217,7 @@ impl Library for Shelves {
         let view = intact(&bytes).map_err(flaw)?;
         let detection = detection.unwrap_or(self.settings.detection);
         let levels = view.levels();
-        let sidecar = self.sidecar(name);
+        let sidecar = self.folder.sidecar(name);
         let quality = sidecar.as_ref().and_then(|it| it.quality.as_ref()).map(|found| found.quality());
         let indices = sidecar.as_ref().and_then(|it| it.indices.as_ref());
         Ok(AnalysisView {
@@ -253,20 +236,20 @@ impl Library for Shelves {
         if row.state != FileState::Analysed {
             return Err(Trouble::Busy(5));
         }
-        let file = RealDisk.open_to_read(&self.beside_path(name, ".profile")).map_err(gone)?;
+        let file = RealDisk.open_to_read(&self.folder.beside_path(name, ".profile")).map_err(gone)?;
         let len = file.len().map_err(gone)?;
         Ok(Opened { bytes: Box::new(file), len, version: Some(json::version(&row)) })
     }
 
     fn spectrogram(&self, wish: &SpectrogramWish) -> Result<Option<Vec<u8>>, Trouble> {
         let row = self.closed(&wish.name)?;
-        let file = self.open_file(&row)?;
+        let file = self.folder.open_file(&row)?;
         spectrogram::draw(Box::new(file), extension(&row.name), wish).map_err(flaw)
     }
 
     fn open(&self, name: &str) -> Result<Opened, Trouble> {
         let row = self.file(name)?;
-        let file = self.open_file(&row)?;
+        let file = self.folder.open_file(&row)?;
         if row.state == FileState::Open {
             let growing = growing(&file, extension(name)).map_err(flaw)?;
             let len = growing.len;
@@ -280,7 +263,7 @@ impl Library for Shelves {
         let row = self.file(name)?;
         let mut found = Vec::new();
         for ending in SIDECARS {
-            let Ok(file) = RealDisk.open_to_read(&self.beside_path(&row.name, ending)) else { continue };
+            let Ok(file) = RealDisk.open_to_read(&self.folder.beside_path(&row.name, ending)) else { continue };
             let len = file.len().map_err(gone)?;
             found.push((format!("{}{ending}", row.name), Opened { bytes: Box::new(file), len, version: None }));
         }
