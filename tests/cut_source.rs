@@ -132,6 +132,7 @@ impl Folder {
             zone: zone.clone(),
             software: "soundpost test".into(),
             parse_gap: parse_gap_line,
+            turns: Arc::default(),
         };
         let shared = Arc::new(Shared::default());
         let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).expect("opened");

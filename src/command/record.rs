@@ -8,6 +8,7 @@ use super::check::over_budget;
 use super::{Exit, say};
 use crate::config::{Config, Environment, Parsed, Severity};
 use crate::device::memory;
+use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
 use crate::status::{DrillKind, LaneStatus};
@@ -83,13 +84,14 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (taps_in, taps_out) = edge(table.taps_depth());
     let shared = Shared { store: store_in, taps: taps_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in)];
+    let turns: Arc<Turns> = Arc::default();
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
     seats.extend(start::lanes(config, &table, &statuses, &shared)?);
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     if config.web.enabled {
-        match review::beside(config, &statuses, recorded_out, shared.stop.clone()) {
+        match review::beside(config, &statuses, recorded_out, shared.stop.clone(), turns) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::config::settings::Web;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
+use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
@@ -68,6 +69,8 @@ pub struct Plan {
     /// Paths of files that the store finished.
     pub recorded: Receiver<PathBuf>,
     pub stop: Arc<AtomicBool>,
+    /// With whoever writes sidecars besides.
+    pub turns: Arc<Turns>,
     /// Of the seats: side ones beside a recorder.
     pub role: Role,
 }
@@ -76,14 +79,15 @@ struct Shared {
     place: Place,
     zone: Zone,
     librarian: Arc<librarian::Shared>,
+    turns: Arc<Turns>,
     role: Role,
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, recorded, stop, role } = plan;
+    let Plan { place, settings, sources, recorded, stop, turns, role } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), role };
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources);
@@ -131,10 +135,12 @@ fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32)
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
     let (place, zone, news) = (shared.place.clone(), shared.zone.clone(), shared.librarian.clone());
+    let turns = shared.turns.clone();
     // One at a time, whatever becomes of its predecessor.
     let busy = Arc::new(Mutex::new(()));
     seat(shared, "librarian", move |_, _| {
         let (place, zone, news, inbox, busy) = (place.clone(), zone.clone(), news.clone(), inbox.clone(), busy.clone());
+        let turns = turns.clone();
         Box::new(move || {
             let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
             let Place { root, analyses, catalogue, read_only } = place;
@@ -147,6 +153,7 @@ fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
                 zone,
                 software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
                 parse_gap: parse_gap_line,
+                turns,
             };
             let opened = Librarian::open(settings, Box::new(Headers), news);
             let mut librarian = opened.map_err(|e| Fault::new(FaultKind::Retry, e.to_string()))?;
@@ -236,6 +243,7 @@ pub fn beside(
     statuses: &[Arc<LaneStatus>],
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,
+    turns: Arc<Turns>,
 ) -> Result<(Vec<Seat>, u16), Fault> {
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
@@ -265,7 +273,7 @@ pub fn beside(
         .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
         .collect();
     let sources: Sources = Box::new(move || rows.iter().map(|(name, format, status)| source(name, *format, status)).collect());
-    seats(&config.web, Plan { place, settings, sources, recorded, stop, role: Role::Side })
+    seats(&config.web, Plan { place, settings, sources, recorded, stop, turns, role: Role::Side })
 }
 
 fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus) -> SourceStatus {

@@ -22,6 +22,7 @@ use async_channel::Receiver;
 
 use crate::device::catalogue::{Failure, Writer};
 use crate::device::folder;
+use crate::device::turns::Turns;
 use crate::format::sidecar::Sidecar;
 use crate::message::Identity;
 use crate::message::analysis::Analysis;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub zone: Zone,
     pub software: String,
     pub parse_gap: ParseGap,
+    /// With whoever writes sidecars besides.
+    pub turns: Arc<Turns>,
 }
 
 /// What others may see of it at any time.

@@ -16,6 +16,7 @@ use super::steps::is_done;
 use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
+use crate::device::turns::Turns;
 use crate::message::{Cause, ClockState, Container, GapEntry, NewFile, Reason, ToStore};
 use crate::time::Mono;
 
@@ -31,6 +32,7 @@ pub struct Core<D: Disk> {
     pub unsynced: Unsynced,
     pub formats: Formats,
     pub recorded: Option<async_channel::Sender<PathBuf>>,
+    pub turns: Arc<Turns>,
 }
 
 impl<D: Disk> Core<D> {
@@ -64,8 +66,15 @@ impl<D: Disk> Core<D> {
                 tail: None,
             });
         }
-        let mut core =
-            Core { disk, lanes, roots, unsynced: Unsynced::default(), formats: settings.formats, recorded: settings.recorded };
+        let mut core = Core {
+            disk,
+            lanes,
+            roots,
+            unsynced: Unsynced::default(),
+            formats: settings.formats,
+            recorded: settings.recorded,
+            turns: settings.turns,
+        };
         let faults = (0..core.roots.len()).filter_map(|root| core.open_root(root).err()).collect();
         (core, faults)
     }
