@@ -149,7 +149,7 @@ impl Folder {
             post_roll_ms: 0,
             zone,
         };
-        Shelves::new(settings, asks, shared, Arc::default(), Box::new(Vec::new))
+        Shelves::new(settings, asks, shared, Arc::default(), Box::new(Vec::new), Arc::default())
     }
 
     /// Samples of a file, each of which must be of the sound in its place; and where they begin.

@@ -11,8 +11,8 @@ use crate::device::memory;
 use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
-use crate::status::{DrillKind, LaneStatus};
-use crate::supervisor::{Outcome, Seat, Supervisor};
+use crate::status::{Alarms, DrillKind, LaneStatus};
+use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
 use crate::wiring::{Table, analysis, probe, review, storage};
 
@@ -90,8 +90,9 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
+    let alarms: Arc<Alarms> = Arc::default();
     if config.web.enabled {
-        match review::beside(config, &statuses, recorded_out, shared.stop.clone(), turns) {
+        match review::beside(config, &statuses, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
@@ -100,6 +101,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
+    watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;
     }
@@ -109,6 +111,16 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let outcome = Supervisor::new(seats, stop, notices).run();
     summarise(&table, &statuses);
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
+}
+
+/// All that may go wrong and that a person should know of.
+fn watch(alarms: &Alarms, table: &Table, statuses: &[Arc<LaneStatus>], seats: &[Seat]) {
+    for (lane, status) in table.lanes.iter().zip(statuses) {
+        [&status.alarm, &status.disk, &status.finish].into_iter().for_each(|alarm| alarms.watch(&lane.name, alarm));
+    }
+    for seat in seats.iter().filter(|seat| seat.role == Role::Side) {
+        alarms.watch(&seat.name, &seat.actor.given_up);
+    }
 }
 
 /// One line a source at the end: what came, what was lost, how near the limits it was.

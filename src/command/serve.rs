@@ -67,6 +67,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
         place,
         settings,
         sources: Box::new(Vec::new),
+        alarms: Arc::default(),
         recorded,
         stop: stop.clone(),
         turns: Arc::default(),

@@ -68,7 +68,7 @@ pub struct Settings {
     /// Blocks that the inbox can hold; while over a quarter of them are in it, what can wait does.
     pub inbox_depth: usize,
     pub formats: Formats,
-    /// Gets the path of each finished file. A hint: it is not sent when the queue is full.
+    /// Gets the path of each file when its first sound is on the disk and when it is finished. A hint: it is not sent when the queue is full.
     pub recorded: Option<async_channel::Sender<PathBuf>>,
     /// With whoever writes sidecars besides.
     pub turns: Arc<Turns>,

@@ -180,7 +180,7 @@ impl<D: Disk> Core<D> {
                 let text = not_synced(&open.part, &e);
                 of.status.ask_cut(Cause::Disk);
                 if first {
-                    self.alarm(lane, &text);
+                    self.alarm(lane, |status| &status.finish, &text);
                 }
             }
         }
@@ -247,7 +247,7 @@ impl<D: Disk> Core<D> {
                 }
             }
         }
-        alarms.into_iter().for_each(|(lane, text)| self.alarm(lane, &text));
+        alarms.into_iter().for_each(|(lane, text)| self.alarm(lane, |status| &status.finish, &text));
         done.into_iter().for_each(|(lane, file)| self.finished(lane, file));
     }
 
@@ -274,12 +274,13 @@ impl<D: Disk> Core<D> {
     fn finished(&self, lane: usize, file: std::path::PathBuf) {
         if let Some(of) = self.lanes.get(lane) {
             of.status.files_closed.fetch_add(1, Relaxed);
+            self.all_is_well(lane);
             log::info!(target: &of.source, "recorded {}", file.display());
         }
         self.hint(file);
     }
 
-    fn hint(&self, file: std::path::PathBuf) {
+    pub(super) fn hint(&self, file: std::path::PathBuf) {
         if let Some(recorded) = &self.recorded {
             // Who misses it finds the file in the folder.
             let _ = recorded.try_send(file);

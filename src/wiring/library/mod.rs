@@ -28,14 +28,18 @@ use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection};
 use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
-use crate::message::page::{AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
+use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
+use crate::status::{Alarm, Alarms};
+use crate::time::Wall;
 use crate::web::json;
 use crate::wiring::backlog::Progress;
 
 /// How long a change may take: the librarian may be looking through a large folder.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Less room than for so long is an alarm.
+const ROOM_HOURS: f64 = 24.0;
 /// Endings of what belongs to a recording.
 const SIDECARS: [&str; 2] = [".analysis.json", ".soundpost.json"];
 
@@ -63,6 +67,9 @@ pub struct Shelves {
     shared: Arc<librarian::Shared>,
     progress: Arc<Progress>,
     sources: Sources,
+    alarms: Arc<Alarms>,
+    /// The disk will be full soon.
+    room: Arc<Alarm>,
 }
 
 impl Shelves {
@@ -72,10 +79,13 @@ impl Shelves {
         shared: Arc<librarian::Shared>,
         progress: Arc<Progress>,
         sources: Sources,
+        alarms: Arc<Alarms>,
     ) -> Shelves {
+        let room: Arc<Alarm> = Arc::default();
+        alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
-        Shelves { settings, folder, reader, asks, shared, progress, sources }
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -294,6 +304,11 @@ impl Library for Shelves {
         let look = RealClock.look();
         let timestamp = jiff::Timestamp::from_microsecond(look.wall.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let sources = (self.sources)();
+        let disk = disk(root, &sources);
+        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS) {
+            Some(hours) => _ = self.room.raise(format_args!("The disk will be full in less than {} hours.", hours.floor() + 1.0)),
+            None => _ = self.room.clear(),
+        }
         Status {
             mode,
             folder: root.display().to_string(),
@@ -302,12 +317,12 @@ impl Library for Shelves {
             time_zone: zone.iana_name().unwrap_or("local").to_owned(),
             utc_offset_s: zone.to_offset(timestamp).seconds(),
             clock_synced: look.synced,
-            disk: disk(root, &sources),
+            disk,
             detection: *detection,
             pre_roll_ms: *pre_roll_ms,
             post_roll_ms: *post_roll_ms,
             work: self.work(),
-            alarms: Vec::new(),
+            alarms: self.raised(look.wall),
             sources,
         }
     }
@@ -322,6 +337,15 @@ impl Library for Shelves {
 }
 
 impl Shelves {
+    /// What a person should know, the oldest first.
+    fn raised(&self, now: Wall) -> Vec<page::Alarm> {
+        let alarm = |(for_ms, text): (u64, String)| {
+            let for_ns = i64::try_from(for_ms).unwrap_or(i64::MAX).saturating_mul(-1_000_000);
+            page::Alarm { since: now.plus_ns(for_ns), text }
+        };
+        self.alarms.raised().into_iter().map(alarm).collect()
+    }
+
     /// What runs now and takes long.
     fn work(&self) -> Option<Work> {
         let (done, total) = (self.shared.done.load(Relaxed), self.shared.total.load(Relaxed));
