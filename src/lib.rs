@@ -60,7 +60,9 @@
 //!   network; `tests/rules` says what must hold for any bytes, for the mutation tests and for the fuzz targets.
 //! * **An analysis is a hint.** What the analyser heard of a file without a hole goes to the store with its end; everything else is
 //!   read from the disk once, later. So the recording path knows nothing of analysis but one copy of each block.
-//! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole; a catalogue is a cache.
+//! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole, each when it is its
+//!   turn ([`device::turns`]); the store never waits for its turn. A catalogue is a cache.
+//! * **An alarm lies where its cause is known** ([`status::Alarm`]): its owner raises and clears it, and readers have a list of all.
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.
 #![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]

@@ -85,7 +85,7 @@ enum Command {
         /// A folder of recordings
         folder: PathBuf,
     },
-    /// Copy a piece of a recording into a file of the same format, without decoding it
+    /// Copy a piece of a recording into a file of the same format, without decoding it; by the clock over all files of a folder
     Cut {
         #[command(flatten)]
         piece: PieceOptions,
@@ -131,22 +131,29 @@ impl From<DetectionOptions> for Detection {
 
 #[derive(clap::Args)]
 struct PieceOptions {
-    /// The recording
+    /// The recording; or a folder, for a range of the clock over all its files
     file: PathBuf,
-    /// Where the piece begins: seconds, m:ss or h:mm:ss, with fractions [default: the start]
+    /// Where the piece begins: seconds, m:ss or h:mm:ss, with fractions [default: the start]; of a folder 2026-05-22T04:12:31,
+    /// local or with Z or an offset
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Where it ends [default: the end]
+    /// Where it ends, not included [default: the end]
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// The new file; nothing is overwritten
+    /// The new file; nothing is overwritten. Where a folder has holes in the range, cut writes the next ones with -2, -3 …
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Of a folder: whose recordings, if several sources recorded then
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of a folder: where what is known of the recordings lies [default: analyses, in the folder]
+    #[arg(long, value_name = "DIR")]
+    analyses_dir: Option<PathBuf>,
 }
 
 impl From<PieceOptions> for Piece {
-    fn from(PieceOptions { file, from, to, output }: PieceOptions) -> Piece {
-        Piece { file, from, to, output }
+    fn from(PieceOptions { file, from, to, output, source, analyses_dir }: PieceOptions) -> Piece {
+        Piece { file, from, to, output, source, analyses_dir }
     }
 }
 

@@ -4,11 +4,15 @@
 //! Nothing waits here and nothing decides here: the store asks for a cut by [`LaneStatus::ask_cut`], the splitter answers;
 //! an actor shows what it is doing by [`ActorStatus::enter`], the supervisor judges how long that may take.
 
-use std::sync::OnceLock;
+mod alarm;
+
+use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+pub use self::alarm::{Alarm, Alarms};
 use crate::message::Cause;
 
 /// Milliseconds since the first look at this clock; it never steps.
@@ -23,7 +27,7 @@ pub struct LaneStatus {
     /// A run is on.
     pub recording: AtomicBool,
     /// The source has failed so often that somebody should look.
-    pub alarm: AtomicBool,
+    pub alarm: Arc<Alarm>,
     /// Frames that the device delivered, whether or not there was a block for them.
     pub frames_captured: AtomicU64,
     /// Frames that capture counted as lost, delivered or not.
@@ -37,6 +41,8 @@ pub struct LaneStatus {
     pub taps_torn: AtomicU32,
     /// Of the newest tenth of a second in hundredths of dBFS, plus 2^31; 0 while unknown.
     level: AtomicU32,
+    /// Largest of the last second, in the same way.
+    peak: AtomicU32,
     /// Drift of the device's clock in thousandths of ppm plus 2^31; 0 while unknown.
     drift: AtomicU32,
 
@@ -52,6 +58,12 @@ pub struct LaneStatus {
     pub frames_lost: AtomicU64,
     /// Times that recording was in trouble, not lines in the log.
     pub alarms: AtomicU64,
+    /// The disk does not take what is recorded.
+    pub disk: Arc<Alarm>,
+    /// It took something and did not keep it, or a file cannot be finished.
+    pub finish: Arc<Alarm>,
+    /// Path below its folder of the file that is being recorded.
+    file: Mutex<Option<String>>,
 }
 
 const CAUSES: [Cause; 11] = [
@@ -84,15 +96,31 @@ impl LaneStatus {
         CAUSES.get(usize::from(place.wrapping_sub(1))).copied()
     }
 
-    pub fn set_level(&self, centibel: Option<i16>) {
-        let value = centibel.map_or(0, |level| (i64::from(level) + (1 << 31)) as u32);
-        self.level.store(value, Relaxed);
+    /// Both in hundredths of dBFS.
+    pub fn set_level(&self, level: Option<i16>, peak: Option<i16>) {
+        let value = |centibel: Option<i16>| centibel.map_or(0, |level| (i64::from(level) + (1 << 31)) as u32);
+        self.level.store(value(level), Relaxed);
+        self.peak.store(value(peak), Relaxed);
     }
 
     /// Hundredths of dBFS.
     pub fn level(&self) -> Option<i16> {
-        let value = self.level.load(Relaxed);
-        (value != 0).then(|| (i64::from(value) - (1 << 31)) as i16)
+        centibel(self.level.load(Relaxed))
+    }
+
+    /// Hundredths of dBFS.
+    pub fn peak(&self) -> Option<i16> {
+        centibel(self.peak.load(Relaxed))
+    }
+
+    /// `None`: none is open. Allocates.
+    pub fn set_file(&self, name: Option<&Path>) {
+        let name = name.map(|name| name.display().to_string());
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    pub fn file(&self) -> Option<String> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set_drift_ppm(&self, ppm: Option<f64>) {
@@ -109,6 +137,10 @@ impl LaneStatus {
     pub fn cut_done(&self) {
         self.cut.store(0, Relaxed);
     }
+}
+
+fn centibel(value: u32) -> Option<i16> {
+    (value != 0).then(|| (i64::from(value) - (1 << 31)) as i16)
 }
 
 /// What an actor is doing.
@@ -130,6 +162,8 @@ pub struct ActorStatus {
     beats: AtomicU32,
     restarts: AtomicU32,
     life: AtomicU32,
+    /// It fell so often that it was given up.
+    pub given_up: Arc<Alarm>,
     pub drill: Drill,
 }
 

@@ -283,6 +283,7 @@ impl Supervisor {
         if seat.budget.fell(RealClock.mono()) == Verdict::GiveUp {
             if seat.role == Role::Side {
                 log::error!("{}: failed again: {what}; too many restarts in a minute: recording goes on without it", seat.name);
+                seat.actor.given_up.raise(format_args!("given up after too many failures: {what}"));
                 seat.make = None;
                 return None;
             }
@@ -296,6 +297,7 @@ impl Supervisor {
             (Ok(()), _) => None,
             (Err(text), Role::Side) => {
                 log::error!("{text}: recording goes on without it");
+                self.seats[index].actor.given_up.raise(&text);
                 self.seats[index].make = None;
                 None
             }

@@ -76,6 +76,7 @@ fn open(folder: tempfile::TempDir, options: &Options) -> Library {
         zone: Zone::get("Europe/Berlin").expect("known"),
         software: "soundpost test".into(),
         parse_gap: parse_gap_line,
+        turns: Arc::default(),
     };
     let shared = Arc::new(Shared::default());
     let librarian = Librarian::open(settings, Box::new(Lengths), shared.clone()).expect("opened");

@@ -729,6 +729,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
         inbox_depth: 16,
         formats: (TOYS.formats)(),
         recorded,
+        turns: Default::default(),
     };
     let (mut machine, faults) = Machine::new(RealDisk, settings(Some(recorded)));
     assert_eq!(faults, []);
@@ -800,7 +801,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         cue: false,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
     let (mut machine, _) = Machine::new(disk.clone(), settings);
     let (tx, rx) = edge(8);
     let mut rig = Rig::new(&MemoryDisk::new(&["/x"]), TOYS, &["/x"]);
@@ -889,7 +890,7 @@ fn ten_thousand_files_are_no_delay() {
         cue: false,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
     let began = std::time::Instant::now();
     let (_machine, faults) = Machine::new(RealDisk, settings);
     let took = began.elapsed();

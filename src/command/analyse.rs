@@ -150,6 +150,8 @@ fn analyse(job: &Job, bar: &ProgressBar) -> Result<(u8, Analysis), String> {
 fn keep(job: &Job, options: &Options, sidecar: Option<Sidecar>, channels: u8, analysis: &Analysis) -> Result<Sidecar, String> {
     let failed = |e: std::io::Error| format!("its analysis cannot be written: {e}; give --analyses-dir");
     let marked = sections(&analysis.profile, &options.detection);
+    // Read anew: somebody may have said something of it meanwhile.
+    let sidecar = job.shelf.sidecar(&job.name).or(sidecar);
     let mut sidecar = match sidecar {
         Some(sidecar) => sidecar,
         None => crate::actor::librarian::foreign(&job.shelf, &job.name, channels, analysis).map_err(|e| e.to_string())?,

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod analyse;
+mod by_time;
 pub mod check;
 pub mod devices;
 pub mod hash_password;

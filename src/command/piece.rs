@@ -1,30 +1,36 @@
-//! `soundpost cut` and `soundpost clip`: a piece of one recording into a file of its own, which must not be there yet.
+//! `soundpost cut` and `soundpost clip`: a piece of one recording into a file of its own, which must not be there yet. Of a
+//! folder see [`by_time`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Exit, put, say};
+use super::{Exit, by_time, put, say};
 use crate::device::disk::RealDisk;
 use crate::format::clip::{Clip, frame_at};
 use crate::format::{Flaw, cut, decode};
 
 /// What the command line says.
 pub struct Piece {
+    /// A recording, or a folder of them.
     pub file: PathBuf,
     pub from: Option<String>,
     pub to: Option<String>,
     pub output: PathBuf,
+    /// Of a folder: whose recordings.
+    pub source: Option<String>,
+    /// Of a folder.
+    pub analyses_dir: Option<PathBuf>,
 }
 
 /// The same codec, nothing decoded.
 pub fn cut(piece: &Piece) -> Exit {
-    ended(run_cut(piece))
+    ended(if piece.file.is_dir() { by_time::cut(piece) } else { run_cut(piece) })
 }
 
 /// A 16-bit WAV; `source_rate`: not resampled.
 pub fn clip(piece: &Piece, source_rate: bool) -> Exit {
-    ended(run_clip(piece, source_rate))
+    ended(if piece.file.is_dir() { by_time::clip(piece, source_rate) } else { run_clip(piece, source_rate) })
 }
 
 fn ended(done: Result<String, (Exit, String)>) -> Exit {
@@ -40,7 +46,8 @@ fn ended(done: Result<String, (Exit, String)>) -> Exit {
     }
 }
 
-type Failure = (Exit, String);
+/// The exit code, and one line.
+pub type Failure = (Exit, String);
 
 fn run_cut(piece: &Piece) -> Result<String, Failure> {
     let (from, to) = range(piece)?;
@@ -114,7 +121,7 @@ fn unreadable(path: &Path, flaw: Flaw) -> Failure {
 }
 
 /// Nothing that is there is overwritten; what could not be finished does not stay.
-fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<(), Flaw>) -> Result<(), Failure> {
+pub fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<(), Flaw>) -> Result<(), Failure> {
     let failed = |e: io::Error| (Exit::Failed, format!("{}: cannot be written: {e}", path.display()));
     let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e.kind() {
         io::ErrorKind::AlreadyExists => (Exit::Failed, format!("{}: is there already, and is not overwritten", path.display())),

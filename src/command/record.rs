@@ -8,10 +8,11 @@ use super::check::over_budget;
 use super::{Exit, say};
 use crate::config::{Config, Environment, Parsed, Severity};
 use crate::device::memory;
+use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
-use crate::status::{DrillKind, LaneStatus};
-use crate::supervisor::{Outcome, Seat, Supervisor};
+use crate::status::{Alarms, DrillKind, LaneStatus};
+use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
 use crate::wiring::{Table, analysis, probe, review, storage};
 
@@ -83,13 +84,15 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (taps_in, taps_out) = edge(table.taps_depth());
     let shared = Shared { store: store_in, taps: taps_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in)];
+    let turns: Arc<Turns> = Arc::default();
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
     seats.extend(start::lanes(config, &table, &statuses, &shared)?);
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
+    let alarms: Arc<Alarms> = Arc::default();
     if config.web.enabled {
-        match review::beside(config, &statuses, recorded_out, shared.stop.clone()) {
+        match review::beside(config, &statuses, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
@@ -98,6 +101,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
+    watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;
     }
@@ -107,6 +111,16 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let outcome = Supervisor::new(seats, stop, notices).run();
     summarise(&table, &statuses);
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
+}
+
+/// All that may go wrong and that a person should know of.
+fn watch(alarms: &Alarms, table: &Table, statuses: &[Arc<LaneStatus>], seats: &[Seat]) {
+    for (lane, status) in table.lanes.iter().zip(statuses) {
+        [&status.alarm, &status.disk, &status.finish].into_iter().for_each(|alarm| alarms.watch(&lane.name, alarm));
+    }
+    for seat in seats.iter().filter(|seat| seat.role == Role::Side) {
+        alarms.watch(&seat.name, &seat.actor.given_up);
+    }
 }
 
 /// One line a source at the end: what came, what was lost, how near the limits it was.

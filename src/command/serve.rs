@@ -63,7 +63,16 @@ fn serve(options: &Options) -> Result<Exit, String> {
     let (_nobody, recorded) = async_channel::bounded(1);
     let root = place.root.display().to_string();
     let read_only = if place.read_only { ", read only" } else { "" };
-    let plan = Plan { place, settings, sources: Box::new(Vec::new), recorded, stop: stop.clone(), role: Role::Path };
+    let plan = Plan {
+        place,
+        settings,
+        sources: Box::new(Vec::new),
+        alarms: Arc::default(),
+        recorded,
+        stop: stop.clone(),
+        turns: Arc::default(),
+        role: Role::Path,
+    };
     let (seats, port) = review::seats(&web, plan).map_err(|fault| fault.to_string())?;
     log::info!(
         "{root}{read_only}: http://{}:{port}/",

@@ -15,6 +15,7 @@ pub mod pacer;
 pub mod sched;
 pub mod stream;
 pub mod tone;
+pub mod turns;
 
 use std::fmt;
 

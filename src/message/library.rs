@@ -229,6 +229,8 @@ pub enum Event {
     Alarm {
         since: Wall,
         text: String,
+        /// It does not hold any more.
+        over: bool,
     },
     Work {
         what: &'static str,

@@ -2,6 +2,7 @@
 
 pub mod drift;
 pub mod hls;
+pub mod joint;
 pub mod lead;
 pub mod limit;
 pub mod name;

@@ -267,7 +267,9 @@ pub fn event(event: &Event) -> String {
             };
             ("level", Json::object().raw("sources", list(sources, one)).end())
         }
-        Event::Alarm { since, text } => ("alarm", Json::object().raw("since", time(*since)).text("text", text).end()),
+        Event::Alarm { since, text, over } => {
+            ("alarm", Json::object().raw("since", time(*since)).text("text", text).raw("over", over).end())
+        }
         Event::Work { what, done, total } => ("work", work(&Work { what, done: *done, total: *total })),
     };
     // The details of a sidecar may have been written with line ends.

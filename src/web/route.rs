@@ -245,10 +245,8 @@ impl Query<'_> {
     /// RFC 3339; without an offset it is the recorder's own time. In a query `+` may have become a blank.
     fn wall(&self, key: &str) -> Result<Wall, Refusal> {
         let text = self.needed(key)?.replace(' ', "+");
-        let zoned = text.parse::<jiff::Timestamp>().ok();
-        let local = || text.parse::<civil::DateTime>().ok().and_then(|t| self.zone.to_timestamp(t).ok());
-        match zoned.or_else(local).and_then(|at| i64::try_from(at.as_nanosecond()).ok()) {
-            Some(ns) => Ok(Wall(ns)),
+        match instant(&text, self.zone) {
+            Some(at) => Ok(at),
             None => bad(format!("{key} is a time such as 2026-05-22T04:12:31Z.")),
         }
     }
@@ -347,6 +345,13 @@ impl Query<'_> {
             _ => Ok(Route::Zip(names)),
         }
     }
+}
+
+/// RFC 3339; without an offset it is a time of `zone`.
+pub fn instant(text: &str, zone: &Zone) -> Option<Wall> {
+    let zoned = text.parse::<jiff::Timestamp>().ok();
+    let local = || text.parse::<civil::DateTime>().ok().and_then(|t| zone.to_timestamp(t).ok());
+    zoned.or_else(local).and_then(|at| i64::try_from(at.as_nanosecond()).ok()).map(Wall)
 }
 
 fn date(text: &str) -> Result<Date, Refusal> {

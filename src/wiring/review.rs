@@ -29,16 +29,17 @@ use crate::config::Config;
 use crate::config::settings::Web;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
+use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Wish};
 use crate::message::news::Listener;
-use crate::message::page::{SourceState, SourceStatus};
+use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
 use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
-use crate::status::{ActorStatus, LaneStatus};
+use crate::status::{self, ActorStatus, Alarms, LaneStatus};
 use crate::supervisor::{Body, Role, Seat};
 use crate::web::json;
 
@@ -93,9 +94,12 @@ pub struct Plan {
     pub place: Place,
     pub settings: library::Settings,
     pub sources: Sources,
+    pub alarms: Arc<Alarms>,
     /// Paths of files that the store began, finished or analysed.
     pub recorded: Receiver<PathBuf>,
     pub stop: Arc<AtomicBool>,
+    /// With whoever writes sidecars besides.
+    pub turns: Arc<Turns>,
     /// Of the seats: side ones beside a recorder.
     pub role: Role,
 }
@@ -104,17 +108,18 @@ struct Shared {
     place: Place,
     zone: Zone,
     librarian: Arc<librarian::Shared>,
+    turns: Arc<Turns>,
     role: Role,
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, recorded, stop, role } = plan;
+    let Plan { place, settings, sources, alarms, recorded, stop, turns, role } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), role };
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
-    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources);
+    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
     let page = Arc::new(Page::open(web, shelves.clone(), hub.clone())?);
     let port = page.port();
@@ -159,10 +164,12 @@ fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32)
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
     let (place, zone, news) = (shared.place.clone(), shared.zone.clone(), shared.librarian.clone());
+    let turns = shared.turns.clone();
     // One at a time, whatever becomes of its predecessor.
     let busy = Arc::new(Mutex::new(()));
     seat(shared, "librarian", move |_, _| {
         let (place, zone, news, inbox, busy) = (place.clone(), zone.clone(), news.clone(), inbox.clone(), busy.clone());
+        let turns = turns.clone();
         Box::new(move || {
             let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
             let Place { root, analyses, catalogue, read_only } = place;
@@ -175,6 +182,7 @@ fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
                 zone,
                 software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
                 parse_gap: parse_gap_line,
+                turns,
             };
             let opened = Librarian::open(settings, Box::new(Headers), news);
             let mut librarian = opened.map_err(|e| Fault::new(FaultKind::Retry, e.to_string()))?;
@@ -209,11 +217,12 @@ enum Heard {
 
 impl Herald {
     fn run(&self) {
+        let mut told = Vec::new();
         while !self.stop.load(Relaxed) {
             match self.listen() {
                 Heard::Event(event) => self.hub.tell(&json::event(&event)),
                 Heard::Recorded(path) => self.look_at(&path),
-                Heard::Nothing => self.tell_levels(),
+                Heard::Nothing => self.tell_state(&mut told),
             }
         }
         self.page.stop();
@@ -245,11 +254,19 @@ impl Herald {
         let _ = self.asks.try_send(Ask { wish: Wish::Look { name: name.to_owned() }, reply: None });
     }
 
-    fn tell_levels(&self) {
+    /// Levels, and alarms that were not `told` or have ended.
+    fn tell_state(&self, told: &mut Vec<Alarm>) {
         if !self.hub.is_heard() {
             return;
         }
-        let sources = self.shelves.status().sources;
+        let Status { sources, alarms, .. } = self.shelves.status();
+        let is_in = |list: &[Alarm], alarm: &Alarm| list.iter().any(|other| other.text == alarm.text);
+        let over = told.iter().filter(|alarm| !is_in(&alarms, alarm)).map(|alarm| (alarm, true));
+        let new = alarms.iter().filter(|alarm| !is_in(told, alarm)).map(|alarm| (alarm, false));
+        for (Alarm { since, text }, over) in over.chain(new) {
+            self.hub.tell(&json::event(&Event::Alarm { since: *since, text: text.clone(), over }));
+        }
+        *told = alarms;
         let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording);
         let levels: Vec<_> = recording.map(|source| (source.name, source.level, source.peak)).collect();
         if !levels.is_empty() {
@@ -264,6 +281,8 @@ pub fn beside(
     statuses: &[Arc<LaneStatus>],
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,
+    turns: Arc<Turns>,
+    alarms: Arc<Alarms>,
 ) -> Result<(Vec<Seat>, u16), Fault> {
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
@@ -288,16 +307,21 @@ pub fn beside(
         post_roll_ms: ms(config.analysis.post_roll_seconds),
         zone,
     };
+    if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
+        let open: Arc<status::Alarm> = Arc::default();
+        open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
+        alarms.watch("", &open);
+    }
     let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
         .zip(statuses)
         .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
         .collect();
     let sources: Sources = Box::new(move || rows.iter().map(|(name, format, status)| source(name, *format, status)).collect());
-    seats(&config.web, Plan { place, settings, sources, recorded, stop, role: Role::Side })
+    seats(&config.web, Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side })
 }
 
 fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus) -> SourceStatus {
-    let state = match (status.alarm.load(Relaxed), status.recording.load(Relaxed)) {
+    let state = match (status.alarm.is_raised(), status.recording.load(Relaxed)) {
         (true, _) => SourceState::Alarm,
         (false, true) => SourceState::Recording,
         (false, false) => SourceState::Waiting,
@@ -305,13 +329,16 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus) -> SourceS
     SourceStatus {
         name: name.to_owned(),
         state,
+        file: status.file(),
         level: status.level().filter(|_| state == SourceState::Recording).map(Centibel),
+        peak: status.peak().filter(|_| state == SourceState::Recording).map(Centibel),
         rate_hz: format.map_or(0, |format| format.rate.hz()),
         channels: format.map_or(0, |format| format.channels),
         frames: status.frames_captured.load(Relaxed),
         xruns: status.xruns.load(Relaxed).into(),
         gaps: status.gaps.load(Relaxed),
         drift_ppm: status.drift_ppm(),
+        trouble: [&status.alarm, &status.disk, &status.finish].into_iter().find_map(|alarm| alarm.look()).map(|(_, text)| text),
         ..SourceStatus::default()
     }
 }

@@ -7,6 +7,7 @@ use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
 use crate::config::{Config, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
+use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::message::ToStore;
@@ -25,9 +26,11 @@ pub fn seat(
     statuses: &[Arc<LaneStatus>],
     inbox: Receiver<ToStore>,
     recorded: async_channel::Sender<std::path::PathBuf>,
+    turns: Arc<Turns>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (row, settings) = (actor.clone(), Arc::new(Settings { recorded: Some(recorded), ..settings(config, table, statuses) }));
+    let (row, settings) =
+        (actor.clone(), Arc::new(Settings { recorded: Some(recorded), turns, ..settings(config, table, statuses) }));
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
@@ -74,7 +77,13 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
     });
     // Of blocks: markers say nothing about how far the disk is behind.
     let inbox_depth = table.lanes.iter().map(|row| row.out_blocks).sum();
-    Settings { lanes: lanes.collect(), inbox_depth, formats: Formats { beside: true, ..Formats::default() }, recorded: None }
+    Settings {
+        lanes: lanes.collect(),
+        inbox_depth,
+        formats: Formats { beside: true, ..Formats::default() },
+        recorded: None,
+        turns: Arc::default(),
+    }
 }
 
 #[cfg(test)]

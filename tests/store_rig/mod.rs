@@ -389,6 +389,7 @@ pub fn machine(
         inbox_depth: 64,
         formats: (family.formats)(),
         recorded: None,
+        turns: Default::default(),
     };
     Machine::new(disk.clone(), settings)
 }

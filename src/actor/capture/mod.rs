@@ -88,7 +88,7 @@ impl Capture {
                 Err(fault) => fault,
             };
             if fault.kind == FaultKind::Config {
-                self.lane.alarm.store(true, Relaxed);
+                self.lane.alarm.raise(&fault);
                 return Err(fault);
             }
             let now = (self.now)();
@@ -120,7 +120,7 @@ impl Capture {
     /// is an alarm at once: it looks alive to everybody else.
     fn announce(&self, fault: &Fault, again: Again, wait_ns: u64) {
         let alarm = again.alarm || fault.kind == FaultKind::Stalled;
-        let was_alarm = self.lane.alarm.swap(alarm || self.lane.alarm.load(Relaxed), Relaxed);
+        let was_alarm = if alarm { !self.lane.alarm.raise(fault) } else { self.lane.alarm.is_raised() };
         if !again.alarm || !was_alarm || again.failure % 60 == 0 {
             let seconds = wait_ns as f64 / 1e9;
             let (level, word) = if alarm { (log::Level::Error, "alarm: ") } else { (log::Level::Warn, "") };

@@ -146,7 +146,7 @@ impl<'a> Reel<'a> {
         self.capture.lane.frames_captured.fetch_add(u64::from(frames), Relaxed);
         let first = self.frame;
         self.frame += u64::from(frames);
-        if at >= self.calm_at && self.capture.lane.alarm.swap(false, Relaxed) {
+        if at >= self.calm_at && self.capture.lane.alarm.clear() {
             self.capture.say(log::Level::Info, format!("alarm over: samples have come for {} s", CALM_NS / SECOND_NS));
         }
         let Some(block) = &mut self.block else {

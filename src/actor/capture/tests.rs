@@ -264,7 +264,7 @@ fn a_device_that_stands_still_is_an_alarm_until_it_has_run_for_a_while() {
     assert_eq!(story(rig), ["start", "0+2", "stop stalled", "start", "0+2", "stop shutdown"]);
     let said: Vec<_> = std::iter::from_fn(|| notices.try_recv().ok()).filter(|n| n.text.contains("alarm")).collect();
     assert_eq!(said.iter().map(|n| n.level).collect::<Vec<_>>(), [log::Level::Error, log::Level::Info], "{said:?}");
-    assert!(!lane.alarm.load(Relaxed));
+    assert!(!lane.alarm.is_raised());
 }
 
 #[test]

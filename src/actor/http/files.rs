@@ -75,7 +75,8 @@ pub fn piece(ask: &Ask, piece: Result<Option<Piece>, Trouble>) -> Result<Answer,
         Excerpt::File { from_ns, to_ns, .. } => (seconds(from_ns), seconds(to_ns)),
         Excerpt::Source { from, to, .. } => (utc_text(from), utc_text(to)),
     };
-    let media = media::of_name(&piece.name).unwrap_or("application/octet-stream");
+    let is_zip = piece.name.ends_with(".zip");
+    let media = media::of_name(&piece.name).unwrap_or(if is_zip { "application/zip" } else { "application/octet-stream" });
     let head = cached(Head::new(Status::Ok).line("Content-Type", media), ask, tag.as_deref())
         .line("X-Soundpost-From", &from)
         .line("X-Soundpost-To", &to)

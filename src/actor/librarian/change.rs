@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::entry::{self, ANALYSED_BYTES, Seen, entry, foreign_sidecar, is_open, tells_length};
+use super::shelf::SIDECAR;
 use super::{Librarian, Refused};
 use crate::device::catalogue::Entry;
 use crate::device::folder::{self, Found as FoundFile, PART};
@@ -22,9 +23,11 @@ impl Librarian {
         }
         let fresh = self.closed(name, now)?;
         self.may_write_analyses()?;
+        let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
         let mut sidecar = self.sidecar_for(&fresh.row);
         entry::set(&mut sidecar, mark);
         self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
+        drop(turn);
         self.refresh(name, now)
     }
 
@@ -36,7 +39,9 @@ impl Librarian {
         if fresh.row.marks.locked {
             return Err(Trouble::Locked.into());
         }
+        let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
         self.shelf.remove(name).map_err(failed)?;
+        drop(turn);
         self.forget(name)?;
         Ok(Answer::Done)
     }
@@ -44,6 +49,7 @@ impl Librarian {
     pub(super) fn analysed(&mut self, name: &str, found: &Found, now: Wall) -> Result<Answer, Refused> {
         let fresh = self.closed(name, now)?;
         self.may_write_analyses()?;
+        let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
         let mut sidecar = self.sidecar_for(&fresh.row);
         if let Some((rate, channels, frames)) = found.sound.filter(|_| !tells_length(Some(&sidecar))) {
             (sidecar.sample_rate, sidecar.channels, sidecar.frames) = (rate, channels, frames);
@@ -53,6 +59,7 @@ impl Librarian {
         // The sidecar last: it says that the profile is there.
         self.shelf.put_profile(name, &profile::write(&found.analysis.profile)).map_err(failed)?;
         self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
+        drop(turn);
         self.refresh(name, now)
     }
 

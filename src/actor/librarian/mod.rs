@@ -22,6 +22,7 @@ use async_channel::Receiver;
 
 use crate::device::catalogue::{Failure, Writer};
 use crate::device::folder;
+use crate::device::turns::Turns;
 use crate::format::sidecar::Sidecar;
 use crate::message::Identity;
 use crate::message::analysis::Analysis;
@@ -29,6 +30,7 @@ use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
 use crate::policy::split::Zone;
 use crate::time::Wall;
+pub use entry::FOREIGN;
 use shelf::Shelf;
 
 /// Reads the headers of files that nobody told about.
@@ -55,6 +57,8 @@ pub struct Settings {
     pub zone: Zone,
     pub software: String,
     pub parse_gap: ParseGap,
+    /// With whoever writes sidecars besides.
+    pub turns: Arc<Turns>,
 }
 
 /// What others may see of it at any time.

@@ -17,6 +17,7 @@ use crate::format::profile;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::message::Analysed;
 use crate::message::analysis::Profile;
+use crate::time::Mono;
 
 /// Files of a folder that are remembered: several for each lane, for some are short.
 const REMEMBERED: usize = 64;
@@ -26,6 +27,8 @@ const WAITING: usize = 2;
 /// Of one folder.
 #[derive(Default)]
 pub struct Analyses {
+    /// Somebody else had the sidecar of the next one: not before then.
+    pub retry_at: Mono,
     waiting: VecDeque<(usize, Arc<Analysed>)>,
     named: VecDeque<Named>,
 }
@@ -70,6 +73,12 @@ impl Analyses {
     fn next(&self) -> Option<(usize, usize)> {
         let of = |(lane, analysed): &(usize, Arc<Analysed>)| self.named.iter().position(|named| named.is_of(*lane, analysed));
         self.waiting.iter().enumerate().find_map(|(waits, analysed)| Some((waits, of(analysed)?)))
+    }
+
+    /// The file of the one that can be written, as a path below the root.
+    pub fn next_name(&self) -> Option<&Path> {
+        let (_, named) = self.next()?;
+        self.named.get(named).map(|named| named.name.as_path())
     }
 
     /// One that can be written, with its file's path below the root.

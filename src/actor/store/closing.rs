@@ -113,6 +113,11 @@ impl<F: DiskFile> Closing<F> {
         }
     }
 
+    /// One of this lane that the disk has refused to finish so far.
+    pub fn is_stuck(&self, lane: usize) -> bool {
+        self.lane == lane && self.told
+    }
+
     /// A sidecar was begun with the file.
     fn is_begun(&self) -> bool {
         self.open.begun != Begun::Needless

@@ -16,7 +16,9 @@ use super::steps::is_done;
 use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
+use crate::device::turns::Turns;
 use crate::message::{Cause, ClockState, Container, GapEntry, NewFile, Reason, ToStore};
+use crate::status::{Alarm, LaneStatus};
 use crate::time::Mono;
 
 /// Lanes of a folder from which on they are many.
@@ -31,6 +33,7 @@ pub struct Core<D: Disk> {
     pub unsynced: Unsynced,
     pub formats: Formats,
     pub recorded: Option<async_channel::Sender<PathBuf>>,
+    pub turns: Arc<Turns>,
 }
 
 impl<D: Disk> Core<D> {
@@ -64,8 +67,15 @@ impl<D: Disk> Core<D> {
                 tail: None,
             });
         }
-        let mut core =
-            Core { disk, lanes, roots, unsynced: Unsynced::default(), formats: settings.formats, recorded: settings.recorded };
+        let mut core = Core {
+            disk,
+            lanes,
+            roots,
+            unsynced: Unsynced::default(),
+            formats: settings.formats,
+            recorded: settings.recorded,
+            turns: settings.turns,
+        };
         let faults = (0..core.roots.len()).filter_map(|root| core.open_root(root).err()).collect();
         (core, faults)
     }
@@ -137,6 +147,7 @@ impl<D: Disk> Core<D> {
         }
         let mut open = of.create(&self.disk, &mut root.files, new)?;
         begun::begin(&self.disk, &root.files.places, &mut root.files.fresh, &mut open, &self.formats.software);
+        of.status.set_file(Some(&open.name));
         of.open = Some(open);
         of.restart.begin(&new.identity);
         if new.identity.clock == ClockState::Synced {
@@ -174,6 +185,7 @@ impl<D: Disk> Core<D> {
             return self.give_up(lane, closing.cause, Reason::Fault);
         }
         let Some(open) = of.open.take() else { return };
+        of.status.set_file(None);
         if closing.frames != open.frames {
             log::debug!(target: "store", "{}: {} frames counted here, {} by the encoder", open.part.display(), open.frames, closing.frames);
         }
@@ -298,10 +310,20 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    pub fn alarm(&self, lane: usize, text: &str) {
+    pub fn alarm(&self, lane: usize, which: fn(&LaneStatus) -> &Alarm, text: &str) {
         if let Some(of) = self.lanes.get(lane) {
             of.status.alarms.fetch_add(1, Relaxed);
+            which(&of.status).raise(text);
             log::error!(target: "store", "{}: {text}", of.source);
+        }
+    }
+
+    /// The disk has kept something of this lane: unless a file still cannot be finished, an alarm about that is over.
+    pub fn all_is_well(&self, lane: usize) {
+        let is_stuck = self.roots.iter().flat_map(|root| &root.closings).any(|closing| closing.is_stuck(lane));
+        if let Some(of) = self.lanes.get(lane).filter(|of| !is_stuck && of.status.finish.is_raised()) {
+            of.status.finish.clear();
+            log::info!(target: "store", "{}: the disk keeps what it is given again", of.source);
         }
     }
 
@@ -337,6 +359,7 @@ impl<D: Disk> Core<D> {
     /// Marks what was synced; a growing WAV's header then vouches for it.
     pub fn synced(&mut self, lane: usize) {
         let formats = &self.formats;
+        self.all_is_well(lane);
         let Some(open) = self.lanes.get_mut(lane).and_then(|of| of.open.as_mut()) else { return };
         (open.synced, open.synced_frames, open.dirty) = (open.at, open.frames, false);
         let header = open.new.header_bytes;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::repair::replace;
 use crate::device::disk::{Disk, read_small};
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
+use crate::time::Wall;
 
 /// Finished files that are remembered for a late correction: three months of hours, or a day of minutes.
 const REMEMBERED: usize = 2_048;
@@ -19,31 +20,29 @@ pub struct Correction {
     pub sidecar: PathBuf,
     session: Arc<str>,
     by_ns: i64,
-    /// The corrected text, once made: writing it twice does no harm, correcting twice would.
-    text: Option<Vec<u8>>,
+    /// The start that it has when it is corrected, once known: writing it twice does no harm, correcting twice would.
+    start: Option<Wall>,
 }
 
 impl Correction {
     pub fn new(sidecar: PathBuf, session: &Arc<str>, by_ns: i64) -> Correction {
-        Correction { sidecar, session: session.clone(), by_ns, text: None }
+        Correction { sidecar, session: session.clone(), by_ns, start: None }
     }
 
-    /// A sidecar that is not there (any more), or is not ours, needs none.
+    /// Whose turn it is has been seen to. A sidecar that is not there (any more), or is not ours, needs none.
     pub fn write<D: Disk>(&mut self, disk: &D) -> io::Result<()> {
-        if self.text.is_none() {
-            let bytes = match read_small(disk, &self.sidecar, LIMIT_BYTES) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-                other => other?,
-            };
-            let ours = Sidecar::read(&bytes).ok().filter(|sidecar| sidecar.session == *self.session);
-            let Some(mut sidecar) = ours else { return Ok(()) };
+        let bytes = match read_small(disk, &self.sidecar, LIMIT_BYTES) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        // Read anew at every try: others have changed other things in it.
+        let ours = Sidecar::read(&bytes).ok().filter(|sidecar| sidecar.session == *self.session);
+        let Some(mut sidecar) = ours else { return Ok(()) };
+        if self.start != Some(sidecar.start) {
             sidecar.correct(self.by_ns);
-            self.text = Some(sidecar.write());
+            self.start = Some(sidecar.start);
         }
-        match &self.text {
-            Some(text) => replace(disk, &self.sidecar, text),
-            None => Ok(()),
-        }
+        replace(disk, &self.sidecar, &sidecar.write())
     }
 }
 

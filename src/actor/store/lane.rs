@@ -166,6 +166,7 @@ impl<F: DiskFile> Lane<F> {
     /// The open file lost its encoder or its disk: what it has becomes a recording of its own.
     pub fn give_up(&mut self, lane: usize, cause: Cause, reason: Reason) -> Option<Job> {
         let open = self.open.take()?;
+        self.status.set_file(None);
         let after = After {
             lane,
             identity: open.new.identity.clone(),

@@ -264,7 +264,9 @@ impl<D: Disk> Machine<D> {
         if queue.waiting.is_empty() {
             if let Some(trouble) = queue.trouble.take() {
                 let lasted_s = now.since(trouble.since) / 1_000_000_000;
-                let source = self.core.lanes.get(lane).map_or("", |of| &of.source);
+                let of = self.core.lanes.get(lane);
+                of.iter().for_each(|of| _ = of.status.disk.clear());
+                let source = of.map_or("", |of| &of.source);
                 log::info!(target: "store", "{source}: recording again after {lasted_s} s");
             }
         }
@@ -288,7 +290,7 @@ fn begin_trouble<D: Disk>(core: &Core<D>, queue: &mut Queue, lane: usize, refusa
     queue.trouble = Some(Trouble { since: now, next_try: now.plus_ns(RETRY_NS), is_full });
     let advice = if is_full { "make room there" } else { "check the disk and its mount" };
     let text = format!("cannot write {}: {}; the sound waits in memory: {advice}", refusal.path.display(), refusal.error);
-    core.alarm(lane, &text);
+    core.alarm(lane, |status| &status.disk, &text);
     if let Some(of) = core.lanes.get(lane).filter(|of| !is_full && of.open.is_some()) {
         of.status.ask_cut(Cause::Disk);
     }

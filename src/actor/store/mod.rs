@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::device::disk::Disk;
+use crate::device::turns::Turns;
 use crate::edge::{Nothing, Receiver};
 use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub formats: Formats,
     /// Gets the path of each file when it is begun, finished and analysed. A hint: it is not sent when the queue is full.
     pub recorded: Option<async_channel::Sender<PathBuf>>,
+    /// With whoever writes sidecars besides.
+    pub turns: Arc<Turns>,
 }
 
 pub type MendFn = fn(Container, &dyn ReadAt) -> std::io::Result<Mend>;

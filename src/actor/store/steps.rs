@@ -22,6 +22,8 @@ use crate::time::Mono;
 /// Between two looks whether a file has been read.
 const LOOK_NS: i64 = 100_000_000;
 pub const RETRY_NS: i64 = 500_000_000;
+/// Somebody else is at a sidecar: he needs as long as a small file takes.
+const TURN_NS: i64 = 50_000_000;
 
 /// A busy store lets a sync wait so long past its time; then more of them are done at once.
 const SYNC_LATE_NS: i64 = 700_000_000;
@@ -93,7 +95,7 @@ impl<D: Disk> Core<D> {
         if let Some(root) = first_root(&|r| !r.corrections.is_empty() && r.retry_at <= now) {
             return Some(Step::Correct(root));
         }
-        first_root(&|r| r.is_open() && r.analyses.is_due()).map(Step::Analysis)
+        first_root(&|r| r.is_open() && r.analyses.is_due() && r.analyses.retry_at <= now).map(Step::Analysis)
     }
 
     /// When `choose` will next have something, if no message comes before.
@@ -107,7 +109,7 @@ impl<D: Disk> Core<D> {
             [closings, jobs, ledger, others].into_iter().flatten()
         });
         let restarts = self.lanes.iter().filter(|of| of.restart.is_due() && self.knows_restart(of.root)).map(|_| Mono(0));
-        let analyses = self.roots.iter().filter(|r| r.is_open() && r.analyses.is_due()).map(|_| Mono(0));
+        let analyses = self.roots.iter().filter(|r| r.is_open() && r.analyses.is_due()).map(|r| r.analyses.retry_at);
         syncs.chain(roots).chain(restarts).chain(analyses).min()
     }
 
@@ -136,7 +138,7 @@ impl<D: Disk> Core<D> {
             Step::Ledger(root) => self.write_ledger(root, now),
             Step::Repair(root) => self.repair_one(root, now),
             Step::Correct(root) => self.correct_one(root, now),
-            Step::Analysis(root) => self.keep_analysis(root),
+            Step::Analysis(root) => self.keep_analysis(root, now),
             Step::Restart(lane) => self.settle_restart(lane),
             Step::OpenRoot(root) => {
                 let opened = self.open_root(root);
@@ -178,7 +180,7 @@ impl<D: Disk> Core<D> {
                 let text = not_synced(&open.part, &e);
                 of.status.ask_cut(Cause::Disk);
                 if first {
-                    self.alarm(lane, &text);
+                    self.alarm(lane, |status| &status.finish, &text);
                 }
             }
         }
@@ -245,13 +247,18 @@ impl<D: Disk> Core<D> {
                 }
             }
         }
-        alarms.into_iter().for_each(|(lane, text)| self.alarm(lane, &text));
+        alarms.into_iter().for_each(|(lane, text)| self.alarm(lane, |status| &status.finish, &text));
         done.into_iter().for_each(|(lane, file)| self.finished(lane, file));
     }
 
     /// An analysis is a hint: one that cannot be kept is made again from the file.
-    fn keep_analysis(&mut self, root: usize) {
+    fn keep_analysis(&mut self, root: usize, now: Mono) {
         let Some(folder) = self.roots.get_mut(root) else { return };
+        let Some(sidecar) = folder.analyses.next_name().map(|name| folder.files.places.sidecar(name)) else { return };
+        let Some(_turn) = self.turns.take(&sidecar) else {
+            folder.analyses.retry_at = now.plus_ns(TURN_NS);
+            return;
+        };
         let Some((analysed, name)) = folder.analyses.take() else { return };
         match analysed::write(&self.disk, &folder.files.places, &name, &analysed) {
             Ok(true) => {
@@ -267,6 +274,7 @@ impl<D: Disk> Core<D> {
     fn finished(&self, lane: usize, file: std::path::PathBuf) {
         if let Some(of) = self.lanes.get(lane) {
             of.status.files_closed.fetch_add(1, Relaxed);
+            self.all_is_well(lane);
             log::info!(target: &of.source, "recorded {}", file.display());
         }
         self.hint(file);
@@ -363,6 +371,10 @@ impl<D: Disk> Core<D> {
     fn correct_one(&mut self, root: usize, now: Mono) {
         let Some(folder) = self.roots.get_mut(root) else { return };
         let Some(correction) = folder.corrections.front_mut() else { return };
+        let Some(_turn) = self.turns.take(&correction.sidecar) else {
+            folder.retry_at = now.plus_ns(TURN_NS);
+            return;
+        };
         match correction.write(&self.disk) {
             Ok(()) => _ = folder.corrections.pop_front(),
             Err(e) => {

@@ -281,7 +281,7 @@ impl StreamLane {
         if unit.frames > 0 {
             ear.last_unit = ear.window.arrived(unit.bytes).unwrap_or_else(Instant::now);
         }
-        if self.status.alarm.load(Relaxed) && ear.began.elapsed() >= CALM {
+        if self.status.alarm.is_raised() && ear.began.elapsed() >= CALM {
             self.calm();
         }
         Ok(())

@@ -105,7 +105,7 @@ impl StreamLane {
         let Again { at, failure, alarm } = self.reconnect.failed(why, now);
         let wait = Duration::from_nanos(u64::try_from(at.since(now)).unwrap_or(0));
         let is_other = self.lines.kind.replace(fault.kind) != Some(fault.kind);
-        let is_new = alarm && !self.status.alarm.swap(alarm, Relaxed) || is_other;
+        let is_new = alarm && self.status.alarm.raise(fault) || is_other;
         if is_new || !alarm || self.lines.alarm_at.is_none_or(|told| told.elapsed() >= ALARM_LINES) {
             self.lines.alarm_at = alarm.then(Instant::now);
             let (level, word) = if alarm { (log::Level::Error, "alarm: ") } else { (log::Level::Warn, "") };
@@ -116,7 +116,7 @@ impl StreamLane {
 
     /// Sound has come for a while.
     fn calm(&mut self) {
-        if self.status.alarm.swap(false, Relaxed) {
+        if self.status.alarm.clear() {
             self.lines.alarm_at = None;
             self.say(log::Level::Info, "alarm over: sound comes again".to_owned());
         }

@@ -5,7 +5,8 @@ use super::super::decode::gapless::Gapless;
 use super::super::mp3;
 use super::super::stream::{Framer, Framing, Skipped, Step, Unit};
 use super::super::{Flaw, ReadAt, fill_at};
-use super::{Found, NOTHING, Plan, Range};
+use super::{DIFFERENT, Found, NOTHING, Plan, Range, Wanted};
+use crate::message::Format;
 
 /// A frame that needs no earlier one is looked for so far back.
 const ENTRY_S: u64 = 1;
@@ -19,21 +20,53 @@ struct Place {
     counted: u64,
 }
 
-pub fn plan(file: &dyn ReadAt, framing: Framing, range: Range) -> Result<Found, Flaw> {
+/// Units of a file that follow each other.
+struct Stretch {
+    format: Format,
+    /// Stands before them.
+    head: Vec<u8>,
+    begun: Place,
+    end: Place,
+    /// What an encoder put in front.
+    start: u64,
+}
+
+/// Where a file goes on where another ended, nothing is put in front of it: what its frames reach back to is there.
+pub fn plan(wanted: &[Wanted], framing: Framing) -> Result<Found, Flaw> {
+    let each = wanted.iter().enumerate().map(|(n, (file, range))| stretch(*file, framing, *range, n > 0));
+    let stretches = each.collect::<Result<Vec<_>, _>>()?;
+    let (Some(first), Some(last)) = (stretches.first(), stretches.last()) else { return Err(NOTHING) };
+    if stretches.iter().any(|stretch| stretch.format != first.format) {
+        return Err(DIFFERENT);
+    }
+    let at = |stretch: &Stretch, place: Place| place.counted.saturating_sub(stretch.start);
+    let (from, to) = (at(first, first.begun), at(last, last.end));
+    let frames = stretches.iter().map(|stretch| stretch.end.counted.saturating_sub(stretch.begun.counted)).sum();
+    let ranges: Vec<_> = stretches.iter().map(|stretch| (stretch.begun.at, stretch.end.at)).collect();
+    let bytes = first.head.len() as u64 + ranges.iter().map(|(from, to)| to - from).sum::<u64>();
+    let (rate_hz, is_one) = (first.format.rate.hz(), stretches.len() == 1);
+    let plan = Plan::Ranges { head: first.head.clone(), ranges, pad: false };
+    Ok(Found { from, to: if is_one { to.max(from) } else { to }, frames, rate_hz, bytes, plan })
+}
+
+fn stretch(file: &dyn ReadAt, framing: Framing, range: Range, goes_on: bool) -> Result<Stretch, Flaw> {
     let mut walk = Walk::new(file, framing);
-    let (mut rate_hz, mut start, mut skipped) = (0, 0, 0);
+    let (mut shape, mut start, mut skipped) = (None::<Format>, 0, 0);
     let (mut entry, mut begun, mut head) = (None::<Place>, None::<Place>, Vec::new());
     let (mut wanted, mut end) = ((0, u64::MAX), Place { at: 0, counted: 0 });
     while let Some(unit) = walk.next()? {
         let Some(format) = walk.framer.format() else { break };
-        if rate_hz == 0 {
-            rate_hz = format.rate.hz();
-            start = walk.gapless.start;
-            let (from, to) = range.frames(rate_hz);
-            wanted = (from.saturating_add(start), to.saturating_add(start));
-            skipped = u64::from(walk.is_primer(&unit)) * u64::from(unit.frames);
-        } else if format.rate.hz() != rate_hz {
-            break;
+        let rate_hz = format.rate.hz();
+        match shape {
+            None => {
+                shape = Some(format);
+                start = walk.gapless.start;
+                let (from, to) = range.frames(rate_hz);
+                wanted = (from.saturating_add(start), to.saturating_add(start));
+                skipped = u64::from(walk.is_primer(&unit)) * u64::from(unit.frames);
+            }
+            Some(before) if before.rate.hz() != rate_hz => break,
+            Some(_) => {}
         }
         let here = Place { at: walk.at, counted: walk.counted.saturating_sub(skipped) };
         let after = walk.counted.saturating_add(u64::from(unit.frames)).saturating_sub(skipped);
@@ -42,8 +75,8 @@ pub fn plan(file: &dyn ReadAt, framing: Framing, range: Range) -> Result<Found, 
         }
         if begun.is_none() && after > wanted.0 {
             let near = entry.filter(|entry| entry.counted.saturating_add(ENTRY_S * u64::from(rate_hz)) >= here.counted);
-            begun = Some(near.unwrap_or(here));
-            if let (None, Framer::Mp3(framer)) = (near, &walk.framer) {
+            begun = Some(if goes_on { here } else { near.unwrap_or(here) });
+            if let (false, None, Framer::Mp3(framer)) = (goes_on, near, &walk.framer) {
                 framer.prime(&unit, &mut |bytes| head.extend_from_slice(bytes));
             }
         }
@@ -56,11 +89,7 @@ pub fn plan(file: &dyn ReadAt, framing: Framing, range: Range) -> Result<Found, 
         walk.pass(&unit);
     }
     let begun = begun.filter(|begun| end.at > begun.at).ok_or(NOTHING)?;
-    let bytes = head.len() as u64 + end.at - begun.at;
-    let at = |place: Place| place.counted.saturating_sub(start);
-    let plan = Plan::Range { head, from: begun.at, to: end.at, pad: false };
-    let frames = end.counted.saturating_sub(begun.counted);
-    Ok(Found { from: at(begun), to: at(end).max(at(begun)), frames, rate_hz, bytes, plan })
+    Ok(Stretch { format: shape.ok_or(NOTHING)?, head, begun, end, start })
 }
 
 /// The units of a file, one after the other.

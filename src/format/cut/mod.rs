@@ -11,6 +11,10 @@
 //! | MP3, ADTS | frame | nothing; tags and information about the whole file at the start are left out |
 //! | Ogg | page | numbers and positions; the last page is marked as the last |
 //!
+//! Recordings that follow each other without a hole are cut as if they were one ([`plan_joined`]): the samples of WAVs one after
+//! the other; coded frames of FLACs numbered by their samples, as the last of each file is shorter; frames of MP3 and AAC as the
+//! station sent them; pages of Ogg in one stream where the headers are the same, else as links of a chain.
+//!
 //! A file is read twice, for the plan and for the cut; memory is a window. What decodes is in `decode` and `clip`.
 
 mod flac;
@@ -30,7 +34,7 @@ pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 /// A cut that was planned and not yet written.
 #[derive(Debug)]
 pub struct Cut {
-    /// The true range, in seconds of the recording.
+    /// The true range, in seconds of the recording: of the first one and of the last.
     pub from_s: f64,
     pub to_s: f64,
     /// Frames in it, and their rate. At the very start of an MP3 these are more than the range has: what an encoder put in front
@@ -44,11 +48,10 @@ pub struct Cut {
 
 #[derive(Debug)]
 enum Plan {
-    /// These bytes, then this range of the file.
-    Range {
+    /// These bytes, then a range of each file.
+    Ranges {
         head: Vec<u8>,
-        from: u64,
-        to: u64,
+        ranges: Vec<(u64, u64)>,
         pad: bool,
     },
     Flac(Box<flac::Plan>),
@@ -57,7 +60,7 @@ enum Plan {
 
 /// What each format says of a range.
 struct Found {
-    /// Frames of the recording, half open.
+    /// Frames of the first recording and of the last, half open.
     from: u64,
     to: u64,
     /// Of the file that is written.
@@ -67,21 +70,49 @@ struct Found {
     plan: Plan,
 }
 
-const NOTHING: Flaw = Flaw::Unsupported("there is no sound in this range");
+/// What is said of a range without sound.
+pub const NO_SOUND: &str = "there is no sound in this range";
+pub const NOTHING: Flaw = Flaw::Unsupported(NO_SOUND);
 
-/// `from_s` to `to_s` in seconds from the start of the recording, half open; what lies beyond its end is left out.
-/// `extension` as in [`decode::open`](super::decode::open()).
+/// Why recordings cannot be joined.
+pub const DIFFERENT: Flaw = Flaw::Unsupported("recordings of different formats are not joined");
+
+/// A part of a recording, in seconds from its start, half open; what lies beyond its end is left out.
+pub struct Part<'a> {
+    pub file: &'a dyn ReadAt,
+    /// As in [`decode::open`](super::decode::open()).
+    pub extension: &'a str,
+    pub from_s: f64,
+    pub to_s: f64,
+}
+
+/// A file, and what is wanted of it.
+type Wanted<'a> = (&'a dyn ReadAt, Range);
+
+/// Of one recording.
 pub fn plan(file: &dyn ReadAt, extension: &str, from_s: f64, to_s: f64) -> Result<Cut, Flaw> {
-    if from_s.is_nan() || to_s.is_nan() || to_s <= from_s.max(0.0) {
-        return Err(NOTHING);
+    plan_joined(&[Part { file, extension, from_s, to_s }])
+}
+
+/// Of recordings that follow each other: every part but the first begins with its file, every part but the last ends with it.
+pub fn plan_joined(parts: &[Part]) -> Result<Cut, Flaw> {
+    let (mut wanted, mut what) = (Vec::new(), None);
+    for part in parts {
+        let from_s = part.from_s.max(0.0);
+        if part.from_s.is_nan() || part.to_s.is_nan() || part.to_s <= from_s {
+            return Err(NOTHING);
+        }
+        let kind = kind(part.file, part.extension)?;
+        if *what.get_or_insert(kind) != kind {
+            return Err(DIFFERENT);
+        }
+        wanted.push((part.file, Range { from_s, to_s: part.to_s }));
     }
-    let from_s = from_s.max(0.0);
-    let range = Range { from_s, to_s };
-    let found = match kind(file, extension)? {
-        Kind::Wav => wav::plan(file, range)?,
-        Kind::Framed(Framing::Flac) => flac::plan(file, range)?,
-        Kind::Framed(Framing::Ogg) => ogg::plan(file, range)?,
-        Kind::Framed(framing) => frames::plan(file, framing, range)?,
+    let found = match what.ok_or(NOTHING)? {
+        Kind::Wav => wav::plan(&wanted)?,
+        Kind::Framed(Framing::Flac) => flac::plan(&wanted)?,
+        Kind::Framed(Framing::Ogg) => ogg::plan(&wanted)?,
+        Kind::Framed(framing) => frames::plan(&wanted, framing)?,
     };
     let second = |frame: u64| frame as f64 / f64::from(found.rate_hz.max(1));
     Ok(Cut {
@@ -95,19 +126,27 @@ pub fn plan(file: &dyn ReadAt, extension: &str, from_s: f64, to_s: f64) -> Resul
 }
 
 impl Cut {
-    /// Hands out exactly [`Cut::bytes`], from the file that was planned with, which must not have changed since.
+    /// Hands out exactly [`Cut::bytes`], from the file that was planned with, which must not have changed since but for what was
+    /// appended to it.
     pub fn write(&self, file: &dyn ReadAt, out: &mut Sink) -> Result<(), Flaw> {
+        self.write_joined(&[file], out)
+    }
+
+    /// The same from several files, in their order.
+    pub fn write_joined(&self, files: &[&dyn ReadAt], out: &mut Sink) -> Result<(), Flaw> {
         match &self.plan {
-            Plan::Range { head, from, to, pad } => {
+            Plan::Ranges { head, ranges, pad } => {
                 out(head)?;
-                copy(file, *from, *to, out)?;
+                for (file, &(from, to)) in files.iter().zip(ranges) {
+                    copy(*file, from, to, out)?;
+                }
                 if *pad {
                     out(&[0])?;
                 }
                 Ok(())
             }
-            Plan::Flac(plan) => plan.write(file, out),
-            Plan::Ogg(plan) => plan.write(file, out),
+            Plan::Flac(plan) => plan.write(files, out),
+            Plan::Ogg(plan) => plan.write(files, out),
         }
     }
 }

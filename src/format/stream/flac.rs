@@ -289,7 +289,10 @@ impl Link {
 /// Sync code and layout, a number of up to seven bytes, block size, rate, CRC-8.
 pub(crate) type Head = heapless::Vec<u8, { FrameHeader::MAX_BYTES }>;
 
-/// The header with another number, and what stands between it and the CRC-16.
+/// The second byte of a header, without the bit that says what its number counts.
+const SYNC: u8 = 0xF8;
+
+/// The header with another number, of the kind that it says, and what stands between it and the CRC-16.
 pub(crate) fn renumbered<'a>(bytes: &'a [u8], header: &FrameHeader, number: u64) -> Option<(Head, &'a [u8])> {
     let old = bytes.get(..header.bytes)?;
     let body = bytes.get(header.bytes..bytes.len().checked_sub(2)?)?;
@@ -298,6 +301,7 @@ pub(crate) fn renumbered<'a>(bytes: &'a [u8], header: &FrameHeader, number: u64)
     let tail = old.get(4 + old_number..old.len().checked_sub(1)?)?;
     let mut head = Head::new();
     head.extend_from_slice(old.get(..4)?).ok()?;
+    *head.get_mut(1)? = SYNC | u8::from(header.variable);
     coded_number(number, &mut head)?;
     head.extend_from_slice(tail).ok()?;
     head.push(crc8(&head)).ok()?;

@@ -1,21 +1,22 @@
 //! Clips and cuts: of one file by its own time, or of a source by the clock, over all its files.
 //!
-//! A clip of a source has its length whatever was recorded: what is missing is silence, and told. A cut keeps the bytes of one
-//! file; a range over several is refused with the name of the first.
+//! A clip of a source has its length whatever was recorded: what is missing is silence, and told. Cuts of a source are in
+//! [`stretch`].
 
 use std::io;
 
-use super::{Shelves, extension, flaw, pump::pump};
+use super::folder::Folder;
+use super::{Shelves, extension, flaw, pump::pump, stretch};
 use crate::actor::http::library::Piece;
 use crate::format::clip::Clip;
-use crate::format::{cut, decode};
+use crate::format::{Flaw, cut, decode};
 use crate::message::library::{FileRow, GapRow, Trouble};
 use crate::message::page::Excerpt;
 use crate::time::{SECOND_NS, Wall};
 use crate::web::json;
 
 /// The longest clip.
-const MAX_CLIP_NS: u64 = 600 * SECOND_NS as u64;
+pub const MAX_CLIP_NS: u64 = 600 * SECOND_NS as u64;
 
 /// A stretch of one file that follows another in a clip, and where it begins in the clip's frames.
 struct Stretch {
@@ -29,17 +30,17 @@ fn frame_of(ns: u64, rate_hz: u32) -> u64 {
     u64::try_from(frame).unwrap_or(u64::MAX)
 }
 
-fn ns_of(frame: u64, rate_hz: u32) -> u64 {
+pub fn ns_of(frame: u64, rate_hz: u32) -> u64 {
     let ns = u128::from(frame) * u128::from(SECOND_NS as u64) / u128::from(rate_hz.max(1));
     u64::try_from(ns).unwrap_or(u64::MAX)
 }
 
-fn stem(name: &str) -> &str {
+pub fn stem(name: &str) -> &str {
     let last = name.rsplit('/').next().unwrap_or(name);
     last.rsplit_once('.').map_or(last, |(stem, _)| stem)
 }
 
-fn no_thread(e: io::Error) -> Trouble {
+pub fn no_thread(e: io::Error) -> Trouble {
     log::warn!(target: "http", "no thread for a clip: {e}");
     Trouble::Busy(2)
 }
@@ -48,17 +49,17 @@ impl Shelves {
     pub(super) fn clip_of(&self, what: &Excerpt, source_rate: bool) -> Result<Option<Piece>, Trouble> {
         match what {
             Excerpt::File { name, from_ns, to_ns } => self.clip_of_file(name, *from_ns, *to_ns, source_rate),
-            Excerpt::Source { source, from, to } => self.clip_of_source(source, *from, *to, source_rate),
+            Excerpt::Source { source, from, to } => {
+                let to = (*to).min(from.plus_ns(MAX_CLIP_NS as i64));
+                let rows = self.read(|reader| reader.between(Some(source), *from, to))?;
+                self.folder.clip(rows, source, (*from, to), source_rate)
+            }
         }
-    }
-
-    fn decoder(&self, row: &FileRow) -> Result<decode::Decoder, Trouble> {
-        decode::open(Box::new(self.open_file(row)?), extension(&row.name)).map_err(flaw)
     }
 
     fn clip_of_file(&self, name: &str, from_ns: u64, to_ns: u64, source_rate: bool) -> Result<Option<Piece>, Trouble> {
         let row = self.closed(name)?;
-        let mut decoder = self.decoder(&row)?;
+        let mut decoder = self.folder.decoder(&row)?;
         let (rate_hz, end) = (decoder.info().rate_hz, decoder.measure().map_err(flaw)?);
         let to_ns = to_ns.min(from_ns.saturating_add(MAX_CLIP_NS));
         let (from, to) = (frame_of(from_ns, rate_hz), frame_of(to_ns, rate_hz).min(end));
@@ -82,11 +83,52 @@ impl Shelves {
         }))
     }
 
-    fn clip_of_source(&self, source: &str, from: Wall, to: Wall, source_rate: bool) -> Result<Option<Piece>, Trouble> {
-        let to = to.min(from.plus_ns(MAX_CLIP_NS as i64));
-        let rows = self.read(|reader| reader.between(Some(source), from, to))?;
+    pub(super) fn cut_of(&self, what: &Excerpt) -> Result<Option<Piece>, Trouble> {
+        let (name, from_ns, to_ns) = match what {
+            Excerpt::File { name, from_ns, to_ns } => (name, *from_ns, *to_ns),
+            Excerpt::Source { source, from, to } => {
+                let rows = self.read(|reader| reader.between(Some(source), *from, *to))?;
+                return stretch::piece(self.folder.stretches(rows, *from, *to)?, source);
+            }
+        };
+        let row = self.closed(name)?;
+        let file = self.folder.open_file(&row)?;
+        let seconds = |ns: u64| ns as f64 / SECOND_NS as f64;
+        let plan = match cut::plan(&file, extension(&row.name), seconds(from_ns), seconds(to_ns)) {
+            Ok(plan) => plan,
+            Err(Flaw::Unsupported(cut::NO_SOUND)) => return Ok(None),
+            Err(e) => return Err(flaw(e)),
+        };
+        let (len, true_ns) = (plan.bytes, |s: f64| (s * SECOND_NS as f64).round() as u64);
+        let (from_ns, to_ns) = (true_ns(plan.from_s), true_ns(plan.to_s));
+        let body = pump(len, move |out| {
+            if let Err(e) = plan.write(&file, out) {
+                log::debug!(target: "http", "a cut ended: {e}");
+            }
+        });
+        Ok(Some(Piece {
+            truth: Excerpt::File { name: row.name.clone(), from_ns, to_ns },
+            gaps: Vec::new(),
+            name: format!("{}_cut_{}.{}", stem(&row.name), from_ns / SECOND_NS as u64, extension(&row.name)),
+            len,
+            body: Box::new(body.map_err(no_thread)?),
+            version: Some(json::version(&row)),
+        }))
+    }
+}
+
+impl Folder {
+    /// [from, to) of a source, of which these are the recordings there.
+    pub fn clip(
+        &self,
+        rows: Vec<FileRow>,
+        source: &str,
+        (from, to): (Wall, Wall),
+        source_rate: bool,
+    ) -> Result<Option<Piece>, Trouble> {
         let (mut stretches, mut shape) = (Vec::new(), None);
         for row in rows {
+            let row = self.measured(row);
             for (first, end) in runs(&row, from, to) {
                 let mut decoder = self.decoder(&row)?;
                 let Ok(clip) = Clip::plan(&mut decoder, first, end, source_rate) else { continue };
@@ -115,57 +157,10 @@ impl Shelves {
         let name = format!("{source}_{}.wav", from.micros() / 1_000_000);
         Ok(Some(Piece { truth, gaps, name, len, body: Box::new(body.map_err(no_thread)?), version: None }))
     }
-
-    pub(super) fn cut_of(&self, what: &Excerpt) -> Result<Option<Piece>, Trouble> {
-        let (row, from_ns, to_ns) = match what {
-            Excerpt::File { name, from_ns, to_ns } => (self.closed(name)?, *from_ns, *to_ns),
-            Excerpt::Source { source, from, to } => match self.one_file(source, *from, *to)? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
-        };
-        let file = self.open_file(&row)?;
-        let seconds = |ns: u64| ns as f64 / SECOND_NS as f64;
-        let plan = match cut::plan(&file, extension(&row.name), seconds(from_ns), seconds(to_ns)) {
-            Ok(plan) => plan,
-            Err(crate::format::Flaw::Unsupported("there is no sound in this range")) => return Ok(None),
-            Err(e) => return Err(flaw(e)),
-        };
-        let (len, true_ns) = (plan.bytes, |s: f64| (s * SECOND_NS as f64).round() as u64);
-        let (from_ns, to_ns) = (true_ns(plan.from_s), true_ns(plan.to_s));
-        let body = pump(len, move |out| {
-            if let Err(e) = plan.write(&file, out) {
-                log::debug!(target: "http", "a cut ended: {e}");
-            }
-        });
-        Ok(Some(Piece {
-            truth: Excerpt::File { name: row.name.clone(), from_ns, to_ns },
-            gaps: Vec::new(),
-            name: format!("{}_cut_{}.{}", stem(&row.name), from_ns / SECOND_NS as u64, extension(&row.name)),
-            len,
-            body: Box::new(body.map_err(no_thread)?),
-            version: Some(json::version(&row)),
-        }))
-    }
-
-    fn one_file(&self, source: &str, from: Wall, to: Wall) -> Result<Option<(FileRow, u64, u64)>, Trouble> {
-        let mut rows = self.read(|reader| reader.between(Some(source), from, to))?;
-        if rows.len() > 1 {
-            let first = rows[0].name.clone();
-            return Err(Trouble::Unclear(format!(
-                "The range lies in {} files, from {first} on: cut each by its name.",
-                rows.len()
-            )));
-        }
-        let Some(row) = rows.pop() else { return Ok(None) };
-        let ns = |at: Wall| at.since(row.start).max(0) as u64;
-        let (from_ns, to_ns) = (ns(from), ns(to));
-        Ok(Some((row, from_ns, to_ns)))
-    }
 }
 
 /// Time lost in a file before one of its frames.
-fn lost_ns_before(row: &FileRow, frame: u64) -> u64 {
+pub fn lost_ns_before(row: &FileRow, frame: u64) -> u64 {
     let (mut lost, mut lost_frames) = (0_i64, 0_u64);
     for gap in row.gaps.iter() {
         let at = frame_of(gap.start.since(row.start).max(0) as u64, row.rate_hz).saturating_sub(lost_frames);
@@ -179,7 +174,7 @@ fn lost_ns_before(row: &FileRow, frame: u64) -> u64 {
 }
 
 /// Frames of a file that lie in [from, to), a range for each part between its gaps.
-fn runs(row: &FileRow, from: Wall, to: Wall) -> Vec<(u64, u64)> {
+pub fn runs(row: &FileRow, from: Wall, to: Wall) -> Vec<(u64, u64)> {
     let rate = row.rate_hz.max(1);
     let mut parts = Vec::new();
     let (mut begins, mut first) = (row.start, 0_u64);

@@ -4,9 +4,11 @@
 //! they become paths.
 
 mod excerpt;
+pub mod folder;
 mod picture;
 mod pump;
 mod spectrogram;
+pub mod stretch;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_channel::Sender;
+use folder::Folder;
 
 use crate::actor::http::library::{Library, Opened, Piece};
 use crate::actor::librarian;
@@ -22,18 +25,21 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, RealFile};
 use crate::format::growing::growing;
 use crate::format::profile::View;
-use crate::format::sidecar::Sidecar;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection};
 use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
-use crate::message::page::{AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
+use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
+use crate::status::{Alarm, Alarms};
+use crate::time::Wall;
 use crate::web::json;
 use crate::wiring::backlog::Progress;
 
 /// How long a change may take: the librarian may be looking through a large folder.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Less room than for so long is an alarm.
+const ROOM_HOURS: f64 = 24.0;
 /// Endings of what belongs to a recording.
 const SIDECARS: [&str; 2] = [".analysis.json", ".soundpost.json"];
 
@@ -55,11 +61,15 @@ pub type Sources = Box<dyn Fn() -> Vec<SourceStatus> + Send + Sync>;
 
 pub struct Shelves {
     settings: Settings,
+    folder: Folder,
     reader: Mutex<Reader>,
     asks: Sender<Ask>,
     shared: Arc<librarian::Shared>,
     progress: Arc<Progress>,
     sources: Sources,
+    alarms: Arc<Alarms>,
+    /// The disk will be full soon.
+    room: Arc<Alarm>,
 }
 
 impl Shelves {
@@ -69,9 +79,13 @@ impl Shelves {
         shared: Arc<librarian::Shared>,
         progress: Arc<Progress>,
         sources: Sources,
+        alarms: Arc<Alarms>,
     ) -> Shelves {
+        let room: Arc<Alarm> = Arc::default();
+        alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
-        Shelves { settings, reader, asks, shared, progress, sources }
+        let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -94,33 +108,12 @@ impl Shelves {
         if row.state == FileState::Open { Err(Trouble::Open) } else { Ok(row) }
     }
 
-    fn open_file(&self, row: &FileRow) -> Result<RealFile, Trouble> {
-        let path = self.settings.root.join(&row.name);
-        let mut part = path.clone().into_os_string();
-        part.push(".part");
-        // It may get its name between two looks.
-        let tries = [&path, &PathBuf::from(part), &path];
-        let opened = tries.into_iter().map(|path| RealDisk.open_to_read(path)).reduce(|first, next| first.or(next));
-        opened.unwrap_or(Err(std::io::ErrorKind::NotFound.into())).map_err(gone)
-    }
-
-    fn beside_path(&self, name: &str, ending: &str) -> PathBuf {
-        self.settings.analyses.join(format!("{name}{ending}"))
-    }
-
     fn profile_bytes(&self, row: &FileRow) -> Result<Vec<u8>, Trouble> {
         if row.state != FileState::Analysed {
             return Err(Trouble::Busy(5));
         }
-        let file = RealDisk.open_to_read(&self.beside_path(&row.name, ".profile")).map_err(gone)?;
+        let file = RealDisk.open_to_read(&self.folder.beside_path(&row.name, ".profile")).map_err(gone)?;
         whole(&file, profile::LIMIT_BYTES as u64)
-    }
-
-    fn sidecar(&self, name: &str) -> Option<Sidecar> {
-        SIDECARS.iter().find_map(|ending| {
-            let file = RealDisk.open_to_read(&self.beside_path(name, ending)).ok()?;
-            Sidecar::read(&whole(&file, crate::format::sidecar::LIMIT_BYTES as u64).ok()?).ok()
-        })
     }
 
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
@@ -234,7 +227,7 @@ impl Library for Shelves {
         let view = intact(&bytes).map_err(flaw)?;
         let detection = detection.unwrap_or(self.settings.detection);
         let levels = view.levels();
-        let sidecar = self.sidecar(name);
+        let sidecar = self.folder.sidecar(name);
         let quality = sidecar.as_ref().and_then(|it| it.quality.as_ref()).map(|found| found.quality());
         let indices = sidecar.as_ref().and_then(|it| it.indices.as_ref());
         Ok(AnalysisView {
@@ -253,20 +246,20 @@ impl Library for Shelves {
         if row.state != FileState::Analysed {
             return Err(Trouble::Busy(5));
         }
-        let file = RealDisk.open_to_read(&self.beside_path(name, ".profile")).map_err(gone)?;
+        let file = RealDisk.open_to_read(&self.folder.beside_path(name, ".profile")).map_err(gone)?;
         let len = file.len().map_err(gone)?;
         Ok(Opened { bytes: Box::new(file), len, version: Some(json::version(&row)) })
     }
 
     fn spectrogram(&self, wish: &SpectrogramWish) -> Result<Option<Vec<u8>>, Trouble> {
         let row = self.closed(&wish.name)?;
-        let file = self.open_file(&row)?;
+        let file = self.folder.open_file(&row)?;
         spectrogram::draw(Box::new(file), extension(&row.name), wish).map_err(flaw)
     }
 
     fn open(&self, name: &str) -> Result<Opened, Trouble> {
         let row = self.file(name)?;
-        let file = self.open_file(&row)?;
+        let file = self.folder.open_file(&row)?;
         if row.state == FileState::Open {
             let growing = growing(&file, extension(name)).map_err(flaw)?;
             let len = growing.len;
@@ -280,7 +273,7 @@ impl Library for Shelves {
         let row = self.file(name)?;
         let mut found = Vec::new();
         for ending in SIDECARS {
-            let Ok(file) = RealDisk.open_to_read(&self.beside_path(&row.name, ending)) else { continue };
+            let Ok(file) = RealDisk.open_to_read(&self.folder.beside_path(&row.name, ending)) else { continue };
             let len = file.len().map_err(gone)?;
             found.push((format!("{}{ending}", row.name), Opened { bytes: Box::new(file), len, version: None }));
         }
@@ -311,6 +304,11 @@ impl Library for Shelves {
         let look = RealClock.look();
         let timestamp = jiff::Timestamp::from_microsecond(look.wall.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let sources = (self.sources)();
+        let disk = disk(root, &sources);
+        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS) {
+            Some(hours) => _ = self.room.raise(format_args!("The disk will be full in less than {} hours.", hours.floor() + 1.0)),
+            None => _ = self.room.clear(),
+        }
         Status {
             mode,
             folder: root.display().to_string(),
@@ -319,12 +317,12 @@ impl Library for Shelves {
             time_zone: zone.iana_name().unwrap_or("local").to_owned(),
             utc_offset_s: zone.to_offset(timestamp).seconds(),
             clock_synced: look.synced,
-            disk: disk(root, &sources),
+            disk,
             detection: *detection,
             pre_roll_ms: *pre_roll_ms,
             post_roll_ms: *post_roll_ms,
             work: self.work(),
-            alarms: Vec::new(),
+            alarms: self.raised(look.wall),
             sources,
         }
     }
@@ -339,6 +337,15 @@ impl Library for Shelves {
 }
 
 impl Shelves {
+    /// What a person should know, the oldest first.
+    fn raised(&self, now: Wall) -> Vec<page::Alarm> {
+        let alarm = |(for_ms, text): (u64, String)| {
+            let for_ns = i64::try_from(for_ms).unwrap_or(i64::MAX).saturating_mul(-1_000_000);
+            page::Alarm { since: now.plus_ns(for_ns), text }
+        };
+        self.alarms.raised().into_iter().map(alarm).collect()
+    }
+
     /// What runs now and takes long.
     fn work(&self) -> Option<Work> {
         let (done, total) = (self.shared.done.load(Relaxed), self.shared.total.load(Relaxed));

@@ -120,6 +120,12 @@ impl Link {
         }
     }
 
+    /// Its number and that of the page that comes next; `None` once it has ended. `anew`: positions begin anew with that page.
+    pub fn go_on(&mut self, anew: bool) -> Option<(u32, u32)> {
+        self.granule = self.granule.filter(|_| !anew);
+        matches!(self.stage, Stage::Sound(_)).then_some((self.serial, self.sequence))
+    }
+
     /// A page of it that is not its first.
     pub fn page(&mut self, page: &Page) -> Taken {
         if let Stage::Headers(headers) = &mut self.stage {

@@ -21,7 +21,7 @@ use std::io;
 use super::super::{ReadAt, fill_at};
 use super::{Skipped, Step};
 use crate::message::Format;
-pub(crate) use link::Sound;
+pub(crate) use link::{FLAC_STREAMINFO_AT, Sound};
 use link::{Link, Taken};
 use page::{BOS, Page, Parse};
 
@@ -61,6 +61,12 @@ impl Framer {
     /// What more is known of the last unit.
     pub(crate) fn sound(&self) -> Option<Sound> {
         self.link.as_ref().map(|link| link.sound)
+    }
+
+    /// Number of the stream that is followed, and of its next page; `None` when it has ended. `anew`: the position of that page
+    /// does not follow those before.
+    pub(crate) fn go_on(&mut self, anew: bool) -> Option<(u32, u32)> {
+        self.link.as_mut().and_then(|link| link.go_on(anew))
     }
 
     fn page(&mut self, page: &Page) -> Step {
