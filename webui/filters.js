@@ -2,7 +2,7 @@
 // the page knows; only names in days that were never opened have to be asked for, once typing pauses.
 import { api } from "./api.js";
 import { after, el, icon, iconButton, setText } from "./dom.js";
-import { detection, library, on, recompute } from "./library.js";
+import { detection, library, on, recompute, usual } from "./library.js";
 import * as store from "./store.js";
 
 /** Files of unopened days that match name and source: date -> how many; null while nobody has asked. */
@@ -163,25 +163,22 @@ export function start() {
 
 /** Margin and gap: rows that are open answer while one drags; days follow when the hand rests. */
 function sliders() {
-	const slider = (key, label, unit, min, max, step, value) => {
-		const input = el("input", { type: "range", id: key, min, max, step, "aria-label": `${label} in ${unit}` });
+	const slider = (key, name, unit, min, max, step) => {
+		const input = el("input", { type: "range", id: key, min, max, step, "aria-label": `${key} in ${unit}` });
 		const text = el("output", { for: key });
 		const show = () => {
-			input.value = value();
+			input.value = detection()[name];
 			const shown = `${Number(input.value)} ${unit}`;
 			setText(text, shown);
 			input.setAttribute("aria-valuetext", shown);
 		};
 		input.addEventListener("input", () =>
-			store.set({
-				[key]:
-					input.value === String(library.status?.detection?.[key === "margin" ? "margin_db" : "min_gap_s"]) ? "" : input.value,
-			}),
+			store.set({ [key]: Number(input.value) === usual()[name] ? "" : input.value }),
 		);
-		store.on(key, show);
+		store.on(`${key} detector`, show);
 		on("status", show);
 		show();
-		return el("label.slider", el("span", label), input, text);
+		return el("label.slider", el("span", key), input, text);
 	};
 	const rule = el(
 		"select",
@@ -200,8 +197,8 @@ function sliders() {
 		el(
 			"span.detection",
 			{ role: "group", "aria-label": "Detection" },
-			slider("margin", "margin", "dB", 3, 30, 1, () => detection().margin_db),
-			slider("gap", "gap", "s", 0, 30, 0.5, () => detection().min_gap_s),
+			slider("margin", "margin_db", "dB", 3, 30, 1),
+			slider("gap", "min_gap_s", "s", 0, 30, 0.5),
 			rule,
 		),
 	];

@@ -24,15 +24,22 @@ const tell = (kind, what) => (listeners.get(kind) ?? []).forEach((act) => act(wh
 const DEFAULTS = { detector: "level", margin_db: 12, min_gap_s: 2, min_length_s: 0.2, pre_roll_s: 2, post_roll_s: 1 };
 const configured = () => ({ ...DEFAULTS, ...library.status?.detection });
 
-/** What the sliders say, over what the recorder does by itself. */
-export function detection() {
-	const { margin, gap, detector } = store.get();
+/** Where the sliders rest: at the recorder's own, and for the other detector at what is usual for that one. */
+export function usual() {
 	const own = configured();
+	const detector = store.get().detector || own.detector;
+	const margin_db = detector === own.detector ? own.margin_db : { level: 12, bands: 15 }[detector];
+	return { ...own, detector, margin_db };
+}
+
+/** What the sliders say, over that. */
+export function detection() {
+	const { margin, gap } = store.get();
+	const { margin_db, min_gap_s, ...rest } = usual();
 	return {
-		...own,
-		margin_db: margin === "" ? own.margin_db : Number(margin),
-		min_gap_s: gap === "" ? own.min_gap_s : Number(gap),
-		detector: detector || own.detector,
+		...rest,
+		margin_db: margin === "" ? margin_db : Number(margin),
+		min_gap_s: gap === "" ? min_gap_s : Number(gap),
 	};
 }
 
