@@ -102,7 +102,7 @@ fn a_device_that_stands_still_is_an_alarm_until_it_has_run_for_a_while() {
     assert!(text.starts_with("s: ") && Some(text) == source["trouble"].as_str().map(|t| format!("s: {t}")).as_deref(), "{now}");
     assert_eq!((source["state"].as_str(), &source["file"], &source["level_db"]), (Some("alarm"), &Value::Null, &Value::Null));
     let since = now["alarms"][0]["since"].as_str().expect("a time").to_owned();
-    assert!(since < now["now"].as_str().expect("a time").to_owned());
+    assert!(since.as_str() < now["now"].as_str().expect("a time"));
     assert!(String::from_utf8_lossy(&page.get("/metrics").body).contains("soundpost_alarms 1\n"));
 
     // It comes back, and stays an alarm until ten seconds of sound have come.

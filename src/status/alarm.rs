@@ -81,7 +81,7 @@ impl Alarms {
         let line = |about: &str, text: String| if about.is_empty() { text } else { format!("{about}: {text}") };
         let looks = rows.iter().filter_map(|(about, alarm)| alarm.look().map(|(for_ms, text)| (for_ms, line(about, text))));
         let mut raised: Vec<_> = looks.collect();
-        raised.sort_by(|a, b| b.0.cmp(&a.0));
+        raised.sort_by_key(|(for_ms, _)| std::cmp::Reverse(*for_ms));
         raised
     }
 }
@@ -121,7 +121,8 @@ mod tests {
         alarms.watch("mic", &a);
         alarms.watch("", &b);
         assert_eq!(alarms.raised(), []);
-        (a.raise("gone"), b.raise("The disk is full."));
+        a.raise("gone");
+        b.raise("The disk is full.");
         let texts = |alarms: &Alarms| alarms.raised().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(texts(&alarms), ["mic: gone", "The disk is full."]);
         a.clear();
