@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 
 # What the build needs, what the tests compare against, what the benchmarks run beside us.
 BUILD_PACKAGES = pkg-config libasound2-dev cmake g++ make
-TEST_PACKAGES  = gcc wget python3 python3-numpy python3-venv openssl curl vorbis-tools opus-tools icecast2 flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount chromium $(NODE_PACKAGES)
+TEST_PACKAGES  = gcc wget python3 python3-numpy python3-soundfile python3-venv time openssl curl vorbis-tools opus-tools icecast2 flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount chromium $(NODE_PACKAGES)
 # Debian 12's own Node (18) will do; where there is another, it is used.
 NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
 FUZZ_SECONDS  ?= 60
@@ -37,7 +37,7 @@ bench: setup ## the figures, each beside a peer in the same run (about 15 minute
 	$(CARGO) bench --locked --bench figures
 
 soak: setup ## the long ones: 200 kills twice, 4,000 faults of stations, hours of sound (about 45 minutes)
-	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak --test station_faults --test station_kills -- --nocapture
+	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak --test station_faults --test station_kills --test http_beside -- --nocapture
 
 fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; begins with tests/data and what was found before
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
