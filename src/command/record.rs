@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, probe, review, storage};
+use crate::wiring::{Table, analysis, beside, probe, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -92,7 +92,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     }
     let alarms: Arc<Alarms> = Arc::default();
     if config.web.enabled {
-        match review::beside(config, &statuses, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
+        match beside::seats(config, &statuses, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);

@@ -16,6 +16,7 @@
 
 pub mod analysis;
 pub mod backlog;
+pub mod beside;
 pub mod library;
 pub mod page;
 pub mod probe;

@@ -25,21 +25,17 @@ use crate::actor::http::library::Library;
 use crate::actor::librarian::{self, Librarian};
 use crate::actor::store::parse_gap_line;
 use crate::command::rebuild::Headers;
-use crate::config::Config;
 use crate::config::settings::Web;
 use crate::device::clock::{Clock, RealClock};
-use crate::device::disk::real_path;
 use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
-use crate::message::PcmFormat;
-use crate::message::analysis::Centibel;
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Wish};
 use crate::message::news::Listener;
-use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
+use crate::message::page::{Alarm, SourceState, Status};
 use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
-use crate::status::{self, ActorStatus, Alarms, LaneStatus};
+use crate::status::{ActorStatus, Alarms};
 use crate::supervisor::{Body, Role, Seat};
 use crate::web::json;
 
@@ -272,73 +268,5 @@ impl Herald {
         if !levels.is_empty() {
             self.hub.tell(&json::event(&Event::Level(levels)));
         }
-    }
-}
-
-/// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
-pub fn beside(
-    config: &Config,
-    statuses: &[Arc<LaneStatus>],
-    recorded: Receiver<PathBuf>,
-    stop: Arc<AtomicBool>,
-    turns: Arc<Turns>,
-    alarms: Arc<Alarms>,
-) -> Result<(Vec<Seat>, u16), Fault> {
-    let general = &config.general.lane;
-    let root = real_path(&general.output_directory);
-    let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
-    let zone = match &general.time_zone {
-        None => Zone::system(),
-        Some(name) => Zone::get(name).unwrap_or_else(|_| Zone::system()), // it has been complained of
-    };
-    // The store makes the folder too, whoever comes first.
-    let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));
-    std::fs::create_dir_all(&root).map_err(no_folder)?;
-    let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
-    let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
-    let settings = library::Settings {
-        mode: "record",
-        root,
-        analyses,
-        catalogue: place.catalogue.clone(),
-        read_only: false,
-        detection: super::analysis::detection(&config.analysis),
-        pre_roll_ms: ms(config.analysis.pre_roll_seconds),
-        post_roll_ms: ms(config.analysis.post_roll_seconds),
-        zone,
-    };
-    if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
-        let open: Arc<status::Alarm> = Arc::default();
-        open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
-        alarms.watch("", &open);
-    }
-    let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
-        .zip(statuses)
-        .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
-        .collect();
-    let sources: Sources = Box::new(move || rows.iter().map(|(name, format, status)| source(name, *format, status)).collect());
-    seats(&config.web, Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side })
-}
-
-fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus) -> SourceStatus {
-    let state = match (status.alarm.is_raised(), status.recording.load(Relaxed)) {
-        (true, _) => SourceState::Alarm,
-        (false, true) => SourceState::Recording,
-        (false, false) => SourceState::Waiting,
-    };
-    SourceStatus {
-        name: name.to_owned(),
-        state,
-        file: status.file(),
-        level: status.level().filter(|_| state == SourceState::Recording).map(Centibel),
-        peak: status.peak().filter(|_| state == SourceState::Recording).map(Centibel),
-        rate_hz: format.map_or(0, |format| format.rate.hz()),
-        channels: format.map_or(0, |format| format.channels),
-        frames: status.frames_captured.load(Relaxed),
-        xruns: status.xruns.load(Relaxed).into(),
-        gaps: status.gaps.load(Relaxed),
-        drift_ppm: status.drift_ppm(),
-        trouble: [&status.alarm, &status.disk, &status.finish].into_iter().find_map(|alarm| alarm.look()).map(|(_, text)| text),
-        ..SourceStatus::default()
     }
 }

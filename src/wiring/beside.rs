@@ -1,0 +1,100 @@
+//! The page beside a recorder: what its sources do, and the recordings of `[general]`'s folder.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_channel::Receiver;
+
+use super::library;
+use super::library::Sources;
+use super::review::{self, Place, Plan};
+use crate::config::Config;
+use crate::device::clock::{Clock, RealClock};
+use crate::device::disk::real_path;
+use crate::device::turns::Turns;
+use crate::device::{Fault, FaultKind};
+use crate::message::PcmFormat;
+use crate::message::analysis::Centibel;
+use crate::message::page::{SourceState, SourceStatus};
+use crate::policy::split::Zone;
+use crate::status::{self, Alarms, LaneStatus};
+use crate::supervisor::{Role, Seat};
+use crate::time::Wall;
+
+/// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
+pub fn seats(
+    config: &Config,
+    statuses: &[Arc<LaneStatus>],
+    recorded: Receiver<PathBuf>,
+    stop: Arc<AtomicBool>,
+    turns: Arc<Turns>,
+    alarms: Arc<Alarms>,
+) -> Result<(Vec<Seat>, u16), Fault> {
+    let general = &config.general.lane;
+    let root = real_path(&general.output_directory);
+    let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
+    let zone = match &general.time_zone {
+        None => Zone::system(),
+        Some(name) => Zone::get(name).unwrap_or_else(|_| Zone::system()), // it has been complained of
+    };
+    // The store makes the folder too, whoever comes first.
+    let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));
+    std::fs::create_dir_all(&root).map_err(no_folder)?;
+    let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
+    let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
+    let settings = library::Settings {
+        mode: "record",
+        root,
+        analyses,
+        catalogue: place.catalogue.clone(),
+        read_only: false,
+        detection: super::analysis::detection(&config.analysis),
+        pre_roll_ms: ms(config.analysis.pre_roll_seconds),
+        post_roll_ms: ms(config.analysis.post_roll_seconds),
+        zone,
+    };
+    if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
+        let open: Arc<status::Alarm> = Arc::default();
+        open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
+        alarms.watch("", &open);
+    }
+    let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
+        .zip(statuses)
+        .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
+        .collect();
+    let changes = Mutex::new(vec![None; rows.len()]);
+    let sources: Sources = Box::new(move || {
+        let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = rows.iter().zip(changes.iter_mut());
+        each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
+    });
+    review::seats(&config.web, Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side })
+}
+
+/// `change`: the state that was seen last, and when it was seen first.
+fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &mut Option<(SourceState, Wall)>) -> SourceStatus {
+    let state = match (status.alarm.is_raised(), status.recording.load(Relaxed)) {
+        (true, _) => SourceState::Alarm,
+        (false, true) => SourceState::Recording,
+        (false, false) => SourceState::Waiting,
+    };
+    let alarm = [&status.alarm, &status.disk, &status.finish].into_iter().find_map(|alarm| alarm.look());
+    let since = change.filter(|(last, _)| *last == state).map_or_else(|| RealClock.look().wall, |(_, since)| since);
+    *change = Some((state, since));
+    SourceStatus {
+        name: name.to_owned(),
+        state,
+        file: status.file(),
+        level: status.level().filter(|_| state == SourceState::Recording).map(Centibel),
+        peak: status.peak().filter(|_| state == SourceState::Recording).map(Centibel),
+        rate_hz: format.map_or(0, |format| format.rate.hz()),
+        channels: format.map_or(0, |format| format.channels),
+        frames: status.frames_captured.load(Relaxed),
+        xruns: status.xruns.load(Relaxed).into(),
+        gaps: status.gaps.load(Relaxed),
+        drift_ppm: status.drift_ppm(),
+        since: Some(since),
+        trouble: alarm.map(|(_, text)| text),
+    }
+}
