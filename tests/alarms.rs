@@ -76,6 +76,7 @@ fn a_device_that_stands_still_is_an_alarm_until_it_has_run_for_a_while() {
     let now = until(&page, Duration::from_secs(3), |now| now["sources"][0]["level_db"].is_number());
     let source = &now["sources"][0];
     assert_eq!((source["state"].as_str(), alarms(&now)), (Some("recording"), vec![]));
+    let recording_since = source["since"].as_str().expect("a time").to_owned();
     let (level, peak) = (source["level_db"].as_f64().expect("a level"), source["peak_db"].as_f64().expect("a peak"));
     // Uniform noise to a quarter of full scale: the peak is there, the mean 4.8 dB below.
     assert!((peak + 12.04).abs() < 0.1 && (level + 16.8).abs() < 0.5, "{level} dB, peak {peak} dB");
@@ -101,6 +102,7 @@ fn a_device_that_stands_still_is_an_alarm_until_it_has_run_for_a_while() {
     let [text] = alarms(&now)[..] else { panic!("{now}") };
     assert!(text.starts_with("s: ") && Some(text) == source["trouble"].as_str().map(|t| format!("s: {t}")).as_deref(), "{now}");
     assert_eq!((source["state"].as_str(), &source["file"], &source["level_db"]), (Some("alarm"), &Value::Null, &Value::Null));
+    assert!(source["since"].as_str().expect("a time") > recording_since.as_str(), "{now}");
     let since = now["alarms"][0]["since"].as_str().expect("a time").to_owned();
     assert!(since.as_str() < now["now"].as_str().expect("a time"));
     assert!(String::from_utf8_lossy(&page.get("/metrics").body).contains("soundpost_alarms 1\n"));
