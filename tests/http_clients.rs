@@ -1,10 +1,11 @@
-//! Programs that people use, against the page: curl, wget, ffmpeg, ffprobe, Python's zipfile.
+//! Programs that people use, against the page: curl, wget, ffmpeg, ffprobe, Python's zipfile, and VLC's way of asking.
 
 mod page_rig;
 
+use std::io::{Read, Write};
 use std::process::{Command, Output};
 
-use page_rig::{RATE, Site, read, samples, wav};
+use page_rig::{RATE, Reply, Site, read, samples, wav};
 use soundpost::web::auth;
 
 #[track_caller]
@@ -78,6 +79,41 @@ fn ffmpeg_seeks() {
     let growing =
         run("ffprobe", &["-v", "error", "-show_entries", "stream=sample_rate", "-of", "csv=p=0", &site.url("/stream/open.wav")]);
     assert_eq!(String::from_utf8(growing.stdout).expect("text").trim(), "48000");
+}
+
+/// As VLC reads a file: everything from some place on, left in the middle for another place whenever somebody seeks.
+#[test]
+fn a_player_that_seeks_as_vlc_does() {
+    let site = Site::new();
+    let file = read(&site.file("a.wav"));
+    let ask = |from: usize| {
+        let mut stream = site.connect();
+        let lines = "User-Agent: VLC/3.0.18 LibVLC/3.0.18\r\nAccept: */*\r\nAccept-Language: en_US\r\nIcy-MetaData: 1";
+        let host = format!("Host: 127.0.0.1:{}", site.port);
+        write!(stream, "GET /stream/a.wav HTTP/1.1\r\n{host}\r\n{lines}\r\nRange: bytes={from}-\r\n\r\n").expect("sent");
+        stream
+    };
+    // The beginning, the end for what may stand there, and then wherever the slider goes.
+    let places = [0, file.len() - 128, file.len() - 1].into_iter().chain((0..60).map(|n| n * 7_919 * 44 % file.len()));
+    for from in places {
+        let mut stream = ask(from);
+        let mut some = vec![0; 16 << 10];
+        let mut filled = 0;
+        while filled < some.len() {
+            match stream.read(&mut some[filled..]).expect("read") {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let reply = Reply::of(&some[..filled]);
+        let range = format!("bytes {from}-{}/{}", file.len() - 1, file.len());
+        assert_eq!((reply.status, reply.line("content-range")), (206, Some(range.as_str())), "from {from}");
+        assert_eq!(reply.body, file[from..from + reply.body.len()], "from {from}");
+        assert!(reply.body.len() == file.len() - from || filled == some.len(), "from {from}: {} bytes", reply.body.len());
+    }
+    let behind = Reply::read(&mut ask(file.len()));
+    assert_eq!((behind.status, behind.line("content-range")), (416, Some(format!("bytes */{}", file.len()).as_str())));
+    assert_eq!(site.get("/stream/a.wav").body, file);
 }
 
 #[test]
