@@ -101,8 +101,12 @@ impl<D: Disk> Core<D> {
             ToStore::Data(_, block) => {
                 let lanes = self.lanes.len();
                 let Some(of) = self.lanes.get_mut(lane) else { return Ok(()) };
-                let is_first = of.open.as_ref().is_some_and(|open| open.at == 0);
+                // From then on others can read whose it is; a header may be many blocks long.
+                let has_header =
+                    |of: &Lane<D::File>| of.open.as_ref().is_none_or(|open| open.at > u64::from(open.new.header_bytes));
+                let had = has_header(of);
                 of.append(block)?;
+                let begins = !had && has_header(of);
                 if let Some(open) = of.open.as_mut().filter(|open| !open.dirty) {
                     open.dirty = true;
                     // Who was synced or opened together with others stays together with them.
@@ -110,7 +114,7 @@ impl<D: Disk> Core<D> {
                         open.next_sync = next_sync(now, lane, lanes, of.sync_ns);
                     }
                 }
-                if is_first {
+                if begins {
                     self.begun(lane);
                 }
             }
