@@ -129,18 +129,20 @@ test(
 );
 
 test("Progress is shown for what takes over half a second", async (t) => {
+	// The answer comes when both signs are there: so they need not be caught.
+	let said;
 	const slowly = (pattern) => async (page) =>
 		page.route(pattern, async (route) => {
 			const answer = await route.fetch();
 			for (const sign of [".wait-note", "#busy"]) await page.locator(sign).first().waitFor();
+			said = await page.locator(".wait-note").first().textContent();
 			await route.fulfill({ response: answer });
 		});
 	await withPage({ prepare: slowly(/\/api\/files\/.*\/profile/) }, async (page) => {
 		const found = await openRow(page, (await aRecording(1)).name);
-		const note = found.locator(".wait-note");
-		assert.match(await note.textContent(), /Loading the picture/, "in its place; and at the top, or the answer would not come");
 		await drawn(found, "overview");
-		await until("then it is gone", () => note.count(), 0);
+		assert.match(said, /Loading the picture/, "in its place");
+		await until("then it is gone", () => found.locator(".wait-note").count(), 0);
 		await until("there too", () => page.locator("#busy").isHidden());
 	})(t);
 });
