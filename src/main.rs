@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use soundpost::command::{self, Exit, analyse, piece::Piece, record::Options, serve};
 use soundpost::message::analysis::{Centibel, Detection, Detector};
+use soundpost::signal::Scope;
 
 /// Field audio recorder: sound cards to finished files, split on the clock, never losing a sample without a note.
 #[derive(Parser)]
@@ -56,6 +57,9 @@ enum Command {
         /// Analyse those too that were analysed before
         #[arg(long)]
         again: bool,
+        /// Only levels, and what stands out by them: no bands, spectrogram and indices, in a third less time
+        #[arg(long, conflicts_with = "detector")]
+        levels: bool,
         /// Recordings at once [default: as many as there are cores]
         #[arg(long, value_name = "N")]
         jobs: Option<usize>,
@@ -177,8 +181,17 @@ fn run(command: Command) -> Exit {
         Command::Serve { folder, port, bind, detection, analyses_dir } => {
             command::serve::run(&serve::Options { folder, port, bind, detection: detection.into(), analyses_dir })
         }
-        Command::Analyse { paths, json, again, jobs, detection, analyses_dir } => {
-            command::analyse::run(&analyse::Options { paths, json, again, jobs, detection: detection.into(), analyses_dir })
+        Command::Analyse { paths, json, again, levels, jobs, detection, analyses_dir } => {
+            let scope = if levels { Scope::LEVELS } else { Scope::ALL };
+            command::analyse::run(&analyse::Options {
+                paths,
+                json,
+                again,
+                scope,
+                jobs,
+                detection: detection.into(),
+                analyses_dir,
+            })
         }
         Command::Devices => command::devices::run(),
         Command::Check { config } => command::check::run(&config),

@@ -57,6 +57,15 @@ fn every_kind_of_recording_gets_a_profile_and_what_is_known_is_not_done_again() 
     let value: Value = serde_json::from_str(&lines(&json)[0]).expect("JSON");
     assert_eq!((&value["detection"]["detector"], &value["detection"]["margin_db"]), (&"bands".into(), &9.0.into()));
     assert_eq!((&value["frames"], &value["sample_rate"]), (&300_000.into(), &44_100.into()));
+
+    // Levels alone are enough for who wants no more, and not for who does.
+    let columns =
+        || profile::read(&fs::read(folder.join("analyses/20260522_050000.flac.profile")).expect("there")).expect("whole").columns;
+    let said = |more: &[&str]| lines(&analyse(&[&made[1]], more)).concat();
+    assert!(said(&["--levels"]).ends_with("analysed before"), "there is more than is wanted");
+    assert!(!said(&["--levels", "--again"]).ends_with("before") && columns().is_empty());
+    assert!(said(&["--levels"]).ends_with("analysed before"));
+    assert!(!said(&[]).ends_with("before") && !columns().is_empty(), "there was less than is wanted");
 }
 
 #[test]

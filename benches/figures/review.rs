@@ -114,27 +114,24 @@ pub fn analyse_beside_numpy() {
     let flac = folder.join("hour.flac");
     tool("flac", &["-5", "-s", "-o", flac.to_str().expect("a path"), wav.to_str().expect("a path")]);
     let program = soundpost().get_program().to_string_lossy().into_owned();
-    let ours = [&program[..], "analyse", "--again", "--jobs", "1", folder.to_str().expect("a path")];
+    let ours = |more: &[&str]| {
+        let words = [&program[..], "analyse", "--again", "--jobs", "1", folder.to_str().expect("a path")];
+        words.iter().chain(more).map(|s| s.to_string()).collect::<Vec<_>>()
+    };
     let theirs =
         |what: &'static str| [&["/usr/bin/python3"][..], &peer(what, &flac)].concat().iter().map(|s| s.to_string()).collect();
-    let sides: [(&str, Vec<String>); 3] = [
-        ("soundpost: levels, bands, columns, indices, sections", ours.iter().map(|s| s.to_string()).collect()),
-        ("soundfile + numpy: levels, sections", theirs("level")),
-        ("soundfile + numpy: with bands and columns", theirs("bands")),
-    ];
-    let mut costs = Vec::new();
-    for (name, words) in &sides {
-        let rounds: Vec<(f64, f64)> = (0..3).map(|_| cost(words)).collect();
-        let (cpu, kib) = (median(rounds.iter().map(|r| r.0).collect()), median(rounds.iter().map(|r| r.1).collect()));
-        println!("{name}: {cpu:.2} s of CPU on one core, {:.1} MiB at most", kib / 1_024.0);
-        costs.push((cpu, kib));
+    for (what, bar, ours, theirs) in [
+        ("levels and their sections", 3, ours(&["--levels"]), theirs("level")),
+        ("with bands and columns (soundpost: and indices)", 2, ours(&[]), theirs("bands")),
+    ] {
+        let [ours, theirs] = [ours, theirs].map(|words| {
+            let rounds: Vec<(f64, f64)> = (0..3).map(|_| cost(&words)).collect();
+            (median(rounds.iter().map(|r| r.0).collect()), median(rounds.iter().map(|r| r.1).collect::<Vec<_>>()) / 1_024.0)
+        });
+        println!("{what}: soundpost {:.2} s of CPU on one core, {:.1} MiB at most", ours.0, ours.1);
+        println!("{what}: soundfile + numpy {:.2} s, {:.1} MiB", theirs.0, theirs.1);
+        println!("{:.1} times as fast (bar: {bar}), memory 1/{:.0} (bar: 1/3)", theirs.0 / ours.0, theirs.1 / ours.1);
     }
-    println!(
-        "{:.1} times as fast as without bands (bar: 3), {:.1} with (bar: 2)",
-        costs[1].0 / costs[0].0,
-        costs[2].0 / costs[0].0
-    );
-    println!("memory: 1/{:.0} (bar: 1/3)", costs[1].1 / costs[0].1);
 }
 
 /// Seconds of CPU and the most memory in KiB of a command on the first core.

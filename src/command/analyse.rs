@@ -21,6 +21,7 @@ use crate::format::found::Found;
 use crate::format::profile::{self, View};
 use crate::format::sidecar::Sidecar;
 use crate::message::analysis::{Analysis, Detection};
+use crate::message::window::spectrum_frames;
 use crate::signal::{Scope, sections};
 use crate::wiring::library::extension;
 
@@ -29,6 +30,7 @@ pub struct Options {
     pub json: bool,
     /// Those too that have an analysis already.
     pub again: bool,
+    pub scope: Scope,
     pub jobs: Option<usize>,
     pub detection: Detection,
     pub analyses_dir: Option<PathBuf>,
@@ -116,25 +118,29 @@ fn gather(path: &Path, analyses: Option<&Path>, jobs: &mut Vec<Job>) -> Result<(
 
 fn one(job: &Job, options: &Options, bar: &ProgressBar) -> Outcome {
     let sidecar = job.shelf.sidecar(&job.name);
-    if !options.again && sidecar.as_ref().is_some_and(|sidecar| is_known(job, sidecar)) {
+    if !options.again && sidecar.as_ref().is_some_and(|sidecar| is_known(job, sidecar, options.scope)) {
         bar.inc(job.bytes);
         return Outcome::Known;
     }
-    match analyse(job, bar).and_then(|(channels, analysis)| keep(job, options, sidecar, channels, &analysis)) {
+    match analyse(job, options.scope, bar).and_then(|(channels, analysis)| keep(job, options, sidecar, channels, &analysis)) {
         Ok(sidecar) => Outcome::Done(Box::new(sidecar)),
         Err(why) => Outcome::Failed(why),
     }
 }
 
-/// Its sidecar tells of an analysis, and the profile is whole.
-fn is_known(job: &Job, sidecar: &Sidecar) -> bool {
+/// Its sidecar tells of an analysis, and the profile is whole and has what is wanted.
+fn is_known(job: &Job, sidecar: &Sidecar, scope: Scope) -> bool {
     let profile = std::fs::read(job.shelf.beside(&job.name, ".profile")).unwrap_or_default();
-    sidecar.sections.is_some() && View::parse(&profile).is_ok_and(|view| view.is_intact() && view.frames == sidecar.frames)
+    sidecar.sections.is_some()
+        && View::parse(&profile).is_ok_and(|view| {
+            let has_all = view.has_bands() || scope == Scope::LEVELS || spectrum_frames(view.rate_hz).is_none();
+            has_all && view.is_intact() && view.frames == sidecar.frames
+        })
 }
 
-fn analyse(job: &Job, bar: &ProgressBar) -> Result<(u8, Analysis), String> {
+fn analyse(job: &Job, scope: Scope, bar: &ProgressBar) -> Result<(u8, Analysis), String> {
     let file = RealDisk.open_to_read(&job.shelf.root.join(&job.name)).map_err(|e| e.to_string())?;
-    let mut reading = Reading::open(Box::new(file), extension(&job.name), Scope::ALL).map_err(|e| e.to_string())?;
+    let mut reading = Reading::open(Box::new(file), extension(&job.name), scope).map_err(|e| e.to_string())?;
     let frames = reading.info().frames.unwrap_or(0);
     let mut shown = 0;
     while reading.step().map_err(|e| e.to_string())? {

@@ -99,6 +99,11 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Whether what has levels has bands too.
+    pub fn has_bands(&self) -> bool {
+        self.levels.is_empty() || !self.detection.is_empty()
+    }
+
     /// All but the checksum is looked at, so every list has the length that it should; nothing is allocated.
     pub fn parse(bytes: &'a [u8]) -> Result<View<'a>, Flaw> {
         if bytes.len() > LIMIT_BYTES {

@@ -7,7 +7,7 @@
 use wide::{i16x8, i32x4};
 
 use super::Shape;
-use crate::message::analysis::{Centibel, Quality};
+use crate::message::analysis::{Centibel, Quality, WINDOWS_PER_SECOND};
 use crate::message::window;
 
 /// dBFS in hundredths of digital silence, and the lowest level that is told.
@@ -40,6 +40,10 @@ impl Sums {
         self.clipped += other.clipped;
     }
 
+    fn peak(&self) -> u32 {
+        if self.samples == 0 { 0 } else { self.max.unsigned_abs().max(self.min.unsigned_abs()) }
+    }
+
     /// Mean of x².
     fn mean_square(&self, full_scale: f64) -> f64 {
         if self.samples == 0 { 0.0 } else { self.squares as f64 / (self.samples as f64 * (full_scale * full_scale)) }
@@ -57,17 +61,25 @@ pub struct Levels {
     before: Sums,
     levels: Vec<i16>,
     silent: u64,
+    /// Largest samples of the newest windows, by turns.
+    peaks: [u32; WINDOWS_PER_SECOND as usize],
 }
 
 impl Levels {
     pub fn new(shape: Shape, windows: usize) -> Levels {
         let end = window::first_frame(1, shape.rate_hz);
         let levels = Vec::with_capacity(windows);
-        Levels { shape, frames: 0, end, now: Sums::NONE, before: Sums::NONE, levels, silent: 0 }
+        Levels { shape, frames: 0, end, now: Sums::NONE, before: Sums::NONE, levels, silent: 0, peaks: Default::default() }
     }
 
     pub fn last(&self) -> Option<i16> {
         self.levels.last().copied()
+    }
+
+    /// Largest sample of the newest second of whole windows, hundredths of dBFS.
+    pub fn last_peak(&self) -> Option<i16> {
+        let peak = f64::from(self.peaks.into_iter().max()?) / self.shape.full_scale();
+        (!self.levels.is_empty()).then(|| level(peak * peak))
     }
 
     pub fn frames(&self) -> u64 {
@@ -112,6 +124,8 @@ impl Levels {
     }
 
     fn keep(&mut self) {
+        let turn = self.levels.len() % self.peaks.len();
+        self.peaks[turn] = self.now.peak();
         self.levels.push(level(self.now.mean_square(self.shape.full_scale())));
         self.silent += u64::from(self.now.squares == 0);
         self.before.add(&self.now);
@@ -126,9 +140,8 @@ impl Levels {
         let mut all = self.before;
         all.add(&self.now);
         let full_scale = self.shape.full_scale();
-        let peak = if all.samples == 0 { 0 } else { all.max.unsigned_abs().max(all.min.unsigned_abs()) };
         let quality = Quality {
-            peak: f64::from(peak) / full_scale,
+            peak: f64::from(all.peak()) / full_scale,
             dc: if all.samples == 0 { 0.0 } else { all.sum as f64 / (all.samples as f64 * full_scale) },
             clipped_samples: all.clipped,
             silent_windows: self.silent,
@@ -251,6 +264,20 @@ mod tests {
         let stereo = Shape { channels: 2, ..MONO };
         assert_eq!(of(stereo, &[16_384, -16_384].repeat(800)).0, [-602]);
         assert_eq!(of(stereo, &[16_384, 0].repeat(800)).0, [-903]);
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_last_second() {
+        let mut levels = Levels::new(MONO, 0);
+        assert_eq!(levels.last_peak(), None);
+        let check = |levels: &mut Levels, samples: &[i32], expected| {
+            levels.push(samples);
+            assert_eq!(levels.last_peak(), Some(expected));
+        };
+        check(&mut levels, &[[-16_384].as_slice(), &[0; 799]].concat(), -602);
+        check(&mut levels, &[0; 9 * 800], -602);
+        check(&mut levels, &[0; 800], -12_000);
+        check(&mut levels, &[-32_768; 800], 0);
     }
 
     #[test]

@@ -6,12 +6,10 @@
 //!
 //! [`Analyser`] is the machine; [`run`] is the thread's body.
 
-mod peak;
 mod reading;
 
 use std::sync::Arc;
 
-use peak::Peak;
 pub use reading::Reading;
 
 use crate::device::Fault;
@@ -39,7 +37,6 @@ pub struct Analyser {
 struct Hearing {
     open: Box<TapOpen>,
     analyzer: Analyzer,
-    peak: Peak,
 }
 
 impl Analyser {
@@ -58,22 +55,20 @@ impl Analyser {
                 let shape =
                     Shape { rate_hz: open.format.rate.hz(), channels: open.format.channels, bits: open.format.depth.bits() };
                 let analyzer = Analyzer::with_capacity(shape, self.settings.scope, open.expected_frames);
-                let peak = Peak::new(open.format);
-                *slot = Some(Hearing { open, analyzer, peak });
+                *slot = Some(Hearing { open, analyzer });
                 None
             }
             Tap::Sound(block) => {
                 if let Some(hearing) = slot {
                     hearing.analyzer.push_bytes(block.bytes());
-                    hearing.peak.push(block.bytes());
                     if let (Some(level), Some(status)) = (hearing.analyzer.last_level(), self.statuses.get(usize::from(lane))) {
-                        status.set_level(Some(level), Some(hearing.peak.centibel()));
+                        status.set_level(Some(level), hearing.analyzer.last_peak());
                     }
                 }
                 None
             }
             Tap::Close { frames } => {
-                let Hearing { open, analyzer, .. } = slot.take()?;
+                let Hearing { open, analyzer } = slot.take()?;
                 if frames == 0 || analyzer.frames() != frames {
                     return None;
                 }

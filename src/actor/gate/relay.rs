@@ -4,15 +4,18 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use smol::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::lock::Semaphore;
+use smol::{Async, Timer};
 
 use super::within;
 use crate::message::handover::{Address, parse_first_line};
 
 /// Workers answer in milliseconds; making a password's hash or looking through a large folder may take longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long workers that are not there are waited for, and how often they are looked for.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// More than a worker ever sends over the socket.
 const MAX_HERE: usize = 64 << 10;
 
@@ -28,12 +31,24 @@ pub struct Answer {
 pub async fn ask(relays: &Semaphore, address: &Address, head: &[u8], body: &[u8]) -> io::Result<Answer> {
     within(ANSWER_WITHIN, async {
         let _turn = relays.acquire().await;
-        let mut stream = Async::<UnixStream>::connect(address.get()).await?;
+        let mut stream = connect(address).await?;
         stream.write_all(head).await?;
         stream.write_all(body).await?;
         answer(&mut stream).await
     })
     .await
+}
+
+/// The port is open a moment before the workers are there, and they may just be built anew.
+async fn connect(address: &Address) -> io::Result<Async<UnixStream>> {
+    let mut tries = CONNECT_WITHIN.as_millis() / LOOK_AGAIN.as_millis();
+    loop {
+        match Async::<UnixStream>::connect(address.get()).await {
+            Err(_) if tries > 0 => Timer::after(LOOK_AGAIN).await,
+            result => return result,
+        };
+        tries -= 1;
+    }
 }
 
 async fn answer(stream: &mut Async<UnixStream>) -> io::Result<Answer> {
