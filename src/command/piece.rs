@@ -1,5 +1,5 @@
 //! `soundpost cut` and `soundpost clip`: a piece of one recording into a file of its own, which must not be there yet. Of a
-//! folder see [`by_time`].
+//! folder see `by_time`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
