@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, Recorder, soundpost, tool};
+use crate::common::lanes::no_boundary;
+use crate::common::{Place, Recorder, recordings, soundpost, tool};
 use crate::process::{median, status_kib};
 use crate::sound;
 
@@ -70,24 +71,25 @@ fn all_analysed(day: &serde_json::Value) -> bool {
     files.is_some_and(|files| !files.is_empty() && files.iter().all(|file| file["state"] == "analysed"))
 }
 
-/// Ten seconds at 55 minutes of an hour, over HTTP, against `ffmpeg -ss`.
+/// Ten seconds at 55 minutes of an hour that was recorded here, over HTTP, against `ffmpeg -ss`.
 pub fn clip_beside_ffmpeg() {
     let place = Place::new();
     let (wav, _) = sound::stereo(place.folder.path(), 3_600);
-    let folder = place.path("archive");
-    fs::create_dir_all(&folder).expect("made");
-    let flac = folder.join("wood_20260522_040000.flac");
-    let flac_name = flac.to_str().expect("a path");
-    tool("flac", &["-5", "-s", "-o", flac_name, wav.to_str().expect("a path")]);
+    let section = format!("[hour]\ntype = file\npath = {}\npace = fast\nformat = flac\n", wav.display());
+    let mut recorder = Recorder::start(&place.config(&no_boundary(), &section), &[]);
+    assert!(recorder.wait(Duration::from_secs(120)).success(), "{}", recorder.log.join("\n"));
+    let folder = place.recordings();
+    let [flac] = &recordings(&folder)[..] else { panic!("one file") };
+    let name = flac.strip_prefix(&folder).expect("below").to_str().expect("a name");
     let served = Served::start(&folder);
-    served.wait("/api/days", |days| files_of(days) == 1);
-    let ours =
-        served.time(|round| format!("/api/clip?file=wood_20260522_040000.flac&from={}&to={}", 3_300 + round, 3_310 + round));
+    served.wait("/api/files", |page| page["files"][0]["state"] == "analysed");
+    let ours = served.time(|round| format!("/api/clip?file={name}&from={}&to={}", 3_300 + round, 3_310 + round));
     let out = place.path("clip.wav");
-    let arguments = ["-v", "error", "-y", "-ss", "3300", "-t", "10", "-i", flac_name, out.to_str().expect("a path")];
-    let rounds = (0..ROUNDS).map(|_| {
+    let from = (0..ROUNDS).map(|round| (3_300 + round).to_string());
+    let rounds = from.map(|from| {
+        let flac = flac.to_str().expect("a path");
         let begun = Instant::now();
-        tool("ffmpeg", &arguments);
+        tool("ffmpeg", &["-v", "error", "-y", "-ss", &from, "-t", "10", "-i", flac, out.to_str().expect("a path")]);
         begun.elapsed().as_secs_f64() * 1_000.0
     });
     let theirs = median(rounds.collect());
