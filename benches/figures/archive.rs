@@ -32,15 +32,20 @@ impl Served {
 
     /// Seconds from connecting to the last byte, and the body.
     fn get(&self, target: &str) -> (f64, Vec<u8>) {
+        let (seconds, mut answer) = self.ask(target);
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{target}: {}", String::from_utf8_lossy(&answer[..answer.len().min(300)]));
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        (seconds, answer.split_off(head + 4))
+    }
+
+    /// Head and body, whatever it is.
+    fn ask(&self, target: &str) -> (f64, Vec<u8>) {
         let begun = Instant::now();
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connected");
         write!(socket, "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port).expect("asked");
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).expect("answered");
-        let seconds = begun.elapsed().as_secs_f64();
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{target}: {}", String::from_utf8_lossy(&answer[..answer.len().min(300)]));
-        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-        (seconds, answer.split_off(head + 4))
+        (begun.elapsed().as_secs_f64(), answer)
     }
 
     /// Milliseconds, the median.
@@ -52,7 +57,9 @@ impl Served {
     fn wait(&self, target: &str, done: impl Fn(&serde_json::Value) -> bool) -> f64 {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1_800) {
-            if serde_json::from_slice(&self.get(target).1).is_ok_and(|value| done(&value)) {
+            // Busy until the first look through the folder has ended.
+            let is_there = self.ask(target).1.starts_with(b"HTTP/1.1 200");
+            if is_there && serde_json::from_slice(&self.get(target).1).is_ok_and(|value| done(&value)) {
                 return begun.elapsed().as_secs_f64();
             }
             std::thread::sleep(Duration::from_millis(200));

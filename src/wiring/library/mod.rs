@@ -13,6 +13,7 @@ pub mod stretch;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use async_channel::Sender;
@@ -36,6 +37,9 @@ use crate::time::Wall;
 use crate::web::json;
 use crate::wiring::backlog::Progress;
 
+/// Threads that mark a day's sections anew, at most; each holds a profile.
+const MARKERS: usize = 4;
+const MARKER_STACK: usize = 256 << 10;
 /// How long a change may take: the librarian may be looking through a large folder.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Less room than for so long is an alarm.
@@ -116,6 +120,20 @@ impl Shelves {
         whole(&file, profile::LIMIT_BYTES as u64)
     }
 
+    /// All of a day at once, with several threads.
+    fn all_anew(&self, rows: &mut [FileRow], detection: &Detection) -> Result<(), Trouble> {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MARKERS);
+        let share = rows.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            for some in rows.chunks_mut(share) {
+                let mark = move || some.iter_mut().for_each(|row| self.found_anew(row, detection));
+                let builder = thread::Builder::new().name("marks".into()).stack_size(MARKER_STACK);
+                builder.spawn_scoped(scope, mark).map_err(|_| Trouble::Busy(1))?;
+            }
+            Ok(())
+        })
+    }
+
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
     fn found_anew(&self, row: &mut FileRow, detection: &Detection) {
         let Ok(bytes) = self.profile_bytes(row) else { return };
@@ -193,7 +211,7 @@ impl Library for Shelves {
     fn day(&self, date: &str, detection: Option<Detection>) -> Result<Day, Trouble> {
         let mut day = self.read(|reader| reader.day(date))?;
         if let Some(detection) = detection {
-            day.files.iter_mut().for_each(|row| self.found_anew(row, &detection));
+            self.all_anew(&mut day.files, &detection)?;
             day.row.sections = day.files.iter().map(|row| row.sections.len() as u64).sum();
             let unreviewed = day.files.iter().filter(|row| !row.marks.reviewed);
             day.row.to_review = unreviewed.map(|row| row.sections.len() as u64).sum();
