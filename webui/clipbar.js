@@ -105,20 +105,25 @@ export function toggle() {
 	sound.toggle(audio);
 }
 
-export const seekBy = (seconds) => seekTo(audio.currentTime + seconds);
+/** A seek that waits for its sound: those that come meanwhile change it. */
+let going = null;
+const waiting = () => (going?.src === audio.src ? going : null);
+export const seekBy = (seconds) => seekTo((waiting()?.at ?? audio.currentTime) + seconds);
 
 /** Where ranges are not answered (by a proxy, say) a browser cannot move in a clip: then it is fetched whole, once. */
 async function seekTo(second) {
 	const mine = audio, { seekable, paused, src } = mine;
 	const { from, to } = rangeOf(current);
-	const wanted = Math.min(Math.max(second, 0), to - from);
-	if (!src.startsWith("blob:") && !(seekable.length > 0 && seekable.end(0) >= wanted)) {
-		const whole = await (await fetch(src)).blob();
+	const goal = { src, at: Math.min(Math.max(second, 0), to - from) };
+	if (waiting()) return void (going.at = goal.at);
+	if (!src.startsWith("blob:") && !(seekable.length > 0 && seekable.end(0) >= goal.at)) {
+		going = goal;
+		const whole = await fetch(src).then((answer) => answer.blob()).finally(() => going === goal && (going = null));
 		if (mine !== audio || mine.src !== src) return;
 		mine.src = URL.createObjectURL(whole);
 		if (!paused) sound.play(mine);
 	}
-	mine.currentTime = wanted;
+	mine.currentTime = goal.at;
 }
 
 /** The whole recording, at the same place. */

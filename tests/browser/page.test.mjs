@@ -76,10 +76,9 @@ test(
 		await until("it stands near its beginning", async () => Math.abs((await position()) - 0.5) < 0.1);
 		const at = await position();
 		await page.keyboard.press(".");
-		await until(". goes on", async () => (await position()) - at > 0.3);
-		const on = await position();
+		await until(". goes on by a second", async () => Math.abs((await position()) - at - 1) < 0.2);
 		await page.keyboard.press(",");
-		await until(", goes back", async () => on - (await position()) > 0.3);
+		await until(", goes back", async () => Math.abs((await position()) - at) < 0.2);
 		const name = (await url(page)).match(/play=([^@]+)@/)[1];
 		await page.keyboard.press("r");
 		await until("R: reviewed", async () => (await api(`api/files/${encoded(name)}`)).reviewed);

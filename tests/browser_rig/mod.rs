@@ -101,18 +101,9 @@ pub fn browse(pass: &str, only: Option<&str>, zone: &str, variables: &[(&str, &s
     command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     command.args(only.map(|names| format!("--test-name-pattern={names}")));
     command.current_dir(&folder).env("SCREENSHOTS", &shots).env("TZ", zone).envs(variables.iter().copied());
-    let mut run = || {
-        let output = command.output().expect("node runs");
-        let said: String = said(&output).split_inclusive('\n').filter(|line| !line.contains("does not match pattern")).collect();
-        fs::write(shots.join("said.txt"), &said).expect("written");
-        (output, said)
-    };
-    let (mut output, mut said) = run();
-    if !output.status.success() {
-        // A browser on a busy machine may miss a moment: what is broken fails a second time too.
-        println!("{pass}: once more, since the first time said\n{said}");
-        (output, said) = run();
-    }
+    let output = command.output().expect("node runs");
+    let said: String = said(&output).split_inclusive('\n').filter(|line| !line.contains("does not match pattern")).collect();
+    fs::write(shots.join("said.txt"), &said).expect("written");
     assert!(output.status.success(), "{pass}: the browser tests fail; pictures are in {}\n{said}", shots.display());
     println!("{pass}: {}", said.lines().filter(|line| line.contains("pass ") || line.contains("skipped ")).collect::<String>());
 }
