@@ -4,7 +4,7 @@
 mod common;
 mod page_rig;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, sleep};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::rig::Rig;
 use common::{Place, Recorder, gaps, recordings, soundpost, tool};
-use page_rig::{Reply, Target, memory_kb};
+use page_rig::{Target, memory_kb};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 /// Anonymous memory that the attacks may cost.
@@ -20,6 +20,8 @@ const MEMORY_KB: u64 = 4 << 10;
 const VISITORS: usize = 8;
 /// What a visitor does between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long an attacker stays with one answer: what is told as it happens never ends by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn duration() -> Duration {
     Duration::from_secs(if std::env::var_os("SOUNDPOST_SOAK").is_some() { 600 } else { 20 })
@@ -31,8 +33,8 @@ fn from_elsewhere(port: u16) -> Option<TcpStream> {
     bind(&fd, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 66), 0)).ok()?;
     connect(&fd, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).ok()?;
     let stream = TcpStream::from(fd);
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream.set_write_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
     Some(stream)
 }
 
@@ -46,40 +48,43 @@ enum Leaves {
     Reads,
     HalfClosed,
     AtOnce,
-    /// After some seconds of silence.
-    Late,
 }
 
 fn attacks() -> Vec<Attack> {
     let host = "HTTP/1.1\r\nHost: localhost\r\n";
     let of = |text: String, leaves| Attack { bytes: text.into_bytes(), leaves };
     vec![
-        of(String::new(), Leaves::Late),
-        of(format!("GET / {host}"), Leaves::Late),
+        of(String::new(), Leaves::Reads),
+        of(format!("GET / {host}"), Leaves::Reads),
         of(format!("GET / {host}X: {}\r\n\r\n", "y".repeat(10 << 20)), Leaves::Reads),
         of(format!("GET /healthz {host}\r\n").repeat(20_000), Leaves::Reads),
         of(format!("POST /api/login {host}Content-Length: 9223372036854775807\r\n\r\n"), Leaves::Reads),
-        of(format!("POST /api/login {host}Content-Length: 60000\r\n\r\n"), Leaves::Late),
+        of(format!("POST /api/login {host}Content-Length: 60000\r\n\r\n"), Leaves::Reads),
         of(format!("GET / {host}Content-Length: 60000\r\n\r\n"), Leaves::AtOnce),
         of(format!("GET /stream/..%2f..%2fetc%2fpasswd {host}\r\n"), Leaves::HalfClosed),
         of(format!("GET /api/files {host}TE: identity\r\n\r\n"), Leaves::AtOnce),
         of("GET /api/files HTTP/1.0\r\nHost: localhost\r\n\r\n".into(), Leaves::HalfClosed),
-        of(format!("GET /api/events {host}\r\n"), Leaves::Late),
+        of(format!("GET /api/events {host}\r\n"), Leaves::Reads),
         of("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}".into(), Leaves::Reads),
     ]
+}
+
+/// Reads until the other side has had enough, or nothing came for long, or this one has had enough.
+fn read(stream: &mut TcpStream) {
+    let (begun, mut block) = (Instant::now(), [0; 16 << 10]);
+    while begun.elapsed() < PATIENCE && stream.read(&mut block).is_ok_and(|count| count > 0) {}
 }
 
 fn attack(port: u16, attack: &Attack) {
     let Some(mut stream) = from_elsewhere(port) else { return sleep(Duration::from_millis(1)) };
     let _ = stream.write_all(&attack.bytes);
     match attack.leaves {
-        Leaves::Reads => drop(Reply::read(&mut stream)),
+        Leaves::Reads => read(&mut stream),
         Leaves::HalfClosed => {
             let _ = stream.shutdown(Shutdown::Write);
-            drop(Reply::read(&mut stream));
+            read(&mut stream);
         }
         Leaves::AtOnce => {}
-        Leaves::Late => drop(Reply::read(&mut stream)), // until either side has had enough
     }
 }
 
