@@ -369,7 +369,7 @@ fn what_is_known_comes_by_name_and_what_is_to_analyse_newest_first() {
     let known = |after: &str| writer.known(after, 3).expect("known").into_iter().map(|it| it.name).collect::<Vec<_>>();
     assert_eq!((known(""), known("a/z")), (vec!["a.flac".into(), "a/b".into(), "a/z".into()], vec!["ab".into(), "b".into()]));
     assert!(writer.known("ab", 1).expect("known")[0].is_open);
-    assert_eq!(writer.to_analyse(), Ok((Some("ab".into()), 2)));
+    assert_eq!((writer.to_analyse(), writer.count_to_analyse()), (Ok(Some("ab".into())), Ok(2)));
 }
 
 fn rss_anon_kib() -> u64 {

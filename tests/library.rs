@@ -366,8 +366,8 @@ fn analyses_are_asked_for_newest_first_and_kept() {
         write(root, "20241225_130000.wav.part", 100, 0);
     });
     library.scan();
-    let next = |name: Option<&str>, waiting| Ok(Answer::Next { name: name.map(str::to_owned), waiting });
-    assert_eq!(library.ask(Wish::Next), next(Some("20241225_120000.wav"), 3));
+    let next = |name: Option<&str>, waiting| Ok(Answer::Next { name: name.map(str::to_owned), waiting: Some(waiting) });
+    assert_eq!(library.ask(Wish::Next { count: true }), next(Some("20241225_120000.wav"), 3));
     let Ok(Answer::File(row)) = library.ask(analysed("20241225_120000.wav")) else { panic!("not kept") };
     assert_eq!((row.state, &*row.sections), (FileState::Analysed, &*found().sections));
     assert!(row.details.contains("peak"), "{}", row.details);
@@ -375,21 +375,21 @@ fn analyses_are_asked_for_newest_first_and_kept() {
         fs::read(library.root.join("analyses/20241225_120000.wav.profile")).expect("there"),
         soundpost::format::profile::write(&found().analysis.profile)
     );
-    assert_eq!(library.ask(Wish::Next), next(Some("20241225_110000.mp3"), 2));
+    assert_eq!(library.ask(Wish::Next { count: true }), next(Some("20241225_110000.mp3"), 2));
     let unfit = Wish::Unfit { name: "20241225_110000.mp3".into(), why: "no sound\nat all".into() };
     assert!(library.ask(unfit).is_ok());
     assert_eq!(library.find("20241225_110000.mp3").trouble.as_deref(), Some("no sound at all"));
-    assert_eq!(library.ask(Wish::Next), next(Some("20241225_100000.wav"), 1));
+    assert_eq!(library.ask(Wish::Next { count: true }), next(Some("20241225_100000.wav"), 1));
     // A mark is no change; another content is.
     assert!(library.ask(set("20241225_110000.mp3", Mark::Reviewed(true))).is_ok());
     library.scan();
-    assert_eq!(library.ask(Wish::Next), next(Some("20241225_100000.wav"), 1));
+    assert_eq!(library.ask(Wish::Next { count: true }), next(Some("20241225_100000.wav"), 1));
     let root = library.root.clone();
     write(&root, "20241225_110000.mp3", 150, 9);
     // Nor does an analysis stay that is of another file.
     write(&root, "20241225_120000.wav", 90, 9);
     library.scan();
-    assert_eq!(library.ask(Wish::Next), next(Some("20241225_120000.wav"), 3));
+    assert_eq!(library.ask(Wish::Next { count: true }), next(Some("20241225_120000.wav"), 3));
     assert_eq!(library.ask(analysed("20241225_130000.wav")), Err(Trouble::Open));
 }
 
@@ -549,7 +549,7 @@ fn the_loop_answers_while_it_looks() {
         answer.recv_blocking().expect("answered")
     };
     // It begins with a look; this comes in the middle or after it.
-    assert!(matches!(ask(Wish::Next), Ok(Answer::Next { .. })));
+    assert!(matches!(ask(Wish::Next { count: true }), Ok(Answer::Next { .. })));
     let done = ask(Wish::Scan);
     assert!(matches!(done, Ok(Answer::Done) | Err(Trouble::Busy(_))), "{done:?}");
     // While the catalogue is filled for the first time, nobody knows what is absent.

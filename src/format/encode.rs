@@ -22,6 +22,9 @@ use crate::message::{Depth, PcmFormat};
 /// Frames of a FLAC block unless the configuration says otherwise; libFLAC's own choice for level 5.
 pub const DEFAULT_BLOCK_SIZE: u32 = 4096;
 
+/// Frames that are handed to libFLAC at a time: in planes of 2 KiB, which stay in the first cache until it has copied them.
+const CHUNK_FRAMES: usize = 512;
+
 /// What libFLAC knows once the last frame is out: the rest of STREAMINFO (RFC 9639 section 8.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -38,10 +41,11 @@ pub type Encoded<'a> = &'a mut dyn FnMut(&[u8], u32);
 pub struct FlacEncoder {
     raw: NonNull<flac::FLAC__StreamEncoder>,
     sink: *mut Sink,
-    /// One plane of samples a channel, `block_size` each.
+    /// One plane of samples a channel, `chunk` each.
     planes: Box<[i32]>,
     format: PcmFormat,
-    block_size: usize,
+    /// Frames handed over at a time: a FLAC block at most, so that a call yields two coded frames at most.
+    chunk: usize,
 }
 
 // SAFETY: libFLAC's encoder keeps no thread-local state; one owner at a time uses it.
@@ -59,19 +63,14 @@ impl FlacEncoder {
     /// A running encoder for one file. `level` is 0 to 8.
     pub fn new(format: PcmFormat, level: u8, block_size: u32) -> Result<FlacEncoder, &'static str> {
         let channels = usize::from(format.channels.max(1));
+        let chunk = CHUNK_FRAMES.min(block_size as usize);
         let max_frame = max_frame_bytes(format, block_size);
         let sink = Sink { bytes: Vec::with_capacity(3 * max_frame), frames: heapless::Vec::new(), summary: Summary::default() };
         // SAFETY: see the head of the file; the setters take any value and `init_stream` judges them.
         unsafe {
             let raw = NonNull::new(flac::FLAC__stream_encoder_new()).ok_or("libFLAC is out of memory")?;
             let sink = Box::into_raw(Box::new(sink));
-            let this = FlacEncoder {
-                raw,
-                sink,
-                planes: vec![0; channels * block_size as usize].into_boxed_slice(),
-                format,
-                block_size: block_size as usize,
-            };
+            let this = FlacEncoder { raw, sink, planes: vec![0; channels * chunk].into_boxed_slice(), format, chunk };
             let e = raw.as_ptr();
             flac::FLAC__stream_encoder_set_channels(e, u32::from(format.channels));
             flac::FLAC__stream_encoder_set_bits_per_sample(e, u32::from(format.depth.bits()));
@@ -98,15 +97,15 @@ impl FlacEncoder {
 
     /// Encodes whole frames of `pcm` (laid out as [`PcmFormat`] says) and hands each finished FLAC frame to `out`.
     pub fn encode(&mut self, pcm: &[u8], out: Encoded) -> Result<(), &'static str> {
-        let chunk_bytes = self.block_size * self.format.frame_bytes();
+        let chunk_bytes = self.chunk * self.format.frame_bytes();
         for chunk in pcm.chunks(chunk_bytes.max(1)) {
             let frames = chunk.len() / self.format.frame_bytes().max(1);
-            deinterleave(chunk, self.format, frames, self.block_size, &mut self.planes);
+            deinterleave(chunk, self.format, frames, self.chunk, &mut self.planes);
             let mut planes = [ptr::null::<i32>(); 8];
-            for (plane, samples) in planes.iter_mut().zip(self.planes.chunks(self.block_size)) {
+            for (plane, samples) in planes.iter_mut().zip(self.planes.chunks(self.chunk)) {
                 *plane = samples.as_ptr();
             }
-            // SAFETY: `planes` has a pointer for each of at most 8 channels, each to `block_size >= frames` samples.
+            // SAFETY: `planes` has a pointer for each of at most 8 channels, each to `chunk >= frames` samples.
             let fine = unsafe { flac::FLAC__stream_encoder_process(self.raw.as_ptr(), planes.as_ptr(), frames as u32) };
             if fine == 0 {
                 return Err("libFLAC failed to encode a block");

@@ -185,8 +185,8 @@ pub enum Wish {
     Analysed { name: String, found: Box<Found> },
     /// It cannot be analysed; it is not offered again before it changes.
     Unfit { name: String, why: String },
-    /// The newest recording that needs an analysis.
-    Next,
+    /// The newest recording that needs an analysis; with `count` how many there are, too.
+    Next { count: bool },
     /// Something was done to this recording: opened, closed, corrected. By its finished name.
     Look { name: String },
     /// Compare all with the folder now; answered when it is done.
@@ -197,11 +197,7 @@ pub enum Wish {
 pub enum Answer {
     Done,
     File(Arc<FileRow>),
-    /// And how many there are.
-    Next {
-        name: Option<String>,
-        waiting: u64,
-    },
+    Next { name: Option<String>, waiting: Option<u64> },
 }
 
 /// What an analysis of a whole recording found.

@@ -45,20 +45,27 @@ pub struct Minutes {
     bins: Bins,
     /// Sum over the minute's steps so far.
     aci: f64,
-    /// For each band of ADI how many cells have a power of each step: a band of 1 kHz has at most 64,826 a minute, since
-    /// (1 kHz·n/r + 1) bins by (60 s·r/n + 1) spectra, with r/n from 40 to 80 Hz, are no more.
-    counts: Vec<[u16; STEPS]>,
-    loudest: f64,
+    /// Of each band of ADI.
+    counts: Vec<Count>,
+    /// The loudest cell of the minute, by turns of the bins.
+    loudest: [f64; 8],
     /// `h` is H_f only, until the end.
     done: Vec<Indices>,
 }
 
-/// One value for each of bins 0 to n/2 - 1.
+/// How many of a band's cells have a power of each step: 64,826 a minute at most for a band of 1 kHz, since (1 kHz·n/r + 1)
+/// bins by (60 s·r/n + 1) spectra, with r/n from 40 to 80 Hz, are no more.
+struct Count {
+    bins: Range<usize>,
+    steps: [u16; STEPS],
+}
+
+/// One value for each of bins 0 to n/2 - 1. What is summed over a step of some hundred spectra has 24 bits, which is enough.
 struct Bins {
-    last: Vec<f64>,
+    last: Vec<f32>,
     /// Over the step: amplitudes, and their changes.
-    step: Vec<f64>,
-    changes: Vec<f64>,
+    step: Vec<f32>,
+    changes: Vec<f32>,
     /// Over the minute.
     amplitudes: Vec<f64>,
     powers: Vec<f64>,
@@ -66,18 +73,19 @@ struct Bins {
 
 impl Minutes {
     pub fn new(rate_hz: u32, length: usize, minutes: usize) -> Minutes {
-        let zeros = || vec![0.0; length / 2];
-        let bands = (rate_hz / 2).min(ADI_MAX_HZ) / ADI_BAND_HZ;
+        let (zeros, singles) = (|| vec![0.0; length / 2], || vec![0.0; length / 2]);
+        let bands = (0..(rate_hz / 2).min(ADI_MAX_HZ) / ADI_BAND_HZ).map(|band| band * ADI_BAND_HZ..(band + 1) * ADI_BAND_HZ);
+        let counts = bands.map(|hz| Count { bins: bins(&hz, rate_hz, length), steps: [0; STEPS] });
         Minutes {
             rate_hz,
             length,
             minute: 0,
             step: 0,
             spectra: 0,
-            bins: Bins { last: zeros(), step: zeros(), changes: zeros(), amplitudes: zeros(), powers: zeros() },
+            bins: Bins { last: singles(), step: singles(), changes: singles(), amplitudes: zeros(), powers: zeros() },
             aci: 0.0,
-            counts: vec![[0; STEPS]; bands as usize],
-            loudest: 0.0,
+            counts: counts.collect(),
+            loudest: [0.0; 8],
             done: Vec::with_capacity(minutes),
         }
     }
@@ -102,8 +110,9 @@ impl Minutes {
         self.spectra = 0;
         let bins = &mut self.bins;
         for ((changes, step), minute) in bins.changes.iter_mut().zip(&mut bins.step).zip(&mut bins.amplitudes) {
-            self.aci += ratio(*changes, *step);
-            *minute += *step;
+            let amplitudes = f64::from(*step);
+            self.aci += ratio(f64::from(*changes), amplitudes);
+            *minute += amplitudes;
             (*changes, *step) = (0.0, 0.0);
         }
     }
@@ -120,8 +129,8 @@ impl Minutes {
         });
         self.bins.amplitudes.fill(0.0);
         self.bins.powers.fill(0.0);
-        self.counts.fill([0; STEPS]);
-        (self.aci, self.loudest) = (0.0, 0.0);
+        self.counts.iter_mut().for_each(|count| count.steps.fill(0));
+        (self.aci, self.loudest) = (0.0, [0.0; 8]);
     }
 
     /// Of the minutes that are whole or nearly so, given all levels of the file in hundredths of dBFS.
@@ -137,33 +146,33 @@ impl Minutes {
         self.done
     }
 
-    /// Bins whose centres are in a range of Hz, of those below r/2.
     fn bins(&self, hz: &Range<u32>) -> Range<usize> {
-        let first_from = |hz: u32| (u64::from(hz) * self.length as u64).div_ceil(u64::from(self.rate_hz)) as usize;
-        first_from(hz.start).min(self.length / 2)..first_from(hz.end).min(self.length / 2)
+        bins(hz, self.rate_hz, self.length)
     }
 
     fn count(&mut self, powers: &[f64]) {
-        for band in 0..self.counts.len() {
-            let low = band as u32 * ADI_BAND_HZ;
-            let bins = self.bins(&(low..low + ADI_BAND_HZ));
-            let counts = &mut self.counts[band];
-            for power in &powers[bins] {
-                let count = &mut counts[place(*power)];
+        for Count { bins, steps } in &mut self.counts {
+            for power in &powers[bins.clone()] {
+                let count = &mut steps[place(*power)];
                 *count = count.saturating_add(1);
             }
         }
-        self.loudest = powers[..self.length / 2].iter().fold(self.loudest, |most, power| most.max(*power));
+        for eight in powers[..self.length / 2].chunks(8) {
+            for (loudest, power) in self.loudest.iter_mut().zip(eight) {
+                *loudest = if *power > *loudest { *power } else { *loudest };
+            }
+        }
     }
 
     /// Of each band: the share of its cells that are within the threshold of the loudest.
     fn shares(&self) -> Vec<f64> {
-        let threshold = place(self.loudest * 10_f64.powf(ADI_THRESHOLD_DB / 10.0));
-        let share = |counts: &[u16; STEPS]| {
+        let loudest = self.loudest.into_iter().fold(0.0, f64::max);
+        let threshold = place(loudest * 10_f64.powf(ADI_THRESHOLD_DB / 10.0));
+        let share = |count: &Count| {
             let sum = |counts: &[u16]| counts.iter().map(|&n| u64::from(n)).sum::<u64>() as f64;
-            ratio(sum(&counts[threshold..]), sum(counts))
+            ratio(sum(&count.steps[threshold..]), sum(&count.steps))
         };
-        if self.loudest > 0.0 { self.counts.iter().map(share).collect() } else { Vec::new() }
+        if loudest > 0.0 { self.counts.iter().map(share).collect() } else { Vec::new() }
     }
 
     fn bi(&self) -> f64 {
@@ -190,16 +199,22 @@ impl Minutes {
 impl Bins {
     /// The `first` spectrum of a step changed from nothing.
     fn add(&mut self, spectrum: &[f64], first: bool) {
-        let change = if first { 0.0 } else { 1.0 };
+        let change: f32 = if first { 0.0 } else { 1.0 };
         let sums = self.step.iter_mut().zip(&mut self.changes).zip(self.powers.iter_mut().zip(&mut self.last));
         for (power, ((step, changes), (powers, last))) in spectrum.iter().zip(sums) {
-            let amplitude = power.sqrt();
+            let amplitude = (*power as f32).sqrt();
             *changes += (amplitude - *last).abs() * change;
             *step += amplitude;
             *powers += power;
             *last = amplitude;
         }
     }
+}
+
+/// Bins whose centres are in a range of Hz, of those below r/2.
+fn bins(hz: &Range<u32>, rate_hz: u32, length: usize) -> Range<usize> {
+    let first_from = |hz: u32| (u64::from(hz) * length as u64).div_ceil(u64::from(rate_hz)) as usize;
+    first_from(hz.start).min(length / 2)..first_from(hz.end).min(length / 2)
 }
 
 /// Which step a power is counted in.

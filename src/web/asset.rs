@@ -1,23 +1,14 @@
-//! The files of the page, in the binary. A new file of `webui/` is a line of `ASSETS`.
+//! The files of the page, in the binary, compressed by `build.rs`. A new file of `webui/` is a line of `ASSETS`.
 
-use std::sync::OnceLock;
-
-use super::gzip::gzip;
+use super::gzip::gunzip;
 
 /// A file of the page.
 pub struct Asset {
     /// Path below `/`.
     pub name: &'static str,
     pub media: &'static str,
-    pub bytes: &'static [u8],
-    once: OnceLock<Prepared>,
-}
-
-/// What is computed when it is first asked for.
-struct Prepared {
-    etag: String,
-    /// Only when it is smaller.
-    gzip: Option<Vec<u8>>,
+    /// What nearly everybody takes.
+    pub gzip: &'static [u8],
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -30,8 +21,7 @@ macro_rules! assets {
         static ASSETS: [Asset; [$($name),*].len()] = [$(Asset {
             name: $name,
             media: $media,
-            bytes: include_bytes!(concat!("../../webui/", $name)),
-            once: OnceLock::new(),
+            gzip: include_bytes!(concat!(env!("OUT_DIR"), "/webui/", $name, ".gz")),
         }),*];
     };
 }
@@ -81,6 +71,13 @@ assets! {
     "zoom.js" JS;
 }
 
+/// The description of the API.
+pub static OPENAPI: Asset = Asset {
+    name: "api/openapi.json",
+    media: "application/json",
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/webui/openapi.json.gz")),
+};
+
 pub fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
@@ -90,25 +87,17 @@ pub fn is_there(name: &str) -> bool {
 }
 
 impl Asset {
-    fn prepared(&self) -> &Prepared {
-        self.once.get_or_init(|| Prepared { etag: etag(self.bytes), gzip: gzip(self.bytes) })
-    }
-
     /// Changes with the bytes.
-    pub fn etag(&self) -> &str {
-        &self.prepared().etag
+    pub fn etag(&self) -> String {
+        // FNV-1a, 64 bits: a tag, no protection.
+        let step = |h: u64, &b: &u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        super::conditional::etag(&format!("{:016x}", self.gzip.iter().fold(0xcbf2_9ce4_8422_2325, step)))
     }
 
-    /// `None` when that would be no smaller.
-    pub fn gzip(&self) -> Option<&[u8]> {
-        self.prepared().gzip.as_deref()
+    /// For those who take only what it was.
+    pub fn plain(&self) -> Vec<u8> {
+        gunzip(self.gzip)
     }
-}
-
-fn etag(bytes: &[u8]) -> String {
-    // FNV-1a, 64 bits: a tag, no protection.
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    super::conditional::etag(&format!("{hash:016x}"))
 }
 
 #[cfg(test)]
@@ -118,7 +107,7 @@ mod tests {
     #[test]
     fn every_asset_has_a_name_of_its_own_and_bytes() {
         for (n, asset) in ASSETS.iter().enumerate() {
-            assert!(!asset.bytes.is_empty() && !asset.name.starts_with('/'), "{}", asset.name);
+            assert!(!asset.plain().is_empty() && !asset.name.starts_with('/'), "{}", asset.name);
             assert!(ASSETS[..n].iter().all(|other| other.name != asset.name), "{} twice", asset.name);
             assert!(asset.media.contains('/') && asset.etag().len() == 18, "{} {}", asset.media, asset.etag());
         }
@@ -127,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_page_is_small() {
-        let bytes: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        let bytes: usize = ASSETS.iter().map(|asset| asset.plain().len()).sum();
         assert!(bytes < 200_000, "{bytes} bytes");
     }
 }

@@ -17,6 +17,8 @@ use crate::status::{ActorStatus, State};
 
 /// Between two looks whether there is something to do.
 const REST: Duration = Duration::from_secs(2);
+/// They are counted again after so many.
+const COUNT_EVERY: u64 = 100;
 /// Looks whether it is to end come at least so often.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -43,11 +45,14 @@ impl Backlog {
     pub fn run(&self, life: u32) {
         // What is recorded comes first.
         let _ = rustix::process::setpriority_process(None, 15);
-        let mut waited_for = String::new();
+        let (mut waited_for, mut counted_at) = (String::new(), None);
         while self.goes_on(life) {
             self.actor.begin();
-            let Some((name, waiting)) = self.next() else {
-                self.progress.total.store(self.progress.done.load(Relaxed), Relaxed);
+            let done = self.progress.done.load(Relaxed);
+            let count = counted_at.is_none_or(|at| done - at >= COUNT_EVERY || done >= self.progress.total.load(Relaxed));
+            let Some((name, waiting)) = self.next(count) else {
+                self.progress.total.store(done, Relaxed);
+                counted_at = None;
                 self.rest(life);
                 continue;
             };
@@ -56,7 +61,10 @@ impl Backlog {
                 self.rest(life);
                 continue;
             }
-            self.progress.total.store(self.progress.done.load(Relaxed) + waiting, Relaxed);
+            if let Some(waiting) = waiting {
+                self.progress.total.store(done + waiting, Relaxed);
+                counted_at = Some(done);
+            }
             let wish = match self.analyse(&name, life) {
                 Ok(Some(found)) => Wish::Analysed { name, found: Box::new(found) },
                 Ok(None) => return,
@@ -87,9 +95,9 @@ impl Backlog {
         }
     }
 
-    /// The newest, and how many there are.
-    fn next(&self) -> Option<(String, u64)> {
-        let Ok(Answer::Next { name, waiting }) = self.ask(Wish::Next) else { return None };
+    /// The newest, and how many there are if they are to be counted.
+    fn next(&self, count: bool) -> Option<(String, Option<u64>)> {
+        let Ok(Answer::Next { name, waiting }) = self.ask(Wish::Next { count }) else { return None };
         Some((name?, waiting))
     }
 

@@ -6,12 +6,10 @@ use super::{Office, files, login};
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
 use crate::web::answer::{Head, Refusal, Status, attachment};
+use crate::web::asset::{self, Asset};
 use crate::web::conditional::{etag, is_fresh};
 use crate::web::route::{Route, Table, route};
-use crate::web::{asset, exports, gzip, json, metrics};
-
-/// What the API is, for programs.
-const OPENAPI: &str = include_str!("../../../webui/openapi.json");
+use crate::web::{exports, gzip, json, metrics};
 
 pub fn answer(office: &Office, ask: &Ask) -> Answer {
     try_answer(office, ask).unwrap_or_else(Answer::from)
@@ -24,9 +22,11 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         login::needed(office, ask)?;
     }
     match route {
-        Route::Asset(name) => page(ask, &name),
+        Route::Asset(name) => asset::find(&name)
+            .map(|asset| page(ask, asset))
+            .ok_or(Refusal::new(Status::NotFound, "There is nothing at this address.")),
         Route::Healthz => Ok(Answer::bytes(plain("text/plain", "no-store"), b"ok".to_vec())),
-        Route::OpenApi => Ok(text(ask, "application/json", OPENAPI.to_owned())),
+        Route::OpenApi => Ok(page(ask, &asset::OPENAPI)),
         Route::Metrics => Ok(text(ask, metrics::MEDIA, metrics::text(&library.status()))),
         Route::Login => login::login(office, ask),
         Route::Logout => Ok(login::logout(office, ask)),
@@ -130,16 +130,17 @@ pub fn fresh(tag: &str) -> Answer {
     Answer { head: head.line("Vary", "Accept-Encoding").finish(), body: None }
 }
 
-fn page(ask: &Ask, name: &str) -> Result<Answer, Refusal> {
-    let asset = asset::find(name).ok_or(Refusal::new(Status::NotFound, "There is nothing at this address."))?;
-    if is_fresh(ask.line("if-none-match"), asset.etag()) {
-        return Ok(fresh(asset.etag()));
+fn page(ask: &Ask, asset: &Asset) -> Answer {
+    let tag = asset.etag();
+    if is_fresh(ask.line("if-none-match"), &tag) {
+        return fresh(&tag);
     }
-    let head = plain(asset.media, "no-cache").line("ETag", asset.etag()).line("Vary", "Accept-Encoding");
-    Ok(match asset.gzip().filter(|_| ask.takes_gzip()) {
-        Some(small) => Answer::bytes(head.line("Content-Encoding", "gzip"), small.to_vec()),
-        None => Answer::bytes(head, asset.bytes.to_vec()),
-    })
+    let head = plain(asset.media, "no-cache").line("ETag", &tag).line("Vary", "Accept-Encoding");
+    if ask.takes_gzip() {
+        Answer::bytes(head.line("Content-Encoding", "gzip"), asset.gzip.to_vec())
+    } else {
+        Answer::bytes(head, asset.plain())
+    }
 }
 
 fn events() -> Answer {

@@ -119,15 +119,17 @@ impl Librarian {
             Wish::Analysed { name, found } => self.analysed(&name, &found, now()),
             Wish::Unfit { name, why } => self.unfit(&name, &why),
             Wish::Look { name } => self.look(&name, now()).map(|()| Answer::Done),
-            Wish::Next => self.next_unanalysed().map(|(name, waiting)| Answer::Next { name, waiting }),
+            Wish::Next { count } => self.next_unanalysed(count),
             Wish::Scan => self.scan(inbox, now).map(|()| Answer::Done),
         };
         done.map_err(|refused| self.refuse(refused))
     }
 
-    /// The newest recording that needs an analysis, and how many there are. Those in trouble do not count before they change.
-    pub fn next_unanalysed(&self) -> Result<(Option<String>, u64), Refused> {
-        Ok(self.writer()?.to_analyse()?)
+    /// The newest recording that needs an analysis. Those in trouble do not count before they change.
+    fn next_unanalysed(&self, count: bool) -> Result<Answer, Refused> {
+        let writer = self.writer()?;
+        let waiting = if count { Some(writer.count_to_analyse()?) } else { None };
+        Ok(Answer::Next { name: writer.to_analyse()?, waiting })
     }
 
     /// Recordings in the catalogue.

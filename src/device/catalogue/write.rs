@@ -78,14 +78,16 @@ impl Writer {
         find(&self.db, name)
     }
 
-    /// Closed files without a profile that nothing is known against: the newest of them, and how many there are.
-    pub fn to_analyse(&self) -> Result<(Option<String>, u64), Failure> {
-        let condition = "state = 1 AND trouble IS NULL";
-        let count = format!("SELECT count(*) FROM files WHERE {condition}");
-        let newest = format!("SELECT name FROM files WHERE {condition} ORDER BY start_us DESC, name DESC LIMIT 1");
-        let count: i64 = self.db.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
-        let newest = self.db.prepare_cached(&newest)?.query_row([], |row| row.get(0)).optional()?;
-        Ok((newest, row::unsigned(count)))
+    /// The newest closed file without a profile that nothing is known against.
+    pub fn to_analyse(&self) -> Result<Option<String>, Failure> {
+        let text = "SELECT name FROM files WHERE state = 1 AND trouble IS NULL ORDER BY start_us DESC, name DESC LIMIT 1";
+        Ok(self.db.prepare_cached(text)?.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    /// How many such files there are: takes milliseconds when they are many.
+    pub fn count_to_analyse(&self) -> Result<u64, Failure> {
+        let text = "SELECT count(*) FROM files WHERE state = 1 AND trouble IS NULL";
+        Ok(row::unsigned(self.db.prepare_cached(text)?.query_row([], |row| row.get(0))?))
     }
 
     /// All files.
