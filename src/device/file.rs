@@ -14,6 +14,9 @@ use crate::format::pcm_reader::PcmReader;
 use crate::message::{Depth, PcmFormat, Reason};
 use crate::time::{Mono, Rate, SECOND_NS};
 
+/// Read ahead in a head; less than a block, so that samples go straight into theirs.
+const HEAD_BYTES: usize = 4 << 10;
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub path: PathBuf,
@@ -95,7 +98,7 @@ impl FileSource {
             self.samples = Some(Samples::Raw(open()?));
             return Ok(());
         }
-        let reader = PcmReader::open(BufReader::with_capacity(64 << 10, open()?)).map_err(|e| problem(e.to_string()))?;
+        let reader = PcmReader::open(BufReader::with_capacity(HEAD_BYTES, open()?)).map_err(|e| problem(e.to_string()))?;
         self.format = reader.format();
         self.samples = Some(Samples::Headed(reader));
         Ok(())

@@ -18,6 +18,7 @@ use std::slice;
 use libflac_sys as flac;
 
 use crate::message::{Depth, PcmFormat};
+use crate::signal::lanes::split_s16;
 
 /// Frames of a FLAC block unless the configuration says otherwise; libFLAC's own choice for level 5.
 pub const DEFAULT_BLOCK_SIZE: u32 = 4096;
@@ -202,7 +203,15 @@ fn deinterleave(pcm: &[u8], format: PcmFormat, frames: usize, stride: usize, pla
     match (format.depth, channels) {
         (Depth::Sixteen, 2) => {
             let (left, right) = planes.split_at_mut(stride);
-            for ((frame, l), r) in pcm.chunks_exact(4).zip(&mut left[..frames]).zip(&mut right[..frames]) {
+            let whole = frames / 4 * 4;
+            let fours = left[..whole].chunks_exact_mut(4).zip(right[..whole].chunks_exact_mut(4));
+            for (bytes, (left, right)) in pcm.chunks_exact(16).zip(fours) {
+                let (l, r) = split_s16(bytes);
+                left.copy_from_slice(l.as_array_ref());
+                right.copy_from_slice(r.as_array_ref());
+            }
+            let last = left[whole..frames].iter_mut().zip(&mut right[whole..frames]);
+            for (frame, (l, r)) in pcm[4 * whole..].chunks_exact(4).zip(last) {
                 *l = i32::from(i16::from_le_bytes([frame[0], frame[1]]));
                 *r = i32::from(i16::from_le_bytes([frame[2], frame[3]]));
             }

@@ -38,7 +38,9 @@ struct State {
     head: [u8; 8 + StreamInfo::BYTES],
     given: usize,
     info: StreamInfo,
-    /// The last coded frame: position of its first sample, samples interleaved.
+    /// The last coded frame, if one came: position of its first sample, samples interleaved. The list keeps its length, which is
+    /// the next one's, too.
+    came: bool,
     first: u64,
     samples: Vec<i32>,
     failed: Option<io::Error>,
@@ -52,7 +54,8 @@ impl FlacDecoder {
         let mut head = [0; 8 + StreamInfo::BYTES];
         head[..8].copy_from_slice(&LAST_STREAMINFO);
         head[8..].copy_from_slice(&info.bytes());
-        let state = State { file, at: audio_at, head, given: 0, info: *info, first: 0, samples: Vec::new(), failed: None };
+        let state =
+            State { file, at: audio_at, head, given: 0, info: *info, came: false, first: 0, samples: Vec::new(), failed: None };
         // SAFETY: see the head of the file. Seeking callbacks may be left out; the three that must be there are.
         unsafe {
             let raw = NonNull::new(flac::FLAC__stream_decoder_new()).ok_or("libFLAC is out of memory")?;
@@ -95,7 +98,6 @@ impl FlacDecoder {
     /// Puts the next coded frame into `samples` and says the position of its first; `None` at the end. Damaged ones are left
     /// out, which positions show.
     pub fn next(&mut self, samples: &mut Vec<i32>) -> Result<Option<u64>, Flaw> {
-        samples.clear();
         loop {
             // SAFETY: the decoder runs; no reference to the state is alive during the call. Afterwards no callback runs.
             let (fine, ended, state) = unsafe {
@@ -106,12 +108,12 @@ impl FlacDecoder {
             if let Some(e) = state.failed.take() {
                 return Err(Flaw::Io(e));
             }
-            if !state.samples.is_empty() {
+            if std::mem::take(&mut state.came) {
                 std::mem::swap(samples, &mut state.samples);
-                state.samples.clear();
                 return Ok(Some(state.first));
             }
             if ended == flac::FLAC__STREAM_DECODER_END_OF_STREAM {
+                samples.clear();
                 return Ok(None);
             }
             if !fine {
@@ -185,7 +187,7 @@ unsafe extern "C" fn on_frame(
         (&mut *client.cast::<State>(), header, header.number.sample_number)
     };
     // After damage libFLAC first writes silence of its own making: what comes last in a call is the coded frame.
-    state.samples.clear();
+    state.came = false;
     let channels = usize::from(state.info.channels);
     let fits = (header.channels as usize, header.bits_per_sample) == (channels, u32::from(state.info.bits));
     if !fits || header.blocksize == 0 || header.blocksize > 65_535 {
@@ -198,7 +200,7 @@ unsafe extern "C" fn on_frame(
         let _has_room = planes.push(plane); // 1 to 8
     }
     interleave(&planes, state.info.bits.saturating_sub(24), &mut state.samples);
-    state.first = first;
+    (state.came, state.first) = (true, first);
     flac::FLAC__STREAM_DECODER_WRITE_STATUS_CONTINUE
 }
 
@@ -207,7 +209,10 @@ unsafe extern "C" fn on_error(_: *const flac::FLAC__StreamDecoder, _: flac::FLAC
 
 fn interleave(planes: &[&[i32]], cut_bits: u8, out: &mut Vec<i32>) {
     match *planes {
-        [mono] if cut_bits == 0 => out.extend_from_slice(mono),
+        [mono] if cut_bits == 0 => {
+            out.clear();
+            out.extend_from_slice(mono);
+        }
         [left, right] if cut_bits == 0 => {
             out.resize(2 * left.len(), 0);
             for ((pair, &l), &r) in out.chunks_exact_mut(2).zip(left).zip(right) {

@@ -6,6 +6,7 @@
 //! ([`section`](super::section)).
 
 use super::floor;
+use super::lanes::pack_s16;
 use super::level::Levels;
 use super::spectra::Spectra;
 use crate::message::analysis::{Analysis, COLUMN_BANDS, DETECTION_BANDS, Profile};
@@ -110,9 +111,7 @@ impl Analyzer {
         let channels = usize::from(self.shape.channels);
         let mut packed = [0; 2 * PIECE];
         for piece in samples.chunks(PIECE / channels * channels) {
-            for (bytes, sample) in packed.chunks_exact_mut(2).zip(piece) {
-                bytes.copy_from_slice(&(*sample as i16).to_le_bytes());
-            }
+            pack_s16(piece, &mut packed);
             self.push_bytes(&packed[..2 * piece.len()]);
         }
     }

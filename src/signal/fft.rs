@@ -11,6 +11,8 @@ use num_complex::Complex;
 use rustfft::algorithm::Radix4;
 use rustfft::{Fft, FftDirection, FftPlannerAvx};
 
+use super::lanes::multiply;
+
 /// Plan, window and buffers for one length.
 pub struct Transform {
     /// Of half the length: even samples are real parts and odd ones imaginary.
@@ -55,15 +57,17 @@ impl Transform {
         self.window.len() - self.filled
     }
 
-    /// As many values as there is room for, at most, in units of a sample; the powers of bins 0 to n/2 when they were enough.
-    pub fn push(&mut self, values: impl ExactSizeIterator<Item = f64>) -> Option<&[f64]> {
-        let count = values.len().min(self.room());
-        let place = self.filled..self.filled + count;
-        let frames: &mut [f64] = bytemuck::cast_slice_mut(&mut self.spectrum);
-        for ((frame, weight), value) in frames[place.clone()].iter_mut().zip(&self.window[place]).zip(values) {
-            *frame = value * weight;
-        }
-        self.filled += count;
+    /// Room for the next frames, in units of a sample: as many as are wanted, or as there is room for.
+    pub fn next(&mut self, wanted: usize) -> &mut [f64] {
+        let place = self.filled..self.filled + wanted.min(self.room());
+        &mut bytemuck::cast_slice_mut(&mut self.spectrum)[place]
+    }
+
+    /// So many of them have been written. The powers of bins 0 to n/2 when they were enough.
+    pub fn push(&mut self, count: usize) -> Option<&[f64]> {
+        let place = self.filled..self.filled + count.min(self.room());
+        self.filled = place.end;
+        multiply(&mut bytemuck::cast_slice_mut(&mut self.spectrum)[place.clone()], &self.window[place]);
         (self.room() == 0).then(|| self.transform())
     }
 
@@ -106,12 +110,20 @@ fn unfold(z: &[Complex<f64>], twiddles: &[Complex<f64>], powers: &mut [f64]) {
 mod tests {
     use super::*;
 
+    /// As many values as there is room for, at most.
+    fn push(transform: &mut Transform, values: impl ExactSizeIterator<Item = f64>) -> Option<&[f64]> {
+        let room = transform.next(values.len());
+        let count = room.len();
+        room.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+        transform.push(count)
+    }
+
     #[test]
     fn a_full_scale_sine_has_0_dbfs_and_half_of_its_amplitude_in_the_bins_beside_it() {
         let sine = |i: usize| 32_768.0 * (TAU * 10.0 * i as f64 / 256.0).sin();
         let mut transform = Transform::new(256, 32_768.0);
-        assert_eq!(transform.push((0..100).map(sine)), None);
-        let powers = transform.push((100..256).map(sine)).expect("a whole frame").to_vec();
+        assert_eq!(push(&mut transform, (0..100).map(sine)), None);
+        let powers = push(&mut transform, (100..256).map(sine)).expect("a whole frame").to_vec();
         for (bin, expected) in [(9, 0.25), (10, 1.0), (11, 0.25), (12, 0.0), (100, 0.0), (128, 0.0)] {
             assert!((powers[bin] - expected).abs() < 1e-12, "bin {bin}: {}", powers[bin]);
         }
@@ -123,7 +135,7 @@ mod tests {
             let value = |i: usize| ((i * i * 7_919 + i) % 1_000) as f64 - 500.0;
             let hann = |i: usize| 0.5 - 0.5 * (TAU * i as f64 / length as f64).cos();
             let mut transform = Transform::new(length, 1.0);
-            let powers = transform.push((0..length).map(value)).expect("a whole frame");
+            let powers = push(&mut transform, (0..length).map(value)).expect("a whole frame");
             for (bin, power) in powers.iter().enumerate() {
                 let term = |i: usize| Complex::cis(-TAU * (bin * i % length) as f64 / length as f64) * (value(i) * hann(i));
                 let expected = (0..length).map(term).sum::<Complex<f64>>().norm_sqr() * 16.0 / (length * length) as f64;
@@ -140,8 +152,8 @@ mod tests {
         plain.scratch = vec![Complex::default(); plain.half.get_inplace_scratch_len()];
         let value = |i: usize| ((i * 7_919) % 1_000) as f64 - 500.0;
         let mut any = Transform::new(512, 1.0);
-        let powers = any.push((0..512).map(value)).expect("a whole frame");
-        let others = plain.push((0..512).map(value)).expect("a whole frame");
+        let powers = push(&mut any, (0..512).map(value)).expect("a whole frame");
+        let others = push(&mut plain, (0..512).map(value)).expect("a whole frame");
         assert!(powers.iter().zip(others).all(|(a, b)| (a - b).abs() < 1e-9), "{powers:?} {others:?}");
     }
 
@@ -149,13 +161,13 @@ mod tests {
     fn the_same_spectrum_however_it_comes() {
         let value = |i: usize| ((i * 7_919) % 1_000) as f64 - 500.0;
         let mut whole = Transform::new(128, 1_000.0);
-        let expected = whole.push((0..128).map(value)).expect("a whole frame").to_vec();
+        let expected = push(&mut whole, (0..128).map(value)).expect("a whole frame").to_vec();
         for piece in [1, 7, 100] {
             let mut transform = Transform::new(128, 1_000.0);
             let mut at = 0;
             let powers = loop {
                 let take = piece.min(transform.room());
-                if let Some(powers) = transform.push((at..at + take).map(value)) {
+                if let Some(powers) = push(&mut transform, (at..at + take).map(value)) {
                     break powers.to_vec();
                 }
                 at += take;

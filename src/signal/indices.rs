@@ -15,6 +15,8 @@
 
 use std::ops::Range;
 
+use wide::{f32x4, f64x2};
+
 use crate::message::analysis::{
     ACI_STEP_S, ADI_BAND_HZ, ADI_MAX_HZ, ADI_THRESHOLD_DB, ANTHROPHONY_HZ, BI_HZ, BIOPHONY_HZ, Indices, NDSI_BAND_HZ,
     WINDOWS_PER_SECOND,
@@ -47,8 +49,8 @@ pub struct Minutes {
     aci: f64,
     /// Of each band of ADI.
     counts: Vec<Count>,
-    /// The loudest cell of the minute, by turns of the bins.
-    loudest: [f64; 8],
+    /// The loudest cells of the minute, of even and of odd bins.
+    loudest: f64x2,
     /// `h` is H_f only, until the end.
     done: Vec<Indices>,
 }
@@ -62,10 +64,10 @@ struct Count {
 
 /// One value for each of bins 0 to n/2 - 1. What is summed over a step of some hundred spectra has 24 bits, which is enough.
 struct Bins {
-    last: Vec<f32>,
+    last: Vec<f32x4>,
     /// Over the step: amplitudes, and their changes.
-    step: Vec<f32>,
-    changes: Vec<f32>,
+    step: Vec<f32x4>,
+    changes: Vec<f32x4>,
     /// Over the minute.
     amplitudes: Vec<f64>,
     powers: Vec<f64>,
@@ -73,7 +75,7 @@ struct Bins {
 
 impl Minutes {
     pub fn new(rate_hz: u32, length: usize, minutes: usize) -> Minutes {
-        let (zeros, singles) = (|| vec![0.0; length / 2], || vec![0.0; length / 2]);
+        let (zeros, singles) = (|| vec![0.0; length / 2], || vec![f32x4::ZERO; (length / 2).div_ceil(4)]);
         let bands = (0..(rate_hz / 2).min(ADI_MAX_HZ) / ADI_BAND_HZ).map(|band| band * ADI_BAND_HZ..(band + 1) * ADI_BAND_HZ);
         let counts = bands.map(|hz| Count { bins: bins(&hz, rate_hz, length), steps: [0; STEPS] });
         Minutes {
@@ -85,7 +87,7 @@ impl Minutes {
             bins: Bins { last: singles(), step: singles(), changes: singles(), amplitudes: zeros(), powers: zeros() },
             aci: 0.0,
             counts: counts.collect(),
-            loudest: [0.0; 8],
+            loudest: f64x2::ZERO,
             done: Vec::with_capacity(minutes),
         }
     }
@@ -109,12 +111,13 @@ impl Minutes {
     fn end_step(&mut self) {
         self.spectra = 0;
         let bins = &mut self.bins;
-        for ((changes, step), minute) in bins.changes.iter_mut().zip(&mut bins.step).zip(&mut bins.amplitudes) {
-            let amplitudes = f64::from(*step);
-            self.aci += ratio(f64::from(*changes), amplitudes);
-            *minute += amplitudes;
-            (*changes, *step) = (0.0, 0.0);
+        let (changes, step): (&[f32], &[f32]) = (bytemuck::cast_slice(&bins.changes), bytemuck::cast_slice(&bins.step));
+        for ((changes, step), minute) in changes.iter().zip(step).zip(&mut bins.amplitudes) {
+            self.aci += ratio(f64::from(*changes), f64::from(*step));
+            *minute += f64::from(*step);
         }
+        bins.changes.fill(f32x4::ZERO);
+        bins.step.fill(f32x4::ZERO);
     }
 
     fn end_minute(&mut self) {
@@ -130,7 +133,7 @@ impl Minutes {
         self.bins.amplitudes.fill(0.0);
         self.bins.powers.fill(0.0);
         self.counts.iter_mut().for_each(|count| count.steps.fill(0));
-        (self.aci, self.loudest) = (0.0, [0.0; 8]);
+        (self.aci, self.loudest) = (0.0, f64x2::ZERO);
     }
 
     /// Of the minutes that are whole or nearly so, given all levels of the file in hundredths of dBFS.
@@ -157,16 +160,14 @@ impl Minutes {
                 *count = count.saturating_add(1);
             }
         }
-        for eight in powers[..self.length / 2].chunks(8) {
-            for (loudest, power) in self.loudest.iter_mut().zip(eight) {
-                *loudest = if *power > *loudest { *power } else { *loudest };
-            }
+        for two in powers[..self.length / 2].chunks_exact(2) {
+            self.loudest = self.loudest.fast_max(f64x2::new([two[0], two[1]]));
         }
     }
 
     /// Of each band: the share of its cells that are within the threshold of the loudest.
     fn shares(&self) -> Vec<f64> {
-        let loudest = self.loudest.into_iter().fold(0.0, f64::max);
+        let loudest = self.loudest.to_array().into_iter().fold(0.0, f64::max);
         let threshold = place(loudest * 10_f64.powf(ADI_THRESHOLD_DB / 10.0));
         let share = |count: &Count| {
             let sum = |counts: &[u16]| counts.iter().map(|&n| u64::from(n)).sum::<u64>() as f64;
@@ -199,15 +200,25 @@ impl Minutes {
 impl Bins {
     /// The `first` spectrum of a step changed from nothing.
     fn add(&mut self, spectrum: &[f64], first: bool) {
-        let change: f32 = if first { 0.0 } else { 1.0 };
-        let sums = self.step.iter_mut().zip(&mut self.changes).zip(self.powers.iter_mut().zip(&mut self.last));
-        for (power, ((step, changes), (powers, last))) in spectrum.iter().zip(sums) {
-            let amplitude = (*power as f32).sqrt();
-            *changes += (amplitude - *last).abs() * change;
-            *step += amplitude;
-            *powers += power;
-            *last = amplitude;
+        let change = f32x4::splat(if first { 0.0 } else { 1.0 });
+        let sums = self.step.iter_mut().zip(&mut self.changes).zip(&mut self.last);
+        for (powers, ((step, changes), last)) in spectrum[..self.powers.len()].chunks(4).zip(sums) {
+            let amplitudes = singles(powers).sqrt();
+            *changes += (amplitudes - *last).fast_max(*last - amplitudes) * change;
+            *step += amplitudes;
+            *last = amplitudes;
         }
+        for (sum, power) in self.powers.iter_mut().zip(spectrum) {
+            *sum += power;
+        }
+    }
+}
+
+/// Four of them; what is missing is 0.
+fn singles(powers: &[f64]) -> f32x4 {
+    match *powers {
+        [a, b, c, d] => f32x4::new([a as f32, b as f32, c as f32, d as f32]),
+        _ => f32x4::new(std::array::from_fn(|i| powers.get(i).map_or(0.0, |power| *power as f32))),
     }
 }
 

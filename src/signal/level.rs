@@ -7,6 +7,7 @@
 use wide::{i16x8, i32x4};
 
 use super::Shape;
+use super::lanes::{ONES, s16x8};
 use crate::message::analysis::{Centibel, Quality, WINDOWS_PER_SECOND};
 use crate::message::window;
 
@@ -166,16 +167,16 @@ fn level(mean_square: f64) -> i16 {
 /// lower halves apart, since no two squares of 32 bits would fit a third time.
 fn of_s16(pcm: &[u8]) -> Sums {
     let (eights, rest) = pcm.split_at(pcm.len() / 16 * 16);
-    let (ones, half) = (i16x8::splat(1), i32x4::splat(0xFFFF));
+    const HALF: i32x4 = i32x4::new([0xFFFF; 4]);
     let (mut low, mut high, mut sum) = (i32x4::ZERO, i32x4::ZERO, i32x4::ZERO);
     let (mut min, mut max) = (i16x8::splat(i16::MAX), i16x8::splat(i16::MIN));
     for bytes in eights.chunks_exact(16) {
-        let x = i16x8::new(std::array::from_fn(|i| i16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]])));
+        let x = s16x8(bytes);
         // Two squares of -2^15 are 2^31, which is right without its sign.
         let squares = x.dot(x);
-        low += squares & half;
-        high += (squares >> 16) & half;
-        sum += x.dot(ones);
+        low += squares & HALF;
+        high += (squares >> 16) & HALF;
+        sum += x.dot(ONES);
         min = min.min(x);
         max = max.max(x);
     }

@@ -4,6 +4,7 @@ use super::Shape;
 use super::cells::Cells;
 use super::fft::Transform;
 use super::indices::Minutes;
+use super::lanes::add_up_s16;
 use crate::message::window;
 
 /// The mean of the channels, transformed piece by piece.
@@ -37,33 +38,38 @@ impl Spectra {
 
     /// Whole frames.
     pub fn push(&mut self, samples: &[i32]) {
-        match self.shape.channels {
-            1 => self.spectra(samples, 1, |frame| f64::from(frame[0])),
-            2 => self.spectra(samples, 2, |frame| f64::from(frame[0]) + f64::from(frame[1])),
-            channels => self.spectra(samples, channels.into(), |frame| frame.iter().map(|&x| f64::from(x)).sum()),
+        match usize::from(self.shape.channels) {
+            1 => self.spectra(samples, 1, each(1, |frame: &[i32]| f64::from(frame[0]))),
+            2 => self.spectra(samples, 2, each(2, |frame: &[i32]| f64::from(frame[0]) + f64::from(frame[1]))),
+            channels => {
+                let sum = each(channels, |frame: &[i32]| frame.iter().map(|&x| f64::from(x)).sum());
+                self.spectra(samples, channels, sum);
+            }
         }
     }
 
     /// Whole frames of 16 bits, little endian.
     pub fn push_s16(&mut self, pcm: &[u8]) {
         let at = |frame: &[u8], i: usize| i32::from(i16::from_le_bytes([frame[i], frame[i + 1]]));
-        match self.shape.channels {
-            1 => self.spectra(pcm, 2, |frame| at(frame, 0).into()),
-            2 => self.spectra(pcm, 4, |frame| (at(frame, 0) + at(frame, 2)).into()),
-            channels => {
-                let width = 2 * usize::from(channels);
-                self.spectra(pcm, width, |frame| (0..width).step_by(2).map(|i| at(frame, i)).sum::<i32>().into());
+        match 2 * usize::from(self.shape.channels) {
+            2 => self.spectra(pcm, 2, each(2, |frame: &[u8]| at(frame, 0).into())),
+            4 => self.spectra(pcm, 4, add_up_s16),
+            width => {
+                let sum = each(width, |frame: &[u8]| (0..width).step_by(2).map(|i| at(frame, i)).sum::<i32>().into());
+                self.spectra(pcm, width, sum);
             }
         }
     }
 
-    /// `sum` adds up the channels of a frame, which is `width` items.
-    fn spectra<T>(&mut self, mut items: &[T], width: usize, sum: impl Fn(&[T]) -> f64) {
+    /// `sums` adds up the channels of frames, each of which is `width` items.
+    fn spectra<T>(&mut self, mut items: &[T], width: usize, sums: impl Fn(&[T], &mut [f64])) {
         while items.len() >= width {
-            let take = self.transform.room().min(items.len() / width);
+            let frames = self.transform.next(items.len() / width);
+            let take = frames.len();
             let (now, rest) = items.split_at(take * width);
+            sums(now, frames);
             let length = self.transform.length() as u64;
-            if let Some(powers) = self.transform.push(now.chunks_exact(width).map(&sum)) {
+            if let Some(powers) = self.transform.push(take) {
                 while self.centre >= self.end {
                     self.window += 1;
                     self.end = window::first_frame(self.window + 1, self.shape.rate_hz);
@@ -79,4 +85,9 @@ impl Spectra {
             items = rest;
         }
     }
+}
+
+/// One frame after the other.
+fn each<T>(width: usize, sum: impl Fn(&[T]) -> f64) -> impl Fn(&[T], &mut [f64]) {
+    move |items, sums| items.chunks_exact(width).zip(sums).for_each(|(frame, place)| *place = sum(frame))
 }

@@ -38,8 +38,10 @@ pub fn draw(file: File, extension: &str, wish: &SpectrogramWish) -> Result<Optio
             }
         }
         samples[have * channels..].fill(0);
-        let mono = samples.chunks_exact(channels).map(|frame| frame.iter().map(|s| f64::from(*s)).sum::<f64>() / channels as f64);
-        if let Some(power) = transform.push(mono) {
+        for (mono, frame) in transform.next(length).iter_mut().zip(samples.chunks_exact(channels)) {
+            *mono = frame.iter().map(|s| f64::from(*s)).sum::<f64>() / channels as f64;
+        }
+        if let Some(power) = transform.push(length) {
             picture.extend((0..bands).map(|band| cell(loudest(power, band, bands))));
         }
     }
