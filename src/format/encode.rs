@@ -16,9 +16,9 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use libflac_sys as flac;
+use wide::i32x4;
 
 use crate::message::{Depth, PcmFormat};
-use crate::signal::lanes::split_s16;
 
 /// Frames of a FLAC block unless the configuration says otherwise; libFLAC's own choice for level 5.
 pub const DEFAULT_BLOCK_SIZE: u32 = 4096;
@@ -232,6 +232,13 @@ fn deinterleave(pcm: &[u8], format: PcmFormat, frames: usize, stride: usize, pla
             }
         }
     }
+}
+
+/// Four frames of two samples of 16 bits out of 16 bytes: the left ones and the right ones.
+fn split_s16(bytes: &[u8]) -> (i32x4, i32x4) {
+    let frames: [i32; 4] = bytemuck::pod_read_unaligned(bytes);
+    let frames = i32x4::new(if cfg!(target_endian = "big") { frames.map(i32::swap_bytes) } else { frames });
+    ((frames << 16) >> 16, frames >> 16)
 }
 
 #[cfg(test)]

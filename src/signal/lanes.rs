@@ -1,6 +1,6 @@
-//! Several samples at a time: what the hot loops of analysis and encoding are made of.
+//! Several samples at a time: what the hot loops of analysis are made of.
 
-use wide::{f64x2, i16x8, i32x4, i32x8};
+use wide::{f64x2, i16x8, i32x8};
 
 pub const ONES: i16x8 = i16x8::new([1; 8]);
 
@@ -8,13 +8,6 @@ pub const ONES: i16x8 = i16x8::new([1; 8]);
 pub fn s16x8(bytes: &[u8]) -> i16x8 {
     let eight: [i16; 8] = bytemuck::pod_read_unaligned(bytes); // chunks of 16, at every caller
     i16x8::new(if cfg!(target_endian = "big") { eight.map(i16::swap_bytes) } else { eight })
-}
-
-/// Four frames of two such samples: the left ones and the right ones.
-pub fn split_s16(bytes: &[u8]) -> (i32x4, i32x4) {
-    let frames: [i32; 4] = bytemuck::pod_read_unaligned(bytes);
-    let frames = i32x4::new(if cfg!(target_endian = "big") { frames.map(i32::swap_bytes) } else { frames });
-    ((frames << 16) >> 16, frames >> 16)
 }
 
 /// Samples that have no more than 16 bits, as little-endian bytes: as many as both have room for.
@@ -72,9 +65,6 @@ mod tests {
     fn lanes_are_in_the_order_of_samples() {
         let pcm = bytes(&SAMPLES);
         assert_eq!(s16x8(&pcm[..16]).to_array(), SAMPLES[..8]);
-        let (left, right) = split_s16(&pcm[..16]);
-        assert_eq!(left.to_array(), [0, -1, -32_768, -32_768]);
-        assert_eq!(right.to_array(), [1, 2, 32_767, -32_768]);
     }
 
     #[test]
