@@ -4,6 +4,7 @@
 //! column is the maximum of such means over the windows of its second.
 
 use super::bands::{Bands, cell};
+use super::lanes::add_to;
 use crate::message::analysis::{COLUMN_BANDS, DETECTION_BANDS, WINDOWS_PER_SECOND};
 
 /// Adds up spectra to windows and windows to seconds; allocates only when there are more than it was made for.
@@ -43,9 +44,7 @@ impl Cells {
             self.end_window();
             self.window = window;
         }
-        for (sum, power) in self.powers.iter_mut().zip(powers) {
-            *sum += power;
-        }
+        add_to(&mut self.powers, powers);
         self.spectra += 1;
     }
 

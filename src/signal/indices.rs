@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use wide::{f32x4, f64x2};
 
+use super::lanes::add_to;
 use crate::message::analysis::{
     ACI_STEP_S, ADI_BAND_HZ, ADI_MAX_HZ, ADI_THRESHOLD_DB, ANTHROPHONY_HZ, BI_HZ, BIOPHONY_HZ, Indices, NDSI_BAND_HZ,
     WINDOWS_PER_SECOND,
@@ -208,9 +209,7 @@ impl Bins {
             *step += amplitudes;
             *last = amplitudes;
         }
-        for (sum, power) in self.powers.iter_mut().zip(spectrum) {
-            *sum += power;
-        }
+        add_to(&mut self.powers, spectrum);
     }
 }
 

@@ -51,6 +51,19 @@ pub fn multiply(values: &mut [f64], by: &[f64]) {
     }
 }
 
+/// Adds each to its sum.
+pub fn add_to(sums: &mut [f64], values: &[f64]) {
+    let whole = sums.len() / 2 * 2;
+    let ((sums, last), (values, last_values)) = (sums.split_at_mut(whole), values.split_at(whole.min(values.len())));
+    for (two, values) in sums.chunks_exact_mut(2).zip(values.chunks_exact(2)) {
+        let sum = f64x2::new([two[0], two[1]]) + f64x2::new([values[0], values[1]]);
+        two.copy_from_slice(sum.as_array_ref());
+    }
+    for (sum, value) in last.iter_mut().zip(last_values) {
+        *sum += value;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +100,9 @@ mod tests {
             multiply(&mut sums, &[2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0][..frames]);
             let products: Vec<f64> = expected.iter().zip([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0]).map(|(a, b)| a * b).collect();
             assert_eq!(sums, products[..frames]);
+            add_to(&mut sums, &expected[..frames]);
+            let added: Vec<f64> = products.iter().zip(&expected).map(|(a, b)| a + b).collect();
+            assert_eq!(sums, added[..frames]);
         }
     }
 }
