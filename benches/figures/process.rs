@@ -1,5 +1,6 @@
 //! What a process costs, read from /proc and from `time`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
@@ -48,6 +49,19 @@ pub fn sleeps(pid: u32) -> u64 {
         .filter_map(|s| s.lines().find(|l| l.starts_with("voluntary_ctxt_switches")).map(str::to_owned))
         .filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok())
         .sum()
+}
+
+/// User and system seconds of each thread so far, by its name.
+pub fn thread_seconds(pid: u32) -> HashMap<String, f64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    let mut all = HashMap::new();
+    for stat in stats {
+        let (name, rest) = (stat.split(['(', ')']).nth(1).unwrap_or(""), stat.rsplit(')').next().unwrap_or(""));
+        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+        *all.entry(name.to_owned()).or_default() += ticks as f64 / 100.0;
+    }
+    all
 }
 
 pub fn median(mut values: Vec<f64>) -> f64 {

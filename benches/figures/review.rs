@@ -1,6 +1,5 @@
 //! Analysis and its review: what analysis costs a lane, how soon it is there, and how a foreign archive is analysed beside numpy.
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use soundpost::signal::{Analyzer, Scope, Shape};
 
 use crate::common::{Place, Recorder, recordings, soundpost, tool, walk};
-use crate::process::{cpu_seconds, median};
+use crate::process::{cpu_seconds, median, thread_seconds};
 use crate::sound;
 
 const HOUR: u32 = 3_600;
@@ -46,19 +45,6 @@ fn analysed(pcm: &[u8], scope: Scope) -> f64 {
     pcm.chunks(16_384).for_each(|block| analyzer.push_bytes(block));
     assert!(!analyzer.finish().profile.levels.is_empty());
     begun.elapsed().as_secs_f64()
-}
-
-/// User and system seconds of each thread so far, by its name.
-fn thread_seconds(pid: u32) -> HashMap<String, f64> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
-    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-    let mut all = HashMap::new();
-    for stat in stats {
-        let (name, rest) = (stat.split(['(', ')']).nth(1).unwrap_or(""), stat.rsplit(')').next().unwrap_or(""));
-        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-        *all.entry(name.to_owned()).or_default() += ticks as f64 / 100.0;
-    }
-    all
 }
 
 /// Four lanes, a file of an hour each, in memory so that syncs cost nothing: from the recording's last name to its analysis.
