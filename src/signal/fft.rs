@@ -11,8 +11,6 @@ use num_complex::Complex;
 use rustfft::algorithm::Radix4;
 use rustfft::{Fft, FftDirection, FftPlannerAvx};
 
-use wide::f64x2;
-
 use super::lanes::multiply;
 
 /// Plan, window and buffers for one length.
@@ -26,8 +24,8 @@ pub struct Transform {
     /// The frames, windowed, and then what becomes of them.
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
-    /// e^(-i·2πk/n) of k from 1 on, two at a time: real parts and imaginary ones. A last one is never used.
-    twiddles: Vec<[f64x2; 2]>,
+    /// e^(-i·2πk/n) of k from 1 to below n/4.
+    twiddles: Vec<Complex<f64>>,
     powers: Vec<f64>,
 }
 
@@ -44,10 +42,7 @@ impl Transform {
             filled: 0,
             spectrum: vec![Complex::default(); length / 2],
             scratch: vec![Complex::default(); half.get_inplace_scratch_len()],
-            twiddles: (1..length / 4)
-                .step_by(2)
-                .map(|k| two([k, k + 1].map(|k| Complex::cis(-TAU * k as f64 / length as f64))))
-                .collect(),
+            twiddles: (1..length / 4).map(|k| Complex::cis(-TAU * k as f64 / length as f64)).collect(),
             powers: vec![0.0; length / 2 + 1],
             half,
         }
@@ -95,30 +90,20 @@ fn plan(length: usize) -> Arc<dyn Fft<f64>> {
 /// The powers of a real signal of n samples out of the transform Z of its pairs, four times as large: with the even samples'
 /// spectrum E = (Z(k) + Z*(n/2-k))/2 and the odd ones' O = (Z(k) - Z*(n/2-k))/2i, bin k is E + e^(-i·2πk/n)·O and bin n/2-k
 /// the conjugate of E - e^(-i·2πk/n)·O.
-fn unfold(z: &[Complex<f64>], twiddles: &[[f64x2; 2]], powers: &mut [f64]) {
+fn unfold(z: &[Complex<f64>], twiddles: &[Complex<f64>], powers: &mut [f64]) {
     let half = z.len();
-    powers[0] = 4.0 * (z[0].re + z[0].im).powi(2);
-    powers[half] = 4.0 * (z[0].re - z[0].im).powi(2);
-    powers[half / 2] = 4.0 * z[half / 2].norm_sqr();
-    for (n, &[cos, sin]) in twiddles.iter().enumerate() {
-        let k = 1 + 2 * n;
-        // The last pair's second is the middle, which is there already.
-        let ([fr, fi], [br, bi]) = (two([z[k], z[k + 1]]), two([z[half - k], z[half - k - 1]]));
-        let (er, ei) = (fr + br, fi - bi);
-        let (dr, di) = (fi + bi, br - fr);
-        let (or, oi) = (dr * cos - di * sin, dr * sin + di * cos);
-        let norm = |re: f64x2, im: f64x2| (re * re + im * im).to_array();
-        let ([low, next_low], [high, next_high]) = (norm(er + or, ei + oi), norm(er - or, ei - oi));
-        (powers[k], powers[half - k]) = (low, high);
-        if k + 1 < half / 2 {
-            (powers[k + 1], powers[half - k - 1]) = (next_low, next_high);
-        }
+    let (low, high) = powers.split_at_mut(half / 2);
+    low[0] = 4.0 * (z[0].re + z[0].im).powi(2);
+    high[half / 2] = 4.0 * (z[0].re - z[0].im).powi(2);
+    high[0] = 4.0 * z[half / 2].norm_sqr();
+    let pairs = z[1..].iter().zip(z.iter().rev()).zip(twiddles);
+    let bins = low[1..].iter_mut().zip(high[..half / 2].iter_mut().rev());
+    for (((front, back), twiddle), (low, high)) in pairs.zip(bins) {
+        let even = Complex::new(front.re + back.re, front.im - back.im);
+        let odd = Complex::new(front.im + back.im, back.re - front.re) * twiddle;
+        *low = (even + odd).norm_sqr();
+        *high = (even - odd).norm_sqr();
     }
-}
-
-/// Their real parts, and their imaginary ones.
-fn two([a, b]: [Complex<f64>; 2]) -> [f64x2; 2] {
-    [f64x2::new([a.re, b.re]), f64x2::new([a.im, b.im])]
 }
 
 #[cfg(test)]
