@@ -14,7 +14,7 @@ use crate::format::pcm_reader::PcmReader;
 use crate::message::{Depth, PcmFormat, Reason};
 use crate::time::{Mono, Rate, SECOND_NS};
 
-/// Read ahead in a head; less than a block, so that samples go straight into theirs.
+/// Read ahead in a head; less than most blocks, so that samples go straight into theirs.
 const HEAD_BYTES: usize = 4 << 10;
 
 #[derive(Clone, Debug)]

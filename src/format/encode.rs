@@ -236,7 +236,7 @@ fn deinterleave(pcm: &[u8], format: PcmFormat, frames: usize, stride: usize, pla
 
 /// Four frames of two samples of 16 bits out of 16 bytes: the left ones and the right ones.
 fn split_s16(bytes: &[u8]) -> (i32x4, i32x4) {
-    let frames: [i32; 4] = bytemuck::pod_read_unaligned(bytes);
+    let frames: [i32; 4] = bytemuck::pod_read_unaligned(bytes); // a chunk of 16
     let frames = i32x4::new(if cfg!(target_endian = "big") { frames.map(i32::swap_bytes) } else { frames });
     ((frames << 16) >> 16, frames >> 16)
 }

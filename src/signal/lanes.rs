@@ -15,7 +15,8 @@ pub fn pack_s16(samples: &[i32], pcm: &mut [u8]) {
     let whole = samples.len().min(pcm.len() / 2) / 8 * 8;
     let ((samples, last), (pcm, last_pcm)) = (samples.split_at(whole), pcm.split_at_mut(2 * whole));
     for (eight, bytes) in samples.chunks_exact(8).zip(pcm.chunks_exact_mut(16)) {
-        let eight = i16x8::from_i32x8_saturate(i32x8::new(bytemuck::pod_read_unaligned(bytemuck::cast_slice(eight)))).to_array();
+        let eight: [i32; 8] = bytemuck::pod_read_unaligned(bytemuck::cast_slice(eight)); // a chunk of eight
+        let eight = i16x8::from_i32x8_saturate(i32x8::new(eight)).to_array();
         let eight = if cfg!(target_endian = "big") { eight.map(i16::swap_bytes) } else { eight };
         bytes.copy_from_slice(bytemuck::bytes_of(&eight));
     }
