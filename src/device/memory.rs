@@ -52,35 +52,46 @@ pub fn settle() {
     std::mem::forget(std::hint::black_box(cells));
 }
 
-/// Gives back what of the program's own file was only needed to start: it is read again from the kernel's cache, page by page,
-/// where it is needed after all. To be called when everything runs.
-///
-/// Only code and constants, which nobody ever writes to: the mappings that may be executed, and the one with the file's beginning.
-/// Behind them lie pages that the loader has changed, and those must stay.
+/// Gives back what of the program's file, and of its libraries', was only needed to start: it is read again from the kernel's
+/// cache, page by page, where it is needed after all. To be called when everything runs.
 #[allow(unsafe_code)]
 pub fn forget_start() {
     #[cfg(target_os = "linux")]
-    {
-        let (Ok(maps), Ok(exe)) = (fs::read_to_string("/proc/self/maps"), fs::read_link("/proc/self/exe")) else { return };
-        for (start, end) in maps.lines().filter_map(|line| clean(line, exe.to_str()?)) {
-            // SAFETY: the range is a private mapping of a file that was never written to, neither by us (it cannot be) nor by the
-            // loader (its relocations are elsewhere); the kernel fills a page that is missing with the same bytes.
-            unsafe {
-                libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
-            }
+    for (start, end) in clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default()) {
+        // SAFETY: the range is a private mapping of a file that was never written to, neither by us (it cannot be) nor by the
+        // loader (it has no page of its own, here or swapped out); the kernel fills a page that is missing with the same bytes.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// The range of a line of /proc/self/maps, if it is code or constants of this file.
-fn clean(line: &str, file: &str) -> Option<(usize, usize)> {
-    let mut words = line.split_ascii_whitespace();
-    let (range, access, offset) = (words.next()?, words.next()?, words.next()?);
-    let is_constant = access == "r-xp" || (access == "r--p" && offset.bytes().all(|b| b == b'0'));
-    let path = line.find('/').map(|at| &line[at..])?;
+/// The ranges that /proc/self/smaps shows to be of files, not to be written to, and without a page that differs from its file.
+fn clean(smaps: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    // Of the mapping whose fields are read: its range, and how many of the two fields have said that it has no such page.
+    let mut mapping = None;
+    for line in smaps.lines() {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        match (&words[..], &mut mapping) {
+            ([range, "r-xp" | "r--p", _, _, _, path, ..], _) if path.starts_with('/') => {
+                mapping = parsed(range).map(|range| (range, 0))
+            }
+            ([range, access, ..], _) if access.len() == 4 && range.contains('-') => mapping = None,
+            (["Anonymous:" | "Swap:", "0", "kB"], Some((range, fields))) => {
+                *fields += 1;
+                found.extend((*fields == 2).then_some(*range));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn parsed(range: &str) -> Option<(usize, usize)> {
     let (start, end) = range.split_once('-')?;
     let range = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-    (is_constant && path == file && range.0 < range.1).then_some(range)
+    (range.0 < range.1).then_some(range)
 }
 
 #[cfg(test)]
@@ -88,20 +99,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_writes_is_given_back() {
-        let check = |line: &str, expected: Option<(usize, usize)>| assert_eq!(clean(line, "/bin/sound post"), expected, "{line}");
-        check("1000-3000 r-xp 00001000 08:01 7   /bin/sound post", Some((0x1000, 0x3000)));
-        check("0-1000 r--p 00000000 08:01 7   /bin/sound post", Some((0, 0x1000)));
-        check("3000-4000 r--p 00003000 08:01 7   /bin/sound post", None);
-        check("3000-4000 rw-p 00003000 08:01 7   /bin/sound post", None);
-        check("3000-4000 r-xp 00003000 08:01 7   /lib/libc.so.6", None);
-        check("3000-4000 r-xp 00000000 00:00 0   [vdso]", None);
-        check("3000-4000 r-xp 00003000 08:01 7   /bin/sound post (deleted)", None);
-        check("", None);
+    fn only_what_is_as_in_its_file_is_given_back() {
+        let check = |head: &str, anonymous: &str, swap: &str, expected: &[(usize, usize)]| {
+            let fields = format!("Size: 8 kB\nRss: 8 kB\nAnonymous: {anonymous} kB\nSwap: {swap} kB\nVmFlags: rd mr\n");
+            // What follows is never taken for it.
+            let smaps = format!("{head}\n{fields}7000-8000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\nSwap: 0 kB\n");
+            assert_eq!(clean(&smaps), expected, "{smaps}");
+        };
+        check("1000-3000 r-xp 00001000 08:01 7   /bin/sound post", "0", "0", &[(0x1000, 0x3000)]);
+        check("0-1000 r--p 00000000 08:01 7   /lib/libc.so.6", "0", "0", &[(0, 0x1000)]);
+        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "4", "0", &[]);
+        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "0", "4", &[]);
+        check("3000-4000 rw-p 00003000 08:01 7   /lib/libc.so.6", "0", "0", &[]);
+        check("3000-4000 rw-s 00003000 08:01 7   /memfd:sound", "0", "0", &[]);
+        check("3000-4000 r-xp 00000000 00:00 0   [vdso]", "0", "0", &[]);
+        check("3000-4000 r--p 00000000 00:00 0", "0", "0", &[]);
+        check("z-4000 r-xp 00003000 08:01 7   /bin/soundpost", "0", "0", &[]);
+        assert_eq!(clean("Anonymous: 0 kB\nSwap: 0 kB\n"), []);
+        assert_eq!(clean("1000-3000 r-xp 00001000 08:01 7 /bin/a\nAnonymous: 0 kB\n"), [], "a kernel that does not tell of swap");
     }
 
     #[test]
     fn the_program_goes_on_afterwards() {
+        assert!(!clean(&fs::read_to_string("/proc/self/smaps").expect("Linux")).is_empty());
         forget_start();
         assert_eq!(format!("{:.3}", 2.0_f64.sqrt()), "1.414");
     }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use num_complex::Complex;
 use rustfft::algorithm::Radix4;
 use rustfft::{Fft, FftDirection, FftPlannerAvx};
+use wide::f64x2;
 
-use super::lanes::multiply;
+use super::lanes;
 
 /// Plan, window and buffers for one length.
 pub struct Transform {
@@ -24,8 +25,8 @@ pub struct Transform {
     /// The frames, windowed, and then what becomes of them.
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
-    /// e^(-i·2πk/n) of k from 1 to below n/4.
-    twiddles: Vec<Complex<f64>>,
+    /// e^(-i·2πk/n) of two k each, from 1 and 2 on to n/4 and one more.
+    twiddles: Vec<Parts>,
     powers: Vec<f64>,
 }
 
@@ -36,13 +37,15 @@ impl Transform {
         let half = plan(length / 2);
         // Amplitude 4/n, as powers want 16/n²; halved, since unfolding doubles.
         let scale = 2.0 / (length as f64 * unit);
-        let hann = |i: usize| 0.5 - 0.5 * (TAU * i as f64 / length as f64).cos();
+        let angle = |i: usize| TAU * i as f64 / length as f64;
+        let hann = |i: usize| 0.5 - 0.5 * angle(i).cos();
+        let twiddles = |k: usize| [k, k + 1].map(|k| Complex::cis(-angle(k)));
         Transform {
             window: (0..length).map(|i| hann(i) * scale).collect(),
             filled: 0,
             spectrum: vec![Complex::default(); length / 2],
             scratch: vec![Complex::default(); half.get_inplace_scratch_len()],
-            twiddles: (1..length / 4).map(|k| Complex::cis(-TAU * k as f64 / length as f64)).collect(),
+            twiddles: (1..length / 4).step_by(2).map(|k| parts(&twiddles(k))).collect(),
             powers: vec![0.0; length / 2 + 1],
             half,
         }
@@ -57,17 +60,16 @@ impl Transform {
         self.window.len() - self.filled
     }
 
-    /// Room for the next frames, in units of a sample: as many as are wanted, or as there is room for.
-    pub fn next(&mut self, wanted: usize) -> &mut [f64] {
+    /// Room for the next frames, in units of a sample and times the window, which is beside it: as many as are wanted, or as
+    /// there is room for.
+    pub fn next(&mut self, wanted: usize) -> (&mut [f64], &[f64]) {
         let place = self.filled..self.filled + wanted.min(self.room());
-        &mut bytemuck::cast_slice_mut(&mut self.spectrum)[place]
+        (&mut bytemuck::cast_slice_mut(&mut self.spectrum)[place.clone()], &self.window[place])
     }
 
     /// So many of them have been written. The powers of bins 0 to n/2 when they were enough.
     pub fn push(&mut self, count: usize) -> Option<&[f64]> {
-        let place = self.filled..self.filled + count.min(self.room());
-        self.filled = place.end;
-        multiply(&mut bytemuck::cast_slice_mut(&mut self.spectrum)[place.clone()], &self.window[place]);
+        self.filled += count.min(self.room());
         (self.room() == 0).then(|| self.transform())
     }
 
@@ -87,23 +89,43 @@ fn plan(length: usize) -> Arc<dyn Fft<f64>> {
     }
 }
 
-/// The powers of a real signal of n samples out of the transform Z of its pairs, four times as large: with the even samples'
-/// spectrum E = (Z(k) + Z*(n/2-k))/2 and the odd ones' O = (Z(k) - Z*(n/2-k))/2i, bin k is E + e^(-i·2πk/n)·O and bin n/2-k
-/// the conjugate of E - e^(-i·2πk/n)·O.
-fn unfold(z: &[Complex<f64>], twiddles: &[Complex<f64>], powers: &mut [f64]) {
+/// The real parts of two numbers, and their imaginary ones.
+type Parts = [f64x2; 2];
+
+fn parts(two: &[Complex<f64>]) -> Parts {
+    lanes::parts(bytemuck::cast_slice(two))
+}
+
+/// The powers of a real signal of n samples out of the transform Z of its pairs, four times as large, two of each half at a time.
+fn unfold(z: &[Complex<f64>], twiddles: &[Parts], powers: &mut [f64]) {
     let half = z.len();
     let (low, high) = powers.split_at_mut(half / 2);
     low[0] = 4.0 * (z[0].re + z[0].im).powi(2);
     high[half / 2] = 4.0 * (z[0].re - z[0].im).powi(2);
     high[0] = 4.0 * z[half / 2].norm_sqr();
-    let pairs = z[1..].iter().zip(z.iter().rev()).zip(twiddles);
-    let bins = low[1..].iter_mut().zip(high[..half / 2].iter_mut().rev());
-    for (((front, back), twiddle), (low, high)) in pairs.zip(bins) {
-        let even = Complex::new(front.re + back.re, front.im - back.im);
-        let odd = Complex::new(front.im + back.im, back.re - front.re) * twiddle;
-        *low = (even + odd).norm_sqr();
-        *high = (even - odd).norm_sqr();
+    let (front, back) = z[1..].split_at(half / 2 - 1);
+    let pairs = front.chunks_exact(2).zip(back.rchunks_exact(2)).zip(twiddles);
+    let bins = low[1..].chunks_exact_mut(2).zip(high[1..half / 2].rchunks_exact_mut(2));
+    for (((front, back), twiddles), (low, high)) in pairs.zip(bins) {
+        let [front_bins, back_bins] = unfold_two(parts(front), parts(&[back[1], back[0]]), twiddles);
+        low.copy_from_slice(&front_bins);
+        high.copy_from_slice(&[back_bins[1], back_bins[0]]);
     }
+    // The last but the middle, if there is one, is alone.
+    if let ([.., front], [_, back, ..], Some(twiddles)) = (front, back, twiddles.last()) {
+        let [[front_bin, _], [back_bin, _]] = unfold_two(parts(&[*front; 2]), parts(&[*back; 2]), twiddles);
+        (low[half / 2 - 1], high[1]) = (front_bin, back_bin);
+    }
+}
+
+/// With the even samples' spectrum E = (Z(k) + Z*(n/2-k))/2 and the odd ones' O = (Z(k) - Z*(n/2-k))/2i, bin k is
+/// E + e^(-i·2πk/n)·O and bin n/2-k the conjugate of E - e^(-i·2πk/n)·O. The powers of bins k, and of bins n/2-k.
+fn unfold_two(front: Parts, back: Parts, twiddle: &Parts) -> [[f64; 2]; 2] {
+    let (even_re, even_im) = (front[0] + back[0], front[1] - back[1]);
+    let (re, im) = (front[1] + back[1], back[0] - front[0]);
+    let (odd_re, odd_im) = (re * twiddle[0] - im * twiddle[1], re * twiddle[1] + im * twiddle[0]);
+    let power = |re: f64x2, im: f64x2| (re * re + im * im).to_array();
+    [power(even_re + odd_re, even_im + odd_im), power(even_re - odd_re, even_im - odd_im)]
 }
 
 #[cfg(test)]
@@ -112,9 +134,9 @@ mod tests {
 
     /// As many values as there is room for, at most.
     fn push(transform: &mut Transform, values: impl ExactSizeIterator<Item = f64>) -> Option<&[f64]> {
-        let room = transform.next(values.len());
+        let (room, window) = transform.next(values.len());
         let count = room.len();
-        room.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+        room.iter_mut().zip(window).zip(values).for_each(|((place, by), value)| *place = value * by);
         transform.push(count)
     }
 

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use wide::{f32x4, f64x2};
 
-use super::lanes::add_to;
+use super::lanes::{add_to, two};
 use crate::message::analysis::{
     ACI_STEP_S, ADI_BAND_HZ, ADI_MAX_HZ, ADI_THRESHOLD_DB, ANTHROPHONY_HZ, BI_HZ, BIOPHONY_HZ, Indices, NDSI_BAND_HZ,
     WINDOWS_PER_SECOND,
@@ -161,8 +161,8 @@ impl Minutes {
                 *count = count.saturating_add(1);
             }
         }
-        for two in powers[..self.length / 2].chunks_exact(2) {
-            self.loudest = self.loudest.fast_max(f64x2::new([two[0], two[1]]));
+        for pair in powers[..self.length / 2].chunks_exact(2) {
+            self.loudest = self.loudest.fast_max(two(pair));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Several samples at a time: what the hot loops of analysis are made of.
 
-use wide::{f64x2, i16x8, i32x8};
+use wide::{f64x2, i16x8, i32x4, i32x8};
 
 pub const ONES: i16x8 = i16x8::new([1; 8]);
 
@@ -25,40 +25,41 @@ pub fn pack_s16(samples: &[i32], pcm: &mut [u8]) {
     }
 }
 
-/// Left and right added up, of frames of two samples of 16 bits.
-pub fn add_up_s16(pcm: &[u8], sums: &mut [f64]) {
+/// Left and right added up and multiplied by the third, of frames of two samples of 16 bits; as many as there are sums.
+pub fn add_up_s16(pcm: &[u8], sums: &mut [f64], by: &[f64]) {
     let whole = sums.len() / 4 * 4;
-    let ((pcm, last_pcm), (sums, last)) = (pcm.split_at(whole * 4), sums.split_at_mut(whole));
-    for (bytes, sums) in pcm.chunks_exact(16).zip(sums.chunks_exact_mut(4)) {
+    let ((pcm, last_pcm), (sums, last), (by, last_by)) = (pcm.split_at(whole * 4), sums.split_at_mut(whole), by.split_at(whole));
+    for ((bytes, sums), by) in pcm.chunks_exact(16).zip(sums.chunks_exact_mut(4)).zip(by.chunks_exact(4)) {
         let [a, b, c, d] = s16x8(bytes).dot(ONES).to_array();
-        sums.copy_from_slice(&[a.into(), b.into(), c.into(), d.into()]);
+        let product = |a: i32, b: i32, by: &[f64]| (f64x2::from_i32x4_lower2(i32x4::new([a, b, 0, 0])) * two(by)).to_array();
+        let (front, back) = by.split_at(2);
+        let ([a, b], [c, d]) = (product(a, b, front), product(c, d, back));
+        sums.copy_from_slice(&[a, b, c, d]);
     }
-    for (frame, sum) in last_pcm.chunks_exact(4).zip(last) {
+    for ((frame, sum), by) in last_pcm.chunks_exact(4).zip(last).zip(last_by) {
         let at = |i: usize| i32::from(i16::from_le_bytes([frame[i], frame[i + 1]]));
-        *sum = (at(0) + at(2)).into();
+        *sum = f64::from(at(0) + at(2)) * by;
     }
 }
 
-/// Each by its own.
-pub fn multiply(values: &mut [f64], by: &[f64]) {
-    let whole = values.len() / 2 * 2;
-    let ((values, last), (by, last_by)) = (values.split_at_mut(whole), by.split_at(whole.min(by.len())));
-    for (two, by) in values.chunks_exact_mut(2).zip(by.chunks_exact(2)) {
-        let product = f64x2::new([two[0], two[1]]) * f64x2::new([by[0], by[1]]);
-        two.copy_from_slice(product.as_array_ref());
-    }
-    for (value, by) in last.iter_mut().zip(last_by) {
-        *value *= by;
-    }
+/// Two numbers.
+pub fn two(values: &[f64]) -> f64x2 {
+    f64x2::new(bytemuck::pod_read_unaligned(bytemuck::cast_slice(values))) // chunks of two, at every caller
+}
+
+/// Two neighbouring complex numbers, of four values: their real parts and their imaginary ones.
+pub fn parts(values: &[f64]) -> [f64x2; 2] {
+    let [a, b, c, d]: [f64; 4] = bytemuck::pod_read_unaligned(bytemuck::cast_slice(values)); // chunks of four, at every caller
+    [f64x2::new([a, c]), f64x2::new([b, d])]
 }
 
 /// Adds each to its sum.
 pub fn add_to(sums: &mut [f64], values: &[f64]) {
     let whole = sums.len() / 2 * 2;
     let ((sums, last), (values, last_values)) = (sums.split_at_mut(whole), values.split_at(whole.min(values.len())));
-    for (two, values) in sums.chunks_exact_mut(2).zip(values.chunks_exact(2)) {
-        let sum = f64x2::new([two[0], two[1]]) + f64x2::new([values[0], values[1]]);
-        two.copy_from_slice(sum.as_array_ref());
+    for (pair, values) in sums.chunks_exact_mut(2).zip(values.chunks_exact(2)) {
+        let sum = two(pair) + two(values);
+        pair.copy_from_slice(sum.as_array_ref());
     }
     for (sum, value) in last.iter_mut().zip(last_values) {
         *sum += value;
@@ -93,17 +94,21 @@ mod tests {
 
     #[test]
     fn sums_and_products_of_any_number() {
+        const BY: [f64; 7] = [2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0];
         for frames in 0..=7 {
             let mut sums = vec![f64::NAN; frames];
-            add_up_s16(&bytes(&SAMPLES[..2 * frames]), &mut sums);
-            let expected: Vec<f64> = SAMPLES.chunks(2).map(|frame| f64::from(frame[0]) + f64::from(frame[1])).collect();
+            add_up_s16(&bytes(&SAMPLES[..2 * frames]), &mut sums, &BY[..frames]);
+            let sum = |frame: &[i16]| f64::from(frame[0]) + f64::from(frame[1]);
+            let expected: Vec<f64> = SAMPLES.chunks(2).zip(BY).map(|(frame, by)| sum(frame) * by).collect();
             assert_eq!(sums, expected[..frames]);
-            multiply(&mut sums, &[2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0][..frames]);
-            let products: Vec<f64> = expected.iter().zip([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0]).map(|(a, b)| a * b).collect();
-            assert_eq!(sums, products[..frames]);
-            add_to(&mut sums, &expected[..frames]);
-            let added: Vec<f64> = products.iter().zip(&expected).map(|(a, b)| a + b).collect();
+            add_to(&mut sums, &BY[..frames]);
+            let added: Vec<f64> = expected.iter().zip(BY).map(|(a, b)| a + b).collect();
             assert_eq!(sums, added[..frames]);
         }
+    }
+
+    #[test]
+    fn real_and_imaginary_parts() {
+        assert_eq!(parts(&[1.0, 2.0, 3.0, 4.0]), [f64x2::new([1.0, 3.0]), f64x2::new([2.0, 4.0])]);
     }
 }

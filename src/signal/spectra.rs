@@ -61,13 +61,13 @@ impl Spectra {
         }
     }
 
-    /// `sums` adds up the channels of frames, each of which is `width` items.
-    fn spectra<T>(&mut self, mut items: &[T], width: usize, sums: impl Fn(&[T], &mut [f64])) {
+    /// `sums` adds up the channels of frames, each of which is `width` items, and multiplies by the third.
+    fn spectra<T>(&mut self, mut items: &[T], width: usize, sums: impl Fn(&[T], &mut [f64], &[f64])) {
         while items.len() >= width {
-            let frames = self.transform.next(items.len() / width);
+            let (frames, window) = self.transform.next(items.len() / width);
             let take = frames.len();
             let (now, rest) = items.split_at(take * width);
-            sums(now, frames);
+            sums(now, frames, window);
             let length = self.transform.length() as u64;
             if let Some(powers) = self.transform.push(take) {
                 while self.centre >= self.end {
@@ -88,6 +88,9 @@ impl Spectra {
 }
 
 /// One frame after the other.
-fn each<T>(width: usize, sum: impl Fn(&[T]) -> f64) -> impl Fn(&[T], &mut [f64]) {
-    move |items, sums| items.chunks_exact(width).zip(sums).for_each(|(frame, place)| *place = sum(frame))
+fn each<T>(width: usize, sum: impl Fn(&[T]) -> f64) -> impl Fn(&[T], &mut [f64], &[f64]) {
+    move |items, sums, by| {
+        let places = sums.iter_mut().zip(by);
+        items.chunks_exact(width).zip(places).for_each(|(frame, (place, by))| *place = sum(frame) * by);
+    }
 }

@@ -15,8 +15,10 @@ use crate::supervisor::{Body, Role, Seat};
 
 pub const STACK: usize = 256 << 10;
 
-/// Blocks of a tap: what the analyser may be behind by, about half a second.
-const BLOCKS: usize = 8;
+/// A tap's block is as large as so many of its lane, a quarter of a second: the analyser wakes seldom.
+const LANE_BLOCKS: usize = 3;
+/// Blocks of a tap: one fills, one is heard, and one more is what the analyser may be behind by.
+const BLOCKS: usize = 3;
 /// Starts and ends of files between the blocks.
 const MARKERS: usize = 16;
 /// Transforms and their tables, for a lane.
@@ -34,10 +36,10 @@ pub struct TapRow {
 }
 
 impl TapRow {
-    pub fn new(block_bytes: usize, split_minutes: f64) -> TapRow {
+    pub fn new(lane_block_bytes: usize, split_minutes: f64) -> TapRow {
         let seconds = (split_minutes * 60.0).clamp(1.0, 1440.0 * 60.0).ceil() as usize;
         let per_second = WINDOWS_PER_SECOND as usize * (size_of::<i16>() + DETECTION_BANDS) + COLUMN_BANDS;
-        TapRow { blocks: BLOCKS, block_bytes, profile_bytes: seconds * per_second }
+        TapRow { blocks: BLOCKS, block_bytes: LANE_BLOCKS * lane_block_bytes, profile_bytes: seconds * per_second }
     }
 
     pub fn depth(self) -> usize {

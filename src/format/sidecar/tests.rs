@@ -67,6 +67,16 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn every_number_is_read_as_what_it_was() {
+    for dc in [-5.595e-46, 5e-324, f64::MAX, 0.1 + 0.2, -1.0 / 3.0, 7.038_531e-26] {
+        let mut sidecar = full();
+        sidecar.quality.as_mut().expect("analysed").dc = dc;
+        let read = Sidecar::read(&sidecar.write()).expect("ours");
+        assert_eq!(read.quality.map(|quality| quality.dc.to_bits()), Some(dc.to_bits()), "{dc:e}");
+    }
+}
+
+#[test]
 fn a_stream_is_known_by_what_was_written_at_its_start() {
     let identity = Identity {
         source: "radio".into(),

@@ -38,8 +38,9 @@ pub fn draw(file: File, extension: &str, wish: &SpectrogramWish) -> Result<Optio
             }
         }
         samples[have * channels..].fill(0);
-        for (mono, frame) in transform.next(length).iter_mut().zip(samples.chunks_exact(channels)) {
-            *mono = frame.iter().map(|s| f64::from(*s)).sum::<f64>() / channels as f64;
+        let (room, window) = transform.next(length);
+        for ((mono, by), frame) in room.iter_mut().zip(window).zip(samples.chunks_exact(channels)) {
+            *mono = frame.iter().map(|s| f64::from(*s)).sum::<f64>() / channels as f64 * by;
         }
         if let Some(power) = transform.push(length) {
             picture.extend((0..bands).map(|band| cell(loudest(power, band, bands))));
