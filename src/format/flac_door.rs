@@ -14,12 +14,14 @@
 
 use std::ffi::c_void;
 use std::io;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::slice;
 
 use libflac_sys as flac;
 
 use super::flac::StreamInfo;
+use super::samples::Samples;
 use super::{Flaw, ReadAt};
 
 pub struct FlacDecoder {
@@ -32,8 +34,7 @@ unsafe impl Send for FlacDecoder {}
 
 /// What the callbacks read from and write to.
 struct State {
-    file: Box<dyn ReadAt + Send>,
-    at: u64,
+    ahead: Ahead,
     /// `fLaC` and STREAMINFO as the only block, and how much of it was given.
     head: [u8; 8 + StreamInfo::BYTES],
     given: usize,
@@ -42,7 +43,7 @@ struct State {
     /// the next one's, too.
     came: bool,
     first: u64,
-    samples: Vec<i32>,
+    samples: Samples,
     failed: Option<io::Error>,
 }
 
@@ -54,8 +55,8 @@ impl FlacDecoder {
         let mut head = [0; 8 + StreamInfo::BYTES];
         head[..8].copy_from_slice(&LAST_STREAMINFO);
         head[8..].copy_from_slice(&info.bytes());
-        let state =
-            State { file, at: audio_at, head, given: 0, info: *info, came: false, first: 0, samples: Vec::new(), failed: None };
+        let (ahead, info, samples) = (Ahead::new(file, audio_at), *info, Samples::default());
+        let state = State { ahead, head, given: 0, info, came: false, first: 0, samples, failed: None };
         // SAFETY: see the head of the file. Seeking callbacks may be left out; the three that must be there are.
         unsafe {
             let raw = NonNull::new(flac::FLAC__stream_decoder_new()).ok_or("libFLAC is out of memory")?;
@@ -80,14 +81,14 @@ impl FlacDecoder {
 
     pub fn file(&self) -> &dyn ReadAt {
         // SAFETY: no callback runs now, and `&self` keeps everybody from calling one while the reference lives.
-        unsafe { &*(*self.state).file }
+        unsafe { &*(*self.state).ahead.file }
     }
 
     /// What is decoded next begins with the first coded frame at this byte or behind it.
     pub fn jump(&mut self, at: u64) {
         // SAFETY: no callback runs now; flushing drops what was read ahead and calls nothing back.
         unsafe {
-            (*self.state).at = at;
+            (*self.state).ahead.jump(at);
             // What it has not seen of the head it still must see.
             if (*self.state).given == (*self.state).head.len() {
                 flac::FLAC__stream_decoder_flush(self.raw.as_ptr());
@@ -97,7 +98,7 @@ impl FlacDecoder {
 
     /// Puts the next coded frame into `samples` and says the position of its first; `None` at the end. Damaged ones are left
     /// out, which positions show.
-    pub fn next(&mut self, samples: &mut Vec<i32>) -> Result<Option<u64>, Flaw> {
+    pub fn next(&mut self, samples: &mut Samples) -> Result<Option<u64>, Flaw> {
         loop {
             // SAFETY: the decoder runs; no reference to the state is alive during the call. Afterwards no callback runs.
             let (fine, ended, state) = unsafe {
@@ -139,18 +140,17 @@ unsafe extern "C" fn on_read(
     bytes: *mut usize,
     client: *mut c_void,
 ) -> flac::FLAC__StreamDecoderReadStatus {
-    // SAFETY: `client` is the state given at init; `buffer` has room for `*bytes`, which is not 0, and libFLAC has filled it
-    // before or clears it when it is made: bytes have no invalid values.
-    let (state, room) = unsafe {
-        let room = *bytes;
-        std::ptr::write_bytes(buffer, 0, room);
-        (&mut *client.cast::<State>(), slice::from_raw_parts_mut(buffer, room))
-    };
+    // SAFETY: `client` is the state given at init; `bytes` is valid for the time of the call.
+    let (state, room) = unsafe { (&mut *client.cast::<State>(), *bytes) };
     let read = state.read(room);
-    // SAFETY: as above.
-    unsafe { *bytes = *read.as_ref().unwrap_or(&0) };
+    let some = *read.as_ref().unwrap_or(&&[][..]);
+    // SAFETY: `buffer` has room for `*bytes`, which are not fewer than these, and is not part of the state.
+    unsafe {
+        std::ptr::copy_nonoverlapping(some.as_ptr(), buffer, some.len());
+        *bytes = some.len();
+    }
     match read {
-        Ok(0) => flac::FLAC__STREAM_DECODER_READ_STATUS_END_OF_STREAM,
+        Ok([]) => flac::FLAC__STREAM_DECODER_READ_STATUS_END_OF_STREAM,
         Ok(_) => flac::FLAC__STREAM_DECODER_READ_STATUS_CONTINUE,
         Err(e) => {
             state.failed = Some(e);
@@ -160,17 +160,53 @@ unsafe extern "C" fn on_read(
 }
 
 impl State {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let head = &self.head[self.given..];
-        if !head.is_empty() {
-            let n = head.len().min(room.len());
-            room[..n].copy_from_slice(&head[..n]);
-            self.given += n;
-            return Ok(n);
+    /// The next bytes, at most so many; none is the end.
+    fn read(&mut self, most: usize) -> io::Result<&[u8]> {
+        let given = self.given;
+        if given < self.head.len() {
+            self.given += most.min(self.head.len() - given);
+            return Ok(&self.head[given..self.given]);
         }
-        let n = super::fill_at(&*self.file, self.at, room)?;
-        self.at += n as u64;
-        Ok(n)
+        self.ahead.read(most)
+    }
+}
+
+/// A file that is read in large pieces, each from one page's start to another's and to memory of the same alignment: anything
+/// else is copied several times slower by some processors.
+struct Ahead {
+    file: Box<dyn ReadAt + Send>,
+    /// Where in the file what is given next stands.
+    at: u64,
+    bytes: Vec<u8>,
+    /// Of the bytes: where the first page begins, and what was read and not yet given.
+    page: usize,
+    left: Range<usize>,
+}
+
+impl Ahead {
+    const PAGE: usize = 4 << 10;
+    const BYTES: usize = 32 << 10;
+
+    fn new(file: Box<dyn ReadAt + Send>, at: u64) -> Ahead {
+        let bytes = vec![0; Ahead::BYTES + Ahead::PAGE];
+        let page = bytes.as_ptr().align_offset(Ahead::PAGE).min(Ahead::PAGE);
+        Ahead { file, at, bytes, page, left: 0..0 }
+    }
+
+    fn jump(&mut self, at: u64) {
+        (self.at, self.left) = (at, 0..0);
+    }
+
+    fn read(&mut self, most: usize) -> io::Result<&[u8]> {
+        if self.left.is_empty() {
+            let start = self.page + (self.at % Ahead::BYTES as u64) as usize;
+            let have = super::fill_at(&*self.file, self.at, &mut self.bytes[start..self.page + Ahead::BYTES])?;
+            self.left = start..start + have;
+        }
+        let now = self.left.start..self.left.start + most.min(self.left.len());
+        self.left.start = now.end;
+        self.at += now.len() as u64;
+        Ok(&self.bytes[now])
     }
 }
 
@@ -199,34 +235,13 @@ unsafe extern "C" fn on_frame(
         let plane = unsafe { slice::from_raw_parts(*buffer.add(channel), header.blocksize as usize) };
         let _has_room = planes.push(plane); // 1 to 8
     }
-    interleave(&planes, state.info.bits.saturating_sub(24), &mut state.samples);
+    match state.info.bits {
+        16 => state.samples.pack(&planes),
+        bits => state.samples.interleave(&planes, bits.saturating_sub(24)),
+    }
     (state.came, state.first) = (true, first);
     flac::FLAC__STREAM_DECODER_WRITE_STATUS_CONTINUE
 }
 
 /// Damage is told by the positions of the coded frames around it.
 unsafe extern "C" fn on_error(_: *const flac::FLAC__StreamDecoder, _: flac::FLAC__StreamDecoderErrorStatus, _: *mut c_void) {}
-
-fn interleave(planes: &[&[i32]], cut_bits: u8, out: &mut Vec<i32>) {
-    match *planes {
-        [mono] if cut_bits == 0 => {
-            out.clear();
-            out.extend_from_slice(mono);
-        }
-        [left, right] if cut_bits == 0 => {
-            out.resize(2 * left.len(), 0);
-            for ((pair, &l), &r) in out.chunks_exact_mut(2).zip(left).zip(right) {
-                pair.copy_from_slice(&[l, r]);
-            }
-        }
-        _ => {
-            let frames = planes.first().map_or(0, |plane| plane.len());
-            out.resize(frames * planes.len(), 0);
-            for (channel, plane) in planes.iter().enumerate() {
-                for (place, &sample) in out.iter_mut().skip(channel).step_by(planes.len().max(1)).zip(*plane) {
-                    *place = sample >> cut_bits;
-                }
-            }
-        }
-    }
-}

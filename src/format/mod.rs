@@ -29,6 +29,7 @@ pub mod opus_door;
 pub mod pcm_reader;
 pub mod playlist;
 pub mod profile;
+pub mod samples;
 pub mod sidecar;
 pub mod stream;
 pub mod uri;

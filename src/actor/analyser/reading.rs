@@ -5,10 +5,11 @@
 
 use crate::format::Flaw;
 use crate::format::decode::{self, Decoder, File};
+use crate::format::samples::Piece;
 use crate::message::analysis::Analysis;
 use crate::signal::{Analyzer, Scope, Shape};
 
-/// Frames of a piece, about: tens of milliseconds of a small processor.
+/// Frames of a piece, at most: tens of milliseconds of a small processor.
 const PIECE_FRAMES: usize = 16 << 10;
 
 /// Frames that a profile makes room for before they are there; what a header claims beyond that is believed when it comes.
@@ -17,7 +18,6 @@ const BELIEVED_FRAMES: u64 = 384_000 * 3_600;
 pub struct Reading {
     decoder: Decoder,
     analyzer: Analyzer,
-    buffer: Vec<i32>,
 }
 
 impl Reading {
@@ -27,8 +27,7 @@ impl Reading {
         let info = decoder.info();
         let shape = Shape { rate_hz: info.rate_hz, channels: info.channels, bits: info.bits };
         let expected = info.frames.unwrap_or(0).min(BELIEVED_FRAMES);
-        let buffer = vec![0; PIECE_FRAMES * usize::from(info.channels)];
-        Ok(Reading { decoder, analyzer: Analyzer::with_capacity(shape, scope, expected), buffer })
+        Ok(Reading { decoder, analyzer: Analyzer::with_capacity(shape, scope, expected) })
     }
 
     pub fn info(&self) -> decode::Info {
@@ -47,10 +46,12 @@ impl Reading {
 
     /// Another piece. False at the end.
     pub fn step(&mut self) -> Result<bool, Flaw> {
-        let frames = self.decoder.read(&mut self.buffer)?;
-        let samples = frames * usize::from(self.decoder.info().channels);
-        self.analyzer.push(self.buffer.get(..samples).unwrap_or_default());
-        Ok(frames > 0)
+        let piece = self.decoder.next(PIECE_FRAMES)?;
+        match piece {
+            Piece::Ints(samples) => self.analyzer.push(samples),
+            Piece::Packed(bytes) => self.analyzer.push_bytes(bytes),
+        }
+        Ok(!piece.is_empty())
     }
 
     /// Of what was read.

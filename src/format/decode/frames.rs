@@ -172,16 +172,16 @@ impl Source for Frames {
                 self.pass(&unit);
                 continue;
             }
-            block.samples.clear();
+            block.samples.ints.clear();
             let primer = self.is_primer(&unit);
-            let fine = self.decode(&unit, &mut block.samples);
+            let fine = self.decode(&unit, &mut block.samples.ints);
             if primer {
                 self.input.pass(unit.bytes);
                 self.fresh = false;
                 continue;
             }
             self.pass(&unit);
-            let whole = block.samples.len() == unit.frames as usize * usize::from(self.info.channels);
+            let whole = block.samples.ints.len() == unit.frames as usize * usize::from(self.info.channels);
             if fine && whole {
                 block.fill(first, self.info.channels);
             } else {
@@ -223,9 +223,9 @@ fn trim(block: &mut Block, start: u64, end: u64, channels: u8) -> bool {
     let dropped = start.saturating_sub(first).min(block.frames as u64);
     block.first = (first + dropped).saturating_sub(start);
     block.frames -= dropped as usize;
-    block.samples.drain(..dropped as usize * channels);
+    block.samples.ints.drain(..dropped as usize * channels);
     let left = end.saturating_sub(block.first).min(block.frames as u64);
     block.frames = left as usize;
-    block.samples.truncate(left as usize * channels);
+    block.samples.ints.truncate(left as usize * channels);
     block.frames > 0
 }

@@ -20,6 +20,7 @@ mod packets;
 mod symphonia;
 mod wav;
 
+use super::samples::{Piece, Samples};
 use super::stream::Framing;
 use super::stream::sniff::{ENOUGH_BYTES, Sniffed, sniff};
 use super::{Flaw, ReadAt, fill_at};
@@ -47,8 +48,7 @@ struct Block {
     /// Position of the first frame on the recording's timeline.
     first: u64,
     frames: usize,
-    /// Interleaved, frames × channels.
-    samples: Vec<i32>,
+    samples: Samples,
     /// It could not be decoded, and is silence.
     lost: bool,
 }
@@ -58,7 +58,7 @@ impl Block {
     fn silence(&mut self, first: u64, frames: usize, channels: u8) {
         (self.first, self.frames, self.lost) = (first, frames, true);
         self.samples.clear();
-        self.samples.resize(frames * usize::from(channels), 0);
+        self.samples.ints.resize(frames * usize::from(channels), 0);
     }
 
     fn fill(&mut self, first: u64, channels: u8) {
@@ -80,6 +80,9 @@ trait Source: Send {
 
 /// A hole longer than this is no damage: somebody numbered anew. The timeline then goes on without it.
 const MAX_HOLE_S: u64 = 600;
+
+/// What is missing sounds as this.
+static SILENCE: [i32; 4_096] = [0; 4_096];
 
 pub struct Decoder {
     source: Box<dyn Source>,
@@ -182,30 +185,39 @@ impl Decoder {
         let want = out.len() / channels; // 1 to 8
         let mut done = 0;
         while done < want {
-            if self.hole > 0 {
-                let frames = (want - done).min(usize::try_from(self.hole).unwrap_or(usize::MAX));
-                out[done * channels..(done + frames) * channels].fill(0);
-                self.hole -= frames as u64;
-                self.gave(frames, true, &mut done);
-            } else if self.used < self.block.frames {
-                let frames = (want - done).min(self.block.frames - self.used);
-                let from = &self.block.samples[self.used * channels..(self.used + frames) * channels];
-                out[done * channels..(done + frames) * channels].copy_from_slice(from);
-                self.used += frames;
-                self.gave(frames, self.block.lost, &mut done);
-            } else {
-                match self.advance() {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(flaw) if done == 0 => return Err(flaw),
-                    Err(flaw) => {
-                        self.flaw = Some(flaw);
-                        break;
-                    }
+            match self.next(want - done) {
+                Ok(piece) if piece.is_empty() => break,
+                Ok(piece) => done += piece.copy_to(&mut out[done * channels..]) / channels,
+                Err(flaw) if done == 0 => return Err(flaw),
+                Err(flaw) => {
+                    self.flaw = Some(flaw);
+                    break;
                 }
             }
         }
         Ok(done)
+    }
+
+    /// The next frames that are there anyway, interleaved, but not more than so many; none is the end.
+    pub fn next(&mut self, most_frames: usize) -> Result<Piece<'_>, Flaw> {
+        while self.hole == 0 && self.used >= self.block.frames {
+            if !self.advance()? {
+                return Ok(Piece::Ints(&[]));
+            }
+        }
+        let channels = usize::from(self.info.channels);
+        let (frames, is_lost) = match self.hole {
+            0 => (most_frames.min(self.block.frames - self.used), self.block.lost),
+            hole => (most_frames.min(SILENCE.len() / channels).min(usize::try_from(hole).unwrap_or(usize::MAX)), true),
+        };
+        self.at += frames as u64;
+        self.skipped += if is_lost { frames as u64 } else { 0 };
+        if self.hole > 0 {
+            self.hole -= frames as u64;
+            return Ok(Piece::Ints(&SILENCE[..frames * channels]));
+        }
+        self.used += frames;
+        Ok(self.block.samples.piece((self.used - frames) * channels..self.used * channels))
     }
 
     /// What is read next begins with this frame, exactly; beyond the end there is nothing to read. MP3 and AAC are decoded
@@ -214,12 +226,6 @@ impl Decoder {
         (self.block.frames, self.used, self.hole, self.ahead, self.flaw) = (0, 0, 0, 0, None);
         self.at = frame;
         self.source.seek(frame)
-    }
-
-    fn gave(&mut self, frames: usize, lost: bool, done: &mut usize) {
-        *done += frames;
-        self.at += frames as u64;
-        self.skipped += if lost { frames as u64 } else { 0 };
     }
 
     /// The next block, laid on the timeline.

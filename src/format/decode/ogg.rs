@@ -237,17 +237,17 @@ impl Source for Ogg {
                 return Ok(false);
             };
             let channels = self.shape.channels;
-            block.samples.clear();
-            let fine = self.sound.decode(packet, &mut block.samples);
+            block.samples.ints.clear();
+            let fine = self.sound.decode(packet, &mut block.samples.ints);
             self.queue.at += i64::from(frames);
             let (frames, width) = (frames as usize, usize::from(channels));
             if frames == 0 {
                 continue;
             }
             // The first of two Vorbis packets yields nothing here that counts.
-            let more = block.samples.len().saturating_sub(frames * width);
-            block.samples.drain(..more);
-            let lost = !fine || block.samples.len() < frames * width;
+            let more = block.samples.ints.len().saturating_sub(frames * width);
+            block.samples.ints.drain(..more);
+            let lost = !fine || block.samples.ints.len() < frames * width;
             let Some(link) = self.links.get(self.link) else { return Ok(false) };
             let ahead = (link.base - start).clamp(0, frames as i64) as usize;
             let left = end.saturating_sub(start).clamp(0, frames as i64) as usize;
@@ -258,8 +258,8 @@ impl Source for Ogg {
             if lost {
                 block.silence(first, left - ahead, channels);
             } else {
-                block.samples.truncate(left * width);
-                block.samples.drain(..ahead * width);
+                block.samples.ints.truncate(left * width);
+                block.samples.ints.drain(..ahead * width);
                 block.fill(first, channels);
             }
             return Ok(true);

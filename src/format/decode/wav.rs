@@ -100,9 +100,12 @@ impl Source for Wav {
         let frames = BLOCK_FRAMES.min(self.frames.saturating_sub(self.at)) as usize;
         self.buf.resize(frames * self.frame_bytes, 0);
         let have = fill_at(&*self.file, self.data_at + self.at * self.frame_bytes as u64, &mut self.buf)?;
-        block.samples.clear();
         let whole = have / self.frame_bytes * self.frame_bytes; // not 0: see `fmt`
-        self.width.convert(&self.buf[..whole], &mut block.samples);
+        block.samples.clear();
+        match self.width {
+            Width::Sixteen => block.samples.packed.extend_from_slice(&self.buf[..whole]),
+            width => width.convert(&self.buf[..whole], &mut block.samples.ints),
+        }
         block.fill(self.at, self.info.channels);
         self.at += block.frames as u64;
         Ok(block.frames > 0)
