@@ -13,6 +13,7 @@ use std::io;
 
 use super::Flaw;
 use super::decode::{Decoder, Info};
+use super::samples::Piece;
 use resample::Resampler;
 
 const MAX_RATE_HZ: u32 = 48_000;
@@ -76,15 +77,22 @@ impl Clip {
 
     fn straight(&self, decoder: &mut Decoder, info: &Info, writer: &mut Writer, out: &mut Sink) -> Result<(), Flaw> {
         let channels = usize::from(info.channels);
-        let mut piece = vec![0; PIECE * channels];
+        let mut ints = vec![0; PIECE * channels];
         let mut mixed = Vec::new();
         decoder.seek(self.from)?;
         while writer.left > 0 {
-            let frames = decoder.read(&mut piece)?;
-            if frames == 0 {
-                break;
-            }
-            let sound = &piece[..frames * channels];
+            let piece = decoder.next(PIECE)?;
+            let sound = match piece {
+                _ if piece.is_empty() => break,
+                Piece::Packed(bytes) if channels <= 2 => {
+                    writer.packed(bytes, out)?;
+                    continue;
+                }
+                piece => {
+                    let samples = piece.copy_to(&mut ints);
+                    &ints[..samples]
+                }
+            };
             if info.bits <= 16 && channels <= 2 {
                 writer.exact(sound, 16 - info.bits, out)?;
             } else {
@@ -188,9 +196,15 @@ struct Writer {
 }
 
 impl Writer {
+    /// Samples of 16 bits as the clip has them.
+    fn packed(&mut self, bytes: &[u8], out: &mut Sink) -> Result<(), Flaw> {
+        out(self.promised(bytes, 2 * self.channels))?;
+        Ok(())
+    }
+
     /// Samples of at most 16 bits, moved up.
     fn exact(&mut self, samples: &[i32], up: u8, out: &mut Sink) -> Result<(), Flaw> {
-        let samples = self.promised(samples);
+        let samples = self.promised(samples, self.channels);
         self.bytes.clear();
         self.bytes.extend(samples.iter().flat_map(|&s| ((s << up) as i16).to_le_bytes()));
         out(&self.bytes)?;
@@ -198,7 +212,7 @@ impl Writer {
     }
 
     fn rounded(&mut self, samples: &[f32], out: &mut Sink) -> Result<(), Flaw> {
-        let samples = self.promised(samples);
+        let samples = self.promised(samples, self.channels);
         self.bytes.clear();
         for &sample in samples {
             let dithered = sample + self.dice.roll() - self.dice.roll();
@@ -216,10 +230,11 @@ impl Writer {
         Ok(())
     }
 
-    fn promised<'a, T>(&mut self, samples: &'a [T]) -> &'a [T] {
-        let frames = ((samples.len() / self.channels) as u64).min(self.left);
+    /// Of items of which `width` are a frame.
+    fn promised<'a, T>(&mut self, items: &'a [T], width: usize) -> &'a [T] {
+        let frames = ((items.len() / width) as u64).min(self.left);
         self.left -= frames;
-        &samples[..frames as usize * self.channels]
+        &items[..frames as usize * width]
     }
 }
 
