@@ -10,9 +10,11 @@ TEST_PACKAGES  = gcc wget python3 python3-numpy python3-soundfile python3-venv t
 # Debian 12's own Node (18) will do; where there is another, it is used.
 NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
 FUZZ_SECONDS  ?= 60
+# armv7-unknown-linux-gnueabihf or aarch64-unknown-linux-gnu
+TARGET        ?= armv7-unknown-linux-gnueabihf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test page-test check bench soak fuzz doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz cross doc setup setup-build clean fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +45,11 @@ fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; 
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
 	@for target in $$(cd fuzz && ls targets | sed 's/\.rs$$//'); do mkdir -p fuzz/corpus/$$target; \
 	  $(CARGO) +nightly fuzz run -s none $$target fuzz/corpus/$$target tests/data/$$target -- -max_len=16384 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+cross: ## the board's binary (TARGET=..., armv7 by default) by cross, rustup or Debian's packages alone; checked, and tried under qemu-user
+	sh board/cross.sh build $(TARGET)
+	sh board/cross.sh check $(TARGET)
+	sh board/cross.sh test $(TARGET)
 
 doc: ## the architecture, as HTML
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
