@@ -14,7 +14,7 @@ FUZZ_SECONDS  ?= 60
 TARGET        ?= armv7-unknown-linux-gnueabihf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test page-test check bench soak fuzz cross doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz cross deb deb-test doc setup setup-build clean fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ cross: ## the board's binary (TARGET=..., armv7 by default) by cross, rustup or 
 	sh board/cross.sh build $(TARGET)
 	sh board/cross.sh check $(TARGET)
 	sh board/cross.sh test $(TARGET)
+
+deb: setup-build ## the Debian package of this machine's architecture (TARGET=... for a board's) into target/deb, lintian-clean
+	sh board/deb.sh $(if $(filter command line environment,$(origin TARGET)),$(TARGET),x86_64-unknown-linux-gnu)
+
+deb-test: setup-build ## the package in a bare Debian 12: installs, records, is upgraded, goes, and no recording is lost (as root)
+	sh board/deb_test.sh
 
 doc: ## the architecture, as HTML
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items

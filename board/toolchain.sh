@@ -22,15 +22,8 @@ rm -rf "$cache"
 mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/apt/none" "$cache/debs" "$cache/rust" "$cache/sys"
 touch "$cache/apt/status"
 
-# What this machine itself reads packages from: the first address that is not of the security archive, and the first that is.
-sources=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)
-addresses=$(printf '%s\n' "$sources" | sed -n 's/^URIs:[[:space:]]*//p; s/^deb[[:space:]]\{1,\}\(\[[^]]*\][[:space:]]*\)\{0,1\}\([^[:space:]]*\).*/\2/p' | tr ' ' '\n' | sed '/^$/d')
-main=$(printf '%s\n' "$addresses" | grep -v security | head -n 1)
-security=$(printf '%s\n' "$addresses" | grep security | head -n 1)
-if [ -z "$main" ] || [ -z "$security" ]; then
-  echo "$0: found no Debian mirror with its security archive in /etc/apt/sources.list and sources.list.d" >&2
-  exit 1
-fi
+main=$(sh "$here/mirror.sh" main)
+security=$(sh "$here/mirror.sh" security)
 cat >"$cache/apt/sources.list" <<S
 deb [arch=amd64] $main bookworm main
 deb [arch=amd64] $security bookworm-security main
