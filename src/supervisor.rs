@@ -27,6 +27,7 @@ use smol::stream::StreamExt;
 
 use crate::device::clock::{Clock, RealClock};
 use crate::device::memory;
+use crate::device::service::ServiceManager;
 use crate::device::{Fault, FaultKind};
 use crate::message::Notice;
 use crate::policy::retry::{RestartBudget, Verdict};
@@ -113,6 +114,7 @@ pub struct Supervisor {
     alone: Option<Instant>,
     /// When what was needed to start is given back.
     settles_at: Option<Instant>,
+    manager: ServiceManager,
 }
 
 impl Supervisor {
@@ -128,6 +130,7 @@ impl Supervisor {
             failed: 0,
             alone: None,
             settles_at: Some(Instant::now() + SETTLED),
+            manager: ServiceManager::of_environment(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Supervisor {
                 return Outcome::Failed;
             }
         }
+        self.manager.ready();
         let sources = self.seats.iter().filter(|s| s.role == Role::Source).count();
         let outcome = smol::block_on(self.watch(signals));
         while let Ok(notice) = self.notices.try_recv() {
@@ -240,6 +244,7 @@ impl Supervisor {
             }
             Event::Asked => {
                 log::info!("asked to stop: closing every file");
+                self.manager.stopping();
                 self.stopping = Some(Instant::now());
                 self.stop.store(true, Relaxed);
             }
@@ -247,7 +252,11 @@ impl Supervisor {
                 if self.settles_at.take_if(|at| Instant::now() >= *at).is_some() {
                     memory::forget_start();
                 }
-                return self.look_for_hangs();
+                let outcome = self.look_for_hangs();
+                if outcome.is_none() {
+                    self.manager.alive(Instant::now());
+                }
+                return outcome;
             }
         }
         None

@@ -13,6 +13,7 @@ pub mod folder;
 pub mod memory;
 pub mod pacer;
 pub mod sched;
+pub mod service;
 pub mod stream;
 pub mod tone;
 pub mod turns;
