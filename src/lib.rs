@@ -18,7 +18,8 @@
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, deletion; backlog: files that were never analysed
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
 //!
-//!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program
+//!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program, and tells the
+//!  service manager that it goes on
 //! ```
 //!
 //! # Words
