@@ -56,8 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_pairs_right() {
-        assert_eq!(written_bytes(), Some(size_of::<alsa_sys::timespec>()));
-        assert!(trustworthy());
+    fn this_machine_is_known() {
+        // With 64 bits there is one width; with 32 either, and only one of them is believed.
+        let wide = written_bytes() == Some(16);
+        assert!(wide || (cfg!(target_pointer_width = "32") && written_bytes() == Some(8)), "{:?}", written_bytes());
+        assert_eq!(trustworthy(), wide == (size_of::<alsa_sys::timespec>() == 16));
     }
 }
