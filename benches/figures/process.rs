@@ -26,6 +26,13 @@ pub fn status_kib(pid: u32, key: &str) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
 }
 
+/// Anonymous memory of a process in KiB, page by page: what status says is only about right, by some dozens of pages.
+pub fn anonymous_kib(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
+    let line = text.lines().find(|l| l.starts_with("Anonymous:")).expect("Linux 4.14 or newer");
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+}
+
 /// User and system time of a process so far, in hundredths of a second.
 pub fn cpu_ticks(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
