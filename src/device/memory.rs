@@ -56,8 +56,13 @@ pub fn settle() {
 /// cache, page by page, where it is needed after all. To be called when everything runs.
 #[allow(unsafe_code)]
 pub fn forget_start() {
-    #[cfg(target_os = "linux")]
-    for (start, end) in clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default()) {
+    let ranges = clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default());
+    // An emulator may show its own mappings here: those of this program hold this function.
+    let here = forget_start as fn() as usize;
+    if !ranges.iter().any(|(start, end)| (*start..*end).contains(&here)) {
+        return;
+    }
+    for (start, end) in ranges {
         // SAFETY: the range is a private mapping of a file that was never written to, neither by us (it cannot be) nor by the
         // loader (it has no page of its own, here or swapped out); the kernel fills a page that is missing with the same bytes.
         unsafe {
