@@ -97,6 +97,10 @@ check() {
 }
 
 unit_tests() {
+  if [ "$ROUTE" = cross ]; then
+    CROSS_CONFIG=$PWD/cross.toml cross test --release --locked --target "$target" --lib
+    return
+  fi
   tools
   run=$(emulator)
   eval "export CARGO_TARGET_${upper}_RUNNER='$run'"

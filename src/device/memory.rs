@@ -9,6 +9,8 @@
 //! smaller than a page. Measured over 24 hours of sound: see the figure "growth" of `make bench`.
 
 use std::fs;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Memory of this size and more has its own pages, from [`settle`] on.
 const OWN_PAGES_BYTES: usize = 4 << 10;
@@ -20,10 +22,15 @@ const CELL_BYTES: usize = OWN_PAGES_BYTES - 64;
 /// What stays of a cell, so that its neighbours never become one hole.
 const WALL_BYTES: usize = 24;
 
+/// Code and constants of the program and of the libraries that it was started with. What is loaded later may be unloaded, and
+/// something else come to lie in its place; these stay as long as the process.
+static STARTED_WITH: OnceLock<Vec<Range<usize>>> = OnceLock::new();
+
 /// One heap for all threads: they allocate at starts and ends of files only, so they do not wait for each other. To be called
-/// before the first thread.
+/// before the first thread, and before anything is loaded.
 #[allow(unsafe_code)]
 pub fn one_heap() {
+    STARTED_WITH.get_or_init(|| clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default()));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: takes two integers; a value that it does not know changes nothing.
     unsafe {
@@ -53,26 +60,25 @@ pub fn settle() {
 }
 
 /// Gives back what of the program's file, and of its libraries', was only needed to start: it is read again from the kernel's
-/// cache, page by page, where it is needed after all. To be called when everything runs.
+/// cache, page by page, where it is needed after all. To be called when everything runs; nothing happens without [`one_heap`].
 #[allow(unsafe_code)]
 pub fn forget_start() {
-    let ranges = clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default());
-    // An emulator may show its own mappings here: those of this program hold this function.
-    let here = forget_start as fn() as usize;
-    if !ranges.iter().any(|(start, end)| (*start..*end).contains(&here)) {
+    let ranges = STARTED_WITH.get().map_or(&[][..], Vec::as_slice);
+    // An emulator may show its own mappings: those of this program hold this function.
+    if !ranges.iter().any(|range| range.contains(&(forget_start as fn() as usize))) {
         return;
     }
-    for (start, end) in ranges {
-        // SAFETY: the range is a private mapping of a file that was never written to, neither by us (it cannot be) nor by the
-        // loader (it has no page of its own, here or swapped out); the kernel fills a page that is missing with the same bytes.
+    for range in ranges {
+        // SAFETY: a private mapping of a file, which stays where it was when the process began, cannot be written to, and had no
+        // page of its own after the loader was done; the kernel fills a page that is missing with the same bytes.
         unsafe {
-            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
+            libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED);
         }
     }
 }
 
 /// The ranges that /proc/self/smaps shows to be of files, not to be written to, and without a page that differs from its file.
-fn clean(smaps: &str) -> Vec<(usize, usize)> {
+fn clean(smaps: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // Of the mapping whose fields are read: its range, and how many of the two fields have said that it has no such page.
     let mut mapping = None;
@@ -85,7 +91,7 @@ fn clean(smaps: &str) -> Vec<(usize, usize)> {
             ([range, access, ..], _) if access.len() == 4 && range.contains('-') => mapping = None,
             (["Anonymous:" | "Swap:", "0", "kB"], Some((range, fields))) => {
                 *fields += 1;
-                found.extend((*fields == 2).then_some(*range));
+                found.extend((*fields == 2).then(|| range.clone()));
             }
             _ => {}
         }
@@ -93,10 +99,10 @@ fn clean(smaps: &str) -> Vec<(usize, usize)> {
     found
 }
 
-fn parsed(range: &str) -> Option<(usize, usize)> {
+fn parsed(range: &str) -> Option<Range<usize>> {
     let (start, end) = range.split_once('-')?;
-    let range = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-    (range.0 < range.1).then_some(range)
+    let range = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+    (!range.is_empty()).then_some(range)
 }
 
 #[cfg(test)]
@@ -105,28 +111,29 @@ mod tests {
 
     #[test]
     fn only_what_is_as_in_its_file_is_given_back() {
-        let check = |head: &str, anonymous: &str, swap: &str, expected: &[(usize, usize)]| {
+        let check = |head: &str, anonymous: &str, swap: &str, expected: Option<Range<usize>>| {
             let fields = format!("Size: 8 kB\nRss: 8 kB\nAnonymous: {anonymous} kB\nSwap: {swap} kB\nVmFlags: rd mr\n");
             // What follows is never taken for it.
             let smaps = format!("{head}\n{fields}7000-8000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\nSwap: 0 kB\n");
-            assert_eq!(clean(&smaps), expected, "{smaps}");
+            assert_eq!(clean(&smaps), Vec::from_iter(expected), "{smaps}");
         };
-        check("1000-3000 r-xp 00001000 08:01 7   /bin/sound post", "0", "0", &[(0x1000, 0x3000)]);
-        check("0-1000 r--p 00000000 08:01 7   /lib/libc.so.6", "0", "0", &[(0, 0x1000)]);
-        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "4", "0", &[]);
-        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "0", "4", &[]);
-        check("3000-4000 rw-p 00003000 08:01 7   /lib/libc.so.6", "0", "0", &[]);
-        check("3000-4000 rw-s 00003000 08:01 7   /memfd:sound", "0", "0", &[]);
-        check("3000-4000 r-xp 00000000 00:00 0   [vdso]", "0", "0", &[]);
-        check("3000-4000 r--p 00000000 00:00 0", "0", "0", &[]);
-        check("z-4000 r-xp 00003000 08:01 7   /bin/soundpost", "0", "0", &[]);
+        check("1000-3000 r-xp 00001000 08:01 7   /bin/sound post", "0", "0", Some(0x1000..0x3000));
+        check("0-1000 r--p 00000000 08:01 7   /lib/libc.so.6", "0", "0", Some(0..0x1000));
+        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "4", "0", None);
+        check("3000-4000 r--p 00003000 08:01 7   /lib/libc.so.6", "0", "4", None);
+        check("3000-4000 rw-p 00003000 08:01 7   /lib/libc.so.6", "0", "0", None);
+        check("3000-4000 rw-s 00003000 08:01 7   /memfd:sound", "0", "0", None);
+        check("3000-4000 r-xp 00000000 00:00 0   [vdso]", "0", "0", None);
+        check("3000-4000 r--p 00000000 00:00 0", "0", "0", None);
+        check("z-4000 r-xp 00003000 08:01 7   /bin/soundpost", "0", "0", None);
         assert_eq!(clean("Anonymous: 0 kB\nSwap: 0 kB\n"), []);
         assert_eq!(clean("1000-3000 r-xp 00001000 08:01 7 /bin/a\nAnonymous: 0 kB\n"), [], "a kernel that does not tell of swap");
     }
 
     #[test]
     fn the_program_goes_on_afterwards() {
-        assert!(!clean(&fs::read_to_string("/proc/self/smaps").expect("Linux")).is_empty());
+        one_heap();
+        assert!(!STARTED_WITH.get().expect("set").is_empty());
         forget_start();
         assert_eq!(format!("{:.3}", 2.0_f64.sqrt()), "1.414");
     }

@@ -25,7 +25,7 @@ pub struct Transform {
     /// The frames, windowed, and then what becomes of them.
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
-    /// e^(-i·2πk/n) of two k each, from 1 and 2 on to n/4 and one more.
+    /// e^(-i·2πk/n) of two neighbouring k each, from 1 and 2 to n/4 - 1 and n/4.
     twiddles: Vec<Parts>,
     powers: Vec<f64>,
 }
