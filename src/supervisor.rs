@@ -31,7 +31,8 @@ use crate::device::service::ServiceManager;
 use crate::device::{Fault, FaultKind};
 use crate::message::Notice;
 use crate::policy::retry::{RestartBudget, Verdict};
-use crate::status::{ActorStatus, Pulse, State};
+use crate::policy::vital::{Sign, Vital};
+use crate::status::{ActorStatus, LaneStatus, Pulse, State};
 
 /// What a seat's thread runs.
 pub type Body = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
@@ -115,10 +116,15 @@ pub struct Supervisor {
     /// When what was needed to start is given back.
     settles_at: Option<Instant>,
     manager: ServiceManager,
+    /// Of the sources.
+    lanes: Vec<Arc<LaneStatus>>,
+    vital: Vital,
+    /// The manager is left without a sign of life.
+    is_silent: bool,
 }
 
 impl Supervisor {
-    pub fn new(seats: Vec<Seat>, stop: Arc<AtomicBool>, notices: Receiver<Notice>) -> Supervisor {
+    pub fn new(seats: Vec<Seat>, lanes: &[Arc<LaneStatus>], stop: Arc<AtomicBool>, notices: Receiver<Notice>) -> Supervisor {
         let (endings_in, endings) = async_channel::bounded(seats.len().max(1) * 2);
         Supervisor {
             seats,
@@ -131,6 +137,9 @@ impl Supervisor {
             alone: None,
             settles_at: Some(Instant::now() + SETTLED),
             manager: ServiceManager::of_environment(),
+            lanes: lanes.to_vec(),
+            vital: Vital::default(),
+            is_silent: false,
         }
     }
 
@@ -253,13 +262,30 @@ impl Supervisor {
                     memory::forget_start();
                 }
                 let outcome = self.look_for_hangs();
-                if outcome.is_none() {
+                if outcome.is_none() && self.samples_come() {
                     self.manager.alive(Instant::now());
                 }
                 return outcome;
             }
         }
         None
+    }
+
+    /// From every source that should deliver some.
+    fn samples_come(&mut self) -> bool {
+        let sign = |lane: &Arc<LaneStatus>| Sign {
+            should_deliver: lane.recording.load(Relaxed)
+                && ![&lane.alarm, &lane.disk, &lane.finish].iter().any(|alarm| alarm.is_raised()),
+            frames: lane.frames_captured.load(Relaxed).wrapping_add(lane.bytes_written.load(Relaxed)),
+        };
+        let still = self.vital.look(RealClock.mono(), self.lanes.iter().map(sign));
+        let was_silent = std::mem::replace(&mut self.is_silent, still.is_some());
+        if let (Some(place), false) = (still, was_silent) {
+            let name =
+                self.seats.iter().filter(|seat| seat.role == Role::Source).nth(place).map_or("a source", |seat| &*seat.name);
+            log::error!("{name}: records, yet no samples come: the service manager hears no more signs of life");
+        }
+        still.is_none()
     }
 
     fn ended(&mut self, index: usize, ending: Ending) -> Option<Outcome> {

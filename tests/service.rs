@@ -4,7 +4,7 @@ mod common;
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Place, Recorder, soundpost};
 
@@ -47,4 +47,25 @@ fn a_socket_without_a_file_is_one_too() {
     let name = format!("soundpost-service-test-{}", std::process::id());
     let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("a name")).expect("a socket");
     check(&Place::new(), &manager, &format!("@{name}"));
+}
+
+#[test]
+fn the_state_lies_as_text_where_the_manager_made_room() {
+    let place = Place::new();
+    let runtime = place.path("runtime");
+    std::fs::create_dir(&runtime).expect("made");
+    let web = "[web]\nport = 0\nbind = 127.0.0.1\n";
+    let config = place.config("", &format!("{web}[tone]\ntype = tone\npace = real\nformat = flac\n"));
+    let mut recorder = Recorder::spawn(soundpost().args(["record", "-c"]).arg(&config).env("RUNTIME_DIRECTORY", &runtime));
+    let (until, mut text) = (Instant::now() + Duration::from_secs(60), String::new());
+    while !text.contains("recording: yes\n") && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+        text = std::fs::read_to_string(runtime.join("status.txt")).unwrap_or_default();
+    }
+    recorder.signal("TERM");
+    assert!(recorder.wait(Duration::from_secs(10)).success(), "{}", recorder.log.join("\n"));
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    assert_eq!(names, ["software", "time", "clock", "recording", "folder", "room", "source tone"], "{text}");
+    let left: Vec<_> = std::fs::read_dir(&runtime).expect("there").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["status.txt"], "the page's socket is gone, and no half text is left");
 }

@@ -108,7 +108,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let stop = shared.stop.clone();
     drop(shared); // from here on the seats hold the only senders
     memory::settle();
-    let outcome = Supervisor::new(seats, stop, notices).run();
+    let outcome = Supervisor::new(seats, &statuses, stop, notices).run();
     summarise(&table, &statuses);
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
 }

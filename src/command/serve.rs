@@ -80,7 +80,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
     );
     let (_silent, notices) = async_channel::bounded(1);
     memory::settle();
-    let outcome = Supervisor::new(seats, stop, notices).run();
+    let outcome = Supervisor::new(seats, &[], stop, notices).run();
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
 }
 

@@ -1,12 +1,16 @@
-//! What the service manager is told: that recording has begun, that it goes on, and that files are being closed.
+//! What the service manager is told: that recording has begun, that it goes on, and that files are being closed; and what the
+//! recorder does just now, as text.
 //!
 //! Datagrams to the socket that NOTIFY_SOCKET names, as in systemd's sd_notify(3); no other manager, no datagram. A manager that
 //! hears nothing for the time of WATCHDOG_USEC ends the process and starts it anew.
 
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 #[derive(Default)]
@@ -50,6 +54,23 @@ impl ServiceManager {
         if let Some(socket) = &self.socket {
             let _ = socket.send(state.as_bytes());
         }
+    }
+}
+
+/// Where the state of the recorder lies as text, for whoever has the box in hand: a folder in memory that the manager made for it.
+pub struct RuntimeFolder(PathBuf);
+
+impl RuntimeFolder {
+    /// `None`: no manager, or one that makes no folder (RuntimeDirectory= in systemd).
+    pub fn of_environment() -> Option<RuntimeFolder> {
+        std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|path| path.is_dir()).map(RuntimeFolder)
+    }
+
+    /// Whoever reads `status.txt` has the old text or the new one, whole.
+    pub fn publish(&self, text: &str) -> io::Result<()> {
+        let new = self.0.join("status.txt.new");
+        fs::write(&new, text)?;
+        fs::rename(new, self.0.join("status.txt"))
     }
 }
 

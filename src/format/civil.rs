@@ -54,8 +54,14 @@ pub fn utc_text(wall: Wall) -> String {
 /// offset and of the time alike, so that the instant stays true.
 pub fn local_text(wall: Wall, utc_offset_s: i32) -> String {
     let minutes = utc_offset_s.clamp(-86_399, 86_399) / 60;
+    format!("{}{}", Civil::at(wall, minutes * 60), offset_text(utc_offset_s))
+}
+
+/// `+01:00`, without seconds.
+pub fn offset_text(utc_offset_s: i32) -> String {
+    let minutes = utc_offset_s.clamp(-86_399, 86_399) / 60;
     let (sign, away) = if minutes < 0 { ('-', -minutes) } else { ('+', minutes) };
-    format!("{}{sign}{:02}:{:02}", Civil::at(wall, minutes * 60), away / 60, away % 60)
+    format!("{sign}{:02}:{:02}", away / 60, away % 60)
 }
 
 /// The way back from [`utc_text`]; any number of digits after the point, `None` for anything else.

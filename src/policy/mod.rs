@@ -10,6 +10,7 @@ pub mod offset;
 pub mod reconnect;
 pub mod retry;
 pub mod split;
+pub mod vital;
 
 use std::fmt;
 

@@ -18,6 +18,7 @@ pub mod json;
 pub mod media;
 pub mod metrics;
 pub mod range;
+pub mod report;
 pub mod route;
 pub mod target;
 pub mod zip;

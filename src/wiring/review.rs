@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 
@@ -27,6 +27,7 @@ use crate::actor::store::parse_gap_line;
 use crate::command::rebuild::Headers;
 use crate::config::settings::Web;
 use crate::device::clock::{Clock, RealClock};
+use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::Hub;
@@ -37,7 +38,7 @@ use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
 use crate::status::{ActorStatus, Alarms};
 use crate::supervisor::{Body, Role, Seat};
-use crate::web::json;
+use crate::web::{json, report};
 
 const STACK: usize = 512 << 10;
 /// Wishes that may wait for the librarian.
@@ -50,6 +51,8 @@ const SCAN_EVERY: Duration = Duration::from_secs(60);
 const LIMIT_MS: u64 = 120_000;
 /// How often levels are told, and how soon an end is noticed.
 const BEAT: Duration = Duration::from_millis(500);
+/// How often the state is written down as text.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// Of the catalogue: the librarian's connection and the workers', each with its cache and what SQLite needs besides.
 const CATALOGUE_BYTES: usize = 2 * (512 << 10);
@@ -213,13 +216,14 @@ enum Heard {
 
 impl Herald {
     fn run(&self) {
-        let mut told = Vec::new();
+        let (mut told, mut report) = (Vec::new(), Report::new());
         while !self.stop.load(Relaxed) {
             match self.listen() {
                 Heard::Event(event) => self.hub.tell(&json::event(&event)),
                 Heard::Recorded(path) => self.look_at(&path),
                 Heard::Nothing => self.tell_state(&mut told),
             }
+            report.write(&*self.shelves);
         }
         self.page.stop();
     }
@@ -267,6 +271,31 @@ impl Herald {
         let levels: Vec<_> = recording.map(|source| (source.name, source.level, source.peak)).collect();
         if !levels.is_empty() {
             self.hub.tell(&json::event(&Event::Level(levels)));
+        }
+    }
+}
+
+/// Writes the state down, where a service manager has made room for it.
+struct Report {
+    folder: Option<RuntimeFolder>,
+    last: Option<Instant>,
+}
+
+impl Report {
+    fn new() -> Report {
+        Report { folder: RuntimeFolder::of_environment(), last: None }
+    }
+
+    /// Soon after the start, then every [`REPORT_EVERY`]; a folder that does not take it is told of once.
+    fn write(&mut self, shelves: &dyn Library) {
+        let Some(folder) = &self.folder else { return };
+        if self.last.is_some_and(|last| last.elapsed() < REPORT_EVERY) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        if let Err(e) = folder.publish(&report::text(&shelves.status())) {
+            log::warn!("the state cannot be written into RUNTIME_DIRECTORY: {e}");
+            self.folder = None;
         }
     }
 }

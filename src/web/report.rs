@@ -1,0 +1,140 @@
+//! The state of the recorder for people: a few lines that a visitor reads with the box in hand, and that a script can ask with
+//! `grep`. One fact a line, its name first.
+
+use std::fmt::Write;
+
+use crate::format::civil;
+use crate::message::page::{Disk, SourceState, SourceStatus, Status};
+use crate::time::Wall;
+
+/// `recording:` says `yes` when every source records, `no` when none does, `in part` otherwise.
+pub fn text(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| _ = writeln!(text, "{name}: {}", value.replace(['\n', '\r'], " "));
+    let local = |at: Wall| minute(at, status.utc_offset_s);
+    line("software", concat!("soundpost ", env!("CARGO_PKG_VERSION")));
+    line("time", &format!("{} (UTC{})", local(status.now), civil::offset_text(status.utc_offset_s)));
+    line("clock", if status.clock_synced { "synchronised" } else { "not synchronised" });
+    line("recording", overall(&status.sources));
+    line("folder", &status.folder);
+    line("room", &room(&status.disk));
+    for source in &status.sources {
+        line(&format!("source {}", source.name), &one(source, &local));
+    }
+    for alarm in &status.alarms {
+        line("alarm", &format!("since {}: {}", local(alarm.since), alarm.text));
+    }
+    text
+}
+
+fn overall(sources: &[SourceStatus]) -> &'static str {
+    match sources.iter().filter(|source| source.state == SourceState::Recording).count() {
+        0 => "no",
+        n if n == sources.len() => "yes",
+        _ => "in part",
+    }
+}
+
+fn room(disk: &Disk) -> String {
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    let mut text = format!("{:.1} of {:.1} GB free", gigabytes(disk.free_bytes), gigabytes(disk.total_bytes));
+    if let Some(hours) = disk.hours_left {
+        let _ = write!(text, ", enough for about {hours:.0} hours");
+    }
+    text
+}
+
+fn one(source: &SourceStatus, local: &impl Fn(Wall) -> String) -> String {
+    let mut text = source.state.name().to_owned();
+    let mut add = |part: std::fmt::Arguments<'_>| _ = text.write_fmt(part);
+    if let Some(since) = source.since {
+        add(format_args!(" since {}", local(since)));
+    }
+    if source.rate_hz > 0 {
+        let hours = source.frames as f64 / f64::from(source.rate_hz) / 3_600.0;
+        add(format_args!(", {} Hz, {} channels, {hours:.1} hours captured", source.rate_hz, source.channels));
+    }
+    if let (Some(level), Some(peak)) = (source.level, source.peak) {
+        add(format_args!(", level {:.1} dBFS, peak {:.1} dBFS", level.db(), peak.db()));
+    }
+    add(format_args!(", {} gaps, {} overruns", source.gaps, source.xruns));
+    if let Some(ppm) = source.drift_ppm {
+        add(format_args!(", drift {ppm:.1} ppm"));
+    }
+    if let Some(file) = &source.file {
+        add(format_args!(", file {file}"));
+    }
+    if let Some(trouble) = &source.trouble {
+        add(format_args!(", {trouble}"));
+    }
+    text
+}
+
+/// `2026-05-22 06:00`.
+fn minute(at: Wall, utc_offset_s: i32) -> String {
+    let civil = civil::Civil::at(at, utc_offset_s);
+    let (hour, minute, _) = civil.hour_minute_second();
+    format!("{:04}-{:02}-{:02} {hour:02}:{minute:02}", civil.year, civil.month, civil.day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::analysis::Centibel;
+    use crate::message::page::Alarm;
+
+    const SIX: Wall = Wall(1_779_422_400_000_000_000);
+
+    fn mic(state: SourceState) -> SourceStatus {
+        SourceStatus { name: "mic".into(), state, rate_hz: 48_000, channels: 2, since: Some(SIX), ..SourceStatus::default() }
+    }
+
+    #[test]
+    fn a_visitor_reads_what_is_so() {
+        let recording = SourceStatus {
+            file: Some("20260522_060000.flac".into()),
+            level: Some(Centibel(-4_320)),
+            peak: Some(Centibel(-2_000)),
+            frames: 48_000 * 5_400,
+            drift_ppm: Some(-12.34),
+            ..mic(SourceState::Recording)
+        };
+        let status = Status {
+            folder: "/data/recordings".into(),
+            now: SIX,
+            utc_offset_s: 7_200,
+            disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
+            sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],
+            alarms: vec![Alarm { since: SIX, text: "The disk is slow.".into() }],
+            ..Status::default()
+        };
+        let expected = [
+            concat!("software: soundpost ", env!("CARGO_PKG_VERSION")),
+            "time: 2026-05-22 06:00 (UTC+02:00)",
+            "clock: not synchronised",
+            "recording: in part",
+            "folder: /data/recordings",
+            "room: 12.3 of 32.0 GB free, enough for about 140 hours",
+            "source mic: recording since 2026-05-22 06:00, 48000 Hz, 2 channels, 1.5 hours captured, level -43.2 dBFS, peak -20.0 dBFS, \
+             0 gaps, 0 overruns, drift -12.3 ppm, file 20260522_060000.flac",
+            "source mic: alarm since 2026-05-22 06:00, 48000 Hz, 2 channels, 0.0 hours captured, 0 gaps, 0 overruns, no such card",
+            "alarm: since 2026-05-22 06:00: The disk is slow.",
+        ];
+        assert_eq!(text(&status).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn one_word_for_all_sources() {
+        use SourceState::{Alarm, Recording, Waiting};
+        let cases: [(&[SourceState], &str); 5] = [
+            (&[], "no"),
+            (&[Waiting], "no"),
+            (&[Recording], "yes"),
+            (&[Recording, Alarm], "in part"),
+            (&[Recording, Recording], "yes"),
+        ];
+        for (states, expected) in cases {
+            assert_eq!(overall(&states.iter().map(|state| mic(*state)).collect::<Vec<_>>()), expected, "{states:?}");
+        }
+    }
+}
