@@ -254,6 +254,29 @@ fn flac_cut_anywhere_is_exact() {
     }
 }
 
+/// A checksum stays right over zeros behind it: they are no part of the sound.
+#[test]
+fn zeros_between_coded_frames_are_garbage() {
+    let (pcm, stream) = flac_stream(8_000, 1, Depth::Sixteen, &["-5", "-b", "256"]);
+    let whole = list(Framing::Flac, &stream, 4_096);
+    for zeros in [1, 2, 4, 100] {
+        let (mut padded, mut from) = (Vec::new(), 0);
+        for &(at, unit) in &whole.units {
+            padded.extend_from_slice(&stream[from..at + unit.bytes]);
+            padded.resize(padded.len() + zeros, 0);
+            from = at + unit.bytes;
+        }
+        let found = list(Framing::Flac, &padded, 997);
+        assert_eq!((found.units.len(), found.garbage), (whole.units.len(), zeros * whole.units.len()), "{zeros} zeros");
+        let [file] = &parts(Framing::Flac, &padded, &[])[..] else { panic!("one file") };
+        let dir = tempfile::tempdir().expect("a folder");
+        let (path, out) = (dir.path().join("a.flac"), dir.path().join("out.raw"));
+        std::fs::write(&path, &file.closed).expect("written");
+        run("flac", &["-s", "-d", "--force-raw-format", "--endian=little", "--sign=signed", "-o", text(&out), text(&path)]);
+        assert!(std::fs::read(out).expect("read") == pcm, "{zeros} zeros: every sample");
+    }
+}
+
 /// Repair makes of a growing file what closing made of it.
 fn check_flac_mend(file: &Part, format: Format) {
     let Ok(Mend::Keep(kept)) = mend(Container::Flac, &file.growing) else { panic!("it is kept") };

@@ -6,7 +6,7 @@ use super::answer::{Refusal, Status};
 pub type Segments = Vec<String>;
 
 /// Bytes of a name; as much as a Linux path holds.
-const MAX_PATH: usize = 4_096;
+pub const MAX_PATH: usize = 4_096;
 
 /// What was asked for, in its two parts. Absolute forms (`http://host/path`, RFC 9112, 3.2.2) lose their authority: the gate
 /// has compared it with Host.

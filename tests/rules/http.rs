@@ -87,7 +87,11 @@ fn asked(head: &RequestHead) {
     for name in names {
         let is_safe = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\') && !part.contains(char::is_control);
         assert!(name.split('/').all(is_safe), "{name:?}");
-        assert_eq!(target::segments(&format!("/{}", target::encode(name))).map(|s| s.join("/")).as_ref(), Ok(name));
+        // A browser may write a sign in one byte that we write in three.
+        let path = format!("/{}", target::encode(name));
+        if path.len() <= target::MAX_PATH {
+            assert_eq!(target::segments(&path).map(|s| s.join("/")).as_ref(), Ok(name));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use soundpost::format::crc::crc32;
 use soundpost::format::mend::{Mend, mend};
+use soundpost::format::mp3;
 use soundpost::format::stream::mend::verify;
 use soundpost::format::stream::sniff::{ENOUGH_BYTES, Sniffed, sniff as sniffed};
 use soundpost::format::stream::{Framer, Framing, Skipped, Step, Unit, Writer, container};
@@ -98,6 +99,7 @@ struct File {
     frames: u64,
     /// Something stands before its first unit.
     before: bool,
+    last_unit: Vec<u8>,
 }
 
 impl Files {
@@ -114,9 +116,22 @@ impl Files {
             let writer = Writer::begin(framer, unit, &identity(format), &mut |bytes| growing.extend_from_slice(bytes));
             let container = container(format.codec().expect("a stream has one"));
             let before = !growing.is_empty();
-            (writer, File { container, codec: format.codec(), growing, closed: Vec::new(), units: 0, frames: 0, before })
+            (
+                writer,
+                File {
+                    container,
+                    codec: format.codec(),
+                    growing,
+                    closed: Vec::new(),
+                    units: 0,
+                    frames: 0,
+                    before,
+                    last_unit: Vec::new(),
+                },
+            )
         });
         writer.unit(framer, unit, bytes, &mut |bytes| file.growing.extend_from_slice(bytes));
+        file.last_unit = bytes.to_vec();
         file.units += 1;
         file.frames += u64::from(unit.frames);
     }
@@ -136,6 +151,13 @@ impl File {
     /// What was written is read again: the same units, nothing else between them, and repair has nothing to do.
     fn check(&self, framing: Framing) -> Left {
         let again = feed(framing, &self.closed, usize::MAX, |_, _, _| {});
+        // In the stream the header behind it told where it ends, and a checksum by chance that it is one; as the last of a file
+        // it has to be decoded.
+        let last = std::io::Cursor::new(&*self.last_unit);
+        if framing == Framing::Flac && claxon::frame::FrameReader::new(last).read_next_or_eof(Vec::new()).is_err() {
+            assert!(again.units.len() + 1 == self.units || self.units == again.units.len(), "other units before the last");
+            return Left::Chance;
+        }
         if framing != Framing::Ogg {
             let made_up = usize::from(framing == Framing::Mp3 && self.before);
             assert_eq!(again.units.len(), self.units + made_up, "other units in the file");
@@ -150,8 +172,16 @@ impl File {
             return Left::Nothing;
         }
         let Some((mended, frames)) = mended else {
-            // Ogg pages may have claimed frames with nothing in them but parts of packets, or empty ones.
-            assert!(framing == Framing::Ogg && again.units.is_empty(), "sound is kept");
+            // Ogg pages may have claimed frames with nothing in them but parts of packets, or empty ones; and a silent frame
+            // with the private bit, alone in its MP3, is taken for one that was put in front.
+            let is_nothing = match framing {
+                Framing::Ogg => again.units.is_empty(),
+                Framing::Mp3 => {
+                    self.units == 1 && mp3::Header::parse(&self.last_unit).is_some_and(|it| it.is_made_up(&self.last_unit))
+                }
+                Framing::Adts | Framing::Flac => false,
+            };
+            assert!(is_nothing, "sound is kept");
             return Left::Nothing;
         };
         assert_eq!(mended.len(), self.closed.len(), "mended is as long as closed");

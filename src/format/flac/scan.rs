@@ -79,7 +79,7 @@ pub fn next_frame(bytes: &[u8], at_end: bool, stream: &Stream, number: u64) -> S
             Parse::Yes(next) if next.variable == header.variable && next.number == after && stream.fits(&next) => {
                 (crc, summed) = (crc16(crc, &bytes[summed..at]), at);
                 if crc == 0 {
-                    return Step::Frame(CodedFrame { header, bytes: at });
+                    return Step::Frame(CodedFrame { header, bytes: without_zeros(&bytes[..at]) });
                 }
             }
             _ => {}
@@ -93,6 +93,12 @@ pub fn next_frame(bytes: &[u8], at_end: bool, stream: &Stream, number: u64) -> S
         Some(bytes) => Step::Frame(CodedFrame { header, bytes }),
         None => Step::Broken,
     }
+}
+
+/// A checksum that is right stays right over zeros behind it: they belong to the coded frame only if decoding it needs them.
+fn without_zeros(bytes: &[u8]) -> usize {
+    let end = if bytes.ends_with(&[0]) { coded_frame_bytes(bytes) } else { None };
+    end.unwrap_or(bytes.len())
 }
 
 /// The first place where a frame header of this stream stands with this number or a higher one.
