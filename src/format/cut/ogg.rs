@@ -55,7 +55,10 @@ pub fn plan(wanted: &[Wanted]) -> Result<Found, Flaw> {
     let (begun, to, rate_hz) = (first.before.0, last.before.1, first.rate_hz);
     // What a decoder cannot make without the page before is missing at the start; between two files nothing is.
     let from = done.frames.map_or(begun, |frames| begun + heard.saturating_sub(frames));
-    let frames = if is_one { to - from } else { done.frames.unwrap_or(heard) };
+    let frames = if is_one { to.saturating_sub(from) } else { done.frames.unwrap_or(heard) };
+    if frames == 0 {
+        return Err(NOTHING); // pages, and all of them are skipped by a decoder
+    }
     Ok(Found { from, to, frames, rate_hz, bytes, plan: AnyPlan::Ogg(Box::new(plan)) })
 }
 
