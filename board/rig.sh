@@ -25,7 +25,7 @@ ln -s usr/lib lib
 ln -s bin sbin
 install -m 755 "$parts/root/usr/bin/busybox" "$parts/root/usr/bin/aplay" "$program" bin/
 install -m 755 "$here/rig/init" init
-install -m 755 "$here/rig/recorder" "$here/rig/load" bin/
+install -m 755 "$here/rig/recorder" "$here/rig/load" "$here/rig/marker" bin/
 install -m 755 "$here/rig/command.cgi" www/cgi-bin/command
 cp -a "$parts/root/usr/share/alsa" usr/share/
 for library in libasound.so.2 libatopology.so.2 libgcc_s.so.1 libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do

@@ -75,8 +75,11 @@ class VM:
 
     def kill(self):
         """As if the plug were pulled."""
-        self.process.kill()
-        self.process.communicate()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if not self.process.stderr.closed:
+            self.process.stderr.close()
 
     def said(self):
         with open(self.console, errors="replace") as console:
@@ -102,12 +105,16 @@ class VM:
             return reply.read().decode(errors="replace")
 
     def get(self, path, seconds=30):
-        """The page's answer, whole."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.page_port}{path}", timeout=seconds) as reply:
-                return reply.read()
-        except urllib.error.HTTPError as error:
-            raise Failed(f"{path} is answered with {error.code}: {error.read()[:300]!r}") from error
+        """The page's answer, whole. Who is told to come again in a moment does so, for a while."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.page_port}{path}", timeout=seconds) as reply:
+                    return reply.read()
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > end:
+                    raise Failed(f"{path} is answered with {error.code}: {error.read()[:300]!r}") from error
+            time.sleep(0.2)
 
     def json(self, path):
         return json.loads(self.get(path))
@@ -165,7 +172,7 @@ def main(what, seconds, job):
     try:
         job(work)
         return 0
-    except Failed as why:
+    except (Failed, OSError, ValueError) as why:
         print(f"FAIL: {what}: {why}", file=sys.stderr)
         return 1
     finally:
