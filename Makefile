@@ -14,10 +14,10 @@ FUZZ_SECONDS  ?= 60
 TARGET        ?= armv7-unknown-linux-gnueabihf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test page-test check bench soak fuzz cross deb deb-test doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz cross deb deb-test image board-test container container-test doc setup setup-build clean fmt
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup-build ## record the built-in soundscape into ./recordings, no hardware needed (ctrl-c ends it)
 	$(CARGO) build --release --locked
@@ -56,6 +56,23 @@ deb: setup-build ## the Debian package of this machine's architecture (TARGET=..
 
 deb-test: setup-build ## the package in a bare Debian 12: installs, records, is upgraded, goes, and no recording is lost (as root)
 	sh board/deb_test.sh
+
+image: setup-build ## the SD-card image for Zero 2 W, Pi 2, 3 and 4 into target/board (as root; a quarter of an hour the first time)
+	sh board/image.sh
+
+board-test: setup-build ## the board in a virtual one: recording bit for bit, power cuts, USB, the image's start, network, updates (as root)
+	sh board/cross.sh build armv7-unknown-linux-gnueabihf
+	sh board/rig_test.sh
+	sh board/rig_power.sh
+	sh board/rig_cost.sh
+	sh board/image.sh
+	sh board/boot_test.sh
+
+container: setup-build ## an OCI image for Docker and Podman into target/container, without an engine (as root)
+	sh board/container.sh
+
+container-test: setup-build ## that image started from its own command line: it records, shows its page, closes its files (as root)
+	sh board/container_test.sh
 
 doc: ## the architecture, as HTML
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
