@@ -41,10 +41,16 @@ def _dies_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+# Two processors, as fast as this machine can make them.
+FAST = ("-smp", "2", "-accel", "tcg,thread=multi")
+# One, whose clock goes on by a nanosecond with each instruction, and at once to the next timer when there is nothing to do.
+COUNTED = ("-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")
+
+
 class VM:
     """`rig` is what board/rig.sh made, `config` the text of soundpost.ini, `line` what the kernel is told, `devices` more of QEMU."""
 
-    def __init__(self, rig, work, config, line="", devices=()):
+    def __init__(self, rig, work, config, line="", devices=(), processors=FAST):
         self.page_port, self.port = free_port(), free_port()
         self.console = os.path.join(work, "console")
         self.qmp_path = os.path.join(work, "qmp")
@@ -53,9 +59,8 @@ class VM:
             shutil.copyfileobj(base, out)
             out.write(_cpio("etc/soundpost.ini", config.encode()))
         forward = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ((self.page_port, PAGE), (self.port, COMMANDS)))
-        command = ["qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-smp", "2", "-m", "256",
-                   "-accel", "tcg,thread=multi", "-display", "none", "-no-reboot", "-serial", f"file:{self.console}",
-                   "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+        command = ["qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15", *processors, "-m", "256",
+                   "-display", "none", "-no-reboot", "-serial", f"file:{self.console}", "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                    "-kernel", os.path.join(rig, "kernel"), "-initrd", image,
                    "-append", f"console=ttyAMA0 quiet panic=-1 {line}",
                    "-netdev", f"user,id=net,restrict=on{forward}", "-device", "virtio-net-pci,netdev=net,romfile=",
