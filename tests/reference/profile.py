@@ -3,7 +3,7 @@
 
     profile.py FILE.wav...        one line of JSON for each file
 
-Nothing here is fast or clever, and nothing is taken from the program: each step is one line of the definition.
+Nothing here is clever, and nothing is taken from the program: each step is one line of the definition.
 """
 
 import json
@@ -46,10 +46,11 @@ def window_edges(frames, rate):
 
 
 def levels(samples, rate, bits):
-    found = []
-    for first, end in window_edges(len(samples), rate):
-        window = [int(x) for x in (samples[first:end] ** 2).sum(axis=1)]
-        mean = sum(window) / ((end - first) * samples.shape[1] * 2 ** (2 * bits - 2))
+    edges, found = window_edges(len(samples), rate), []
+    squares = (samples[: edges[-1][1] if edges else 0] ** 2).sum(axis=1)
+    sums = np.add.reduceat(squares, [first for first, _ in edges]) if edges else []
+    for (first, end), whole in zip(edges, sums):
+        mean = int(whole) / ((end - first) * samples.shape[1] * 2 ** (2 * bits - 2))
         level = 10 * math.log10(mean) if mean > 0 else -math.inf
         found.append(int(half_away(100 * min(max(level, -120.0), 0.0))))
     return found
@@ -69,8 +70,11 @@ def band_bins(low, high, count, rate, n):
     return edges, bins
 
 
-def cell(power):
-    return int(min(max(half_away(2 * (10 * math.log10(power) + 127.5)), 0), 255)) if power > 0 else 0
+def cells(power):
+    """One power a band and window as what is stored of it."""
+    with np.errstate(divide="ignore"):
+        found = np.clip(half_away(2 * (10 * np.log10(power) + 127.5)), 0, 255)
+    return np.where(power > 0, found, 0).astype(int).tolist()
 
 
 def spectra(samples, rate, bits):
@@ -89,12 +93,17 @@ def bands_and_columns(samples, rate, bits):
     power, centre, n = spectra(samples, rate, bits)
     detection_edges, detection_bins = band_bins(max(100.0, 2 * rate / n), 0.45 * rate, BANDS, rate, n)
     column_edges, column_bins = band_bins(20.0, rate / 2, COLUMNS, rate, n)
-    detection, seconds = [], []
-    for k in range(len(window_edges(len(samples), rate))):
-        inside = power[(centre >= k * rate // 10) & (centre < (k + 1) * rate // 10)]
-        detection.append([cell(inside[:, bins].mean()) for bins in detection_bins])
-        seconds.append([inside[:, bins].mean() for bins in column_bins])
-    columns = [[cell(p) for p in np.max(seconds[k : k + 10], axis=0)] for k in range(0, len(seconds), 10)]
+    windows = len(window_edges(len(samples), rate))
+    # Which spectra lie in each window, and the mean power of each band in them.
+    first = np.searchsorted(centre, [k * rate // 10 for k in range(windows + 1)])
+
+    def means(bins):
+        of_spectrum = power[: first[-1], bins].sum(axis=1)
+        return np.add.reduceat(of_spectrum, first[:-1]) / np.diff(first) / len(bins)
+
+    detection = cells(np.array([means(bins) for bins in detection_bins]).T)
+    tenths = np.array([means(bins) for bins in column_bins]).T
+    columns = cells(np.array([tenths[k : k + 10].max(axis=0) for k in range(0, windows, 10)]))
     return detection_edges, column_edges, detection, columns
 
 
