@@ -5,7 +5,7 @@ import os, re, sys
 
 import record, sound
 from power import closed, sha
-from vm import VM, Failed, main, run, wait_for
+from vm import STEADY, VM, Failed, main, run, wait_for
 
 DRIVER = "/sys/bus/platform/drivers/snd_aloop"
 
@@ -29,7 +29,7 @@ def records_on(vm, name="mic", seconds=60):
 def card(rig, work, played):
     data = os.path.join(work, "data.ext4")
     run("mke2fs", "-q", "-t", "ext4", "-E", record.NOT_LATER, data, "128M")
-    with VM(rig, work, record.CONFIG, "rig.data=vda:ext4:noatime rig.record", record.disks(data, played)) as vm:
+    with VM(rig, work, record.CONFIG, "rig.data=vda:ext4:noatime rig.record", record.disks(data, played), STEADY) as vm:
         vm.told("block", 90)
         ready(vm)
         wait_for("a file is finished", 60, lambda: closed(vm), 0.5)
@@ -69,7 +69,7 @@ def stick(rig, work, played, signal, kind):
         out.truncate(128 << 20)
     run(*(["mke2fs", "-q", "-t", "ext4", "-E", record.NOT_LATER, image] if kind == "ext4" else ["mkfs.exfat", image]))
     devices = [*record.disks(data, played), "-device", "qemu-xhci,id=usb", "-blockdev", f"driver=file,filename={image},node-name=stick"]
-    with VM(rig, work, record.CONFIG.replace("/data/", "/stick/"), "rig.data=vda:ext4:noatime", devices) as vm:
+    with VM(rig, work, record.CONFIG.replace("/data/", "/stick/"), "rig.data=vda:ext4:noatime", devices, STEADY) as vm:
         vm.told("data", 90)
         wait_for("commands are taken", 30, lambda: vm.sh("echo yes") == "yes\n")
         vm.sh(f"load xhci_pci usb-storage sd_mod {kind}", 60)
@@ -78,7 +78,8 @@ def stick(rig, work, played, signal, kind):
         ready(vm)
         record.play(vm, record.SECONDS)
         end = len(signal) // sound.FRAME + vm.source("mic")["frames"] + sound.RATE
-        files = wait_for("what was played is finished", record.SECONDS + 90, lambda: sum(f["frames"] for f in record.finished(vm)) >= end and record.finished(vm), 0.5)
+        files = wait_for("what was played is finished", 4 * record.SECONDS + 90, lambda: sum(f["frames"] for f in record.finished(vm)) >= end and record.finished(vm), 0.5)
+        record.played_well(vm)
         place = sound.found(signal, record.fetch(vm, files, work))
         if place is None or place[1] != len(signal) // sound.FRAME:
             raise Failed(f"what was played is not what is on the {kind} stick: {place}")
@@ -117,4 +118,4 @@ def test(rig, work):
 
 
 if __name__ == "__main__":
-    sys.exit(main("USB", 900, lambda work: test(sys.argv[1], work)))
+    sys.exit(main("USB", 1500, lambda work: test(sys.argv[1], work)))

@@ -45,6 +45,8 @@ def _dies_with_parent():
 FAST = ("-smp", "2", "-accel", "tcg,thread=multi")
 # One, whose clock goes on by a nanosecond with each instruction, and at once to the next timer when there is nothing to do.
 COUNTED = ("-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")
+# One, as slow inside on a machine with much to do as on an idle one: its clock goes on with its instructions, and waits when it waits.
+STEADY = ("-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on")
 
 
 class VM:
