@@ -77,7 +77,7 @@ install_soundpost() {
 
 # What starts by itself: the recorder, what belongs to it, and the network. Neither ssh nor what looks after a system that can be changed.
 services() {
-  inside systemctl --quiet enable soundpost.service soundpost-grow.service soundpost-settings.service soundpost-network.service \
+  inside systemctl --quiet enable soundpost.service soundpost-settings.service soundpost-network.service \
     soundpost-access.service soundpost-status.timer soundpost-trial.service soundpost-update.service \
     NetworkManager.service avahi-daemon.service systemd-timesyncd.service
   inside systemctl --quiet disable ssh.service ssh.socket sshd-keygen.service 2>/dev/null || true
