@@ -34,7 +34,8 @@ def test(rig, work, seconds):
         if vm.sh("ls /data/recordings/*.part 2>/dev/null"):
             raise Failed("something is left unfinished")
         share = written / sum(sizes)
-        print(f"{seconds} s in {len(sizes)} files of {sum(sizes)} bytes: {written} bytes written to the disk, {share:.3f} for each (at most {MAY_BE} over an hour)")
+        print(f"{seconds} s in {len(sizes)} files of {sum(sizes)} bytes: {written} bytes written to the disk, {share:.3f} for each "
+              f"(at most {MAY_BE} over an hour)")
         print(f"memory of the recorder then: {resident / 1024:.1f} MiB resident, {own / 1024:.1f} of it its own, most {most / 1024:.1f}")
         if seconds >= COUNTS_FROM and share > MAY_BE:
             raise Failed(f"{share:.3f} bytes are written for each byte")

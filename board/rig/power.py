@@ -155,7 +155,8 @@ def cuts(rig, work, times, seed):
                 kept = had + after_the_cut(vm, known, this_run, work)
                 lost, at_most = (max(0, least - kept) / sound.RATE, (most - kept) / sound.RATE)
                 worst, worst_at_most = max(worst, lost), max(worst_at_most, at_most)
-                print(f"cut {number}: {least / sound.RATE:.1f} s captured, {lost:.2f} to {at_most:.2f} s lost, {len(known.hashes)} finished files as they were", flush=True)
+                print(f"cut {number}: {least / sound.RATE:.1f} s captured, {lost:.2f} to {at_most:.2f} s lost, "
+                      f"{len(known.hashes)} finished files as they were", flush=True)
                 if lost > MAY_BE_LOST or at_most < 0:
                     raise Failed(f"{lost:.2f} to {at_most:.2f} s are lost, {MAY_BE_LOST} may be")
             if number == times:

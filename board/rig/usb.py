@@ -78,7 +78,8 @@ def stick(rig, work, played, signal, kind):
         ready(vm)
         record.play(vm, record.SECONDS)
         end = len(signal) // sound.FRAME + vm.source("mic")["frames"] + sound.RATE
-        files = wait_for("what was played is finished", 4 * record.SECONDS + 90, lambda: sum(f["frames"] for f in record.finished(vm)) >= end and record.finished(vm), 0.5)
+        files = wait_for("what was played is finished", 4 * record.SECONDS + 90,
+                         lambda: (found := record.finished(vm)) and sum(file["frames"] for file in found) >= end and found, 0.5)
         record.played_well(vm)
         place = sound.found(signal, record.fetch(vm, files, work))
         if place is None or place[1] != len(signal) // sound.FRAME:
