@@ -1,5 +1,5 @@
 #!/bin/sh
-# Power cuts in the rig (rig.sh), of armv7-unknown-linux-gnueabihf: takes about a quarter of an hour, and more on a busy machine.
+# Power cuts in the rig (rig.sh), of armv7-unknown-linux-gnueabihf: takes about half an hour, and more on a busy machine.
 #
 #   rig_power.sh [N [SECONDS]]    N cuts (20), then the disk at every flush of a recording of SECONDS (90, which has 200 flushes)
 #
