@@ -62,6 +62,10 @@ install_soundpost() {
   rm -rf "$root/usr/share/doc" "$root/usr/share/man"
   (cd board/root && find . -type f ! -path './boot/firmware/*' ! -path './boot/overlays/*' -exec cp --parents --no-preserve=ownership,timestamps {} "$root/" \;)
   mkdir -p "$root/boot/firmware" "$root/data" "$root/usr/share/soundpost"
+  # What the package's unit waits for on other machines is there when the system starts.
+  grep -q '^After=local-fs.target' "$root/usr/lib/systemd/system/soundpost.service" || fail "soundpost.service waits for something else now"
+  sed '/^After=/d; /^RequiresMountsFor=/d; s/^WantedBy=.*/WantedBy=sysinit.target/' "$root/usr/lib/systemd/system/soundpost.service" \
+    >"$root/etc/systemd/system/soundpost.service"
   cp board/root/boot/firmware/wifi.txt "$root/usr/share/soundpost/wifi.txt"
   cp "$(update_key)" "$root/usr/share/soundpost/update.pub"
   echo "soundpost $version ($commit), Debian $(cat "$root/etc/debian_version"), kernel $kernel" >"$root/usr/share/soundpost/version"
@@ -77,7 +81,8 @@ install_soundpost() {
 
 # What starts by itself: the recorder, what belongs to it, and the network. Neither ssh nor what looks after a system that can be changed.
 services() {
-  inside systemctl --quiet enable soundpost.service soundpost-settings.service soundpost-network.service \
+  rm -f "$root/etc/systemd/system/multi-user.target.wants/soundpost.service"
+  inside systemctl --quiet enable soundpost.service soundpost-grow.service soundpost-settings.service soundpost-network.service \
     soundpost-access.service soundpost-status.timer soundpost-trial.service soundpost-update.service \
     NetworkManager.service avahi-daemon.service systemd-timesyncd.service
   inside systemctl --quiet disable ssh.service ssh.socket sshd-keygen.service 2>/dev/null || true
@@ -91,6 +96,10 @@ services() {
     modprobe@efi_pstore.service modprobe@fuse.service systemd-initctl.socket systemd-creds.socket systemd-sysext.socket \
     systemd-pcrextend.socket systemd-pcrlock.socket systemd-ask-password-console.path systemd-ask-password-wall.path \
     systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service kmod-static-nodes.service alsa-state.service
+  mkdir -p "$root/etc/systemd/system-generators"
+  for generator in bless-boot cryptsetup factory-reset gpt-auto hibernate-resume import integritysetup rc-local ssh system-update sysv tpm2 veritysetup; do
+    ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
+  done
   inside systemctl set-default multi-user.target >/dev/null 2>&1
   # Levels that were set with alsamixer and stored outlive a start.
   rm -rf "$root/var/lib/alsa"
@@ -100,10 +109,12 @@ services() {
 }
 
 make_initrd() {
+  # Without udev (see modules), and without a check of a root that is never written to.
+  (cd "$root/usr/share/initramfs-tools" && rm hooks/udev scripts/*/udev hooks/fsck hooks/raspi-firmware-fsck)
   inside env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" update-initramfs -c -k "$kernel" >"$work/initrd.log" 2>&1 || { cat "$work/initrd.log" >&2; fail "no initrd"; }
   cp "$root/boot/initrd.img-$kernel" "$work/initrd.img"
   { cpio -t <"$work/initrd.img"; zstd -dc "$work/initrd.img" | cpio -t; } >"$work/inside" 2>/dev/null || true
-  for module in sdhci-iproc bcm2835 overlay ext4 virtio_blk; do
+  for module in sdhci-iproc bcm2835 overlay ext4 vfat nls_cp437 nls_ascii virtio_blk; do
     grep -q "/$module\.ko" "$work/inside" || fail "the initrd has no $module: the board would not find its card"
   done
 }

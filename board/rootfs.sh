@@ -56,7 +56,23 @@ trim_modules() {
   sed 's|^|kernel/|' "$tree/all" | sort | comm -23 - "$tree/keep" | (cd "$tree" && xargs rm -f)
   rm "$tree/all" "$tree/patterns" "$tree/chosen" "$tree/keep"
   find "$tree/kernel" -type d -empty -delete
+  unpack_modules "$tree/kernel"
   depmod -b "$1/usr" "$kernel"
+}
+
+# Unpacked and without signatures, which nobody asks for on a board without a trusted boot: a module is loaded in a tenth of the time,
+# and the boot waits for some twenty.
+unpack_modules() {
+  find "$1" -name '*.ko.xz' -exec xz -d {} +
+  python3 - "$1" <<'P'
+import pathlib, struct, sys
+END = b"~Module signature appended~\n"
+for path in pathlib.Path(sys.argv[1]).rglob("*.ko"):
+    module = path.read_bytes()
+    if module.endswith(END):
+        size = struct.unpack(">I", module[-len(END) - 4:-len(END)])[0]
+        path.write_bytes(module[:-len(END) - 12 - size])
+P
 }
 
 # What no Raspberry Pi of 32 bits, or nobody without a keyboard and a screen, needs.
@@ -103,7 +119,7 @@ make_whole() {
 }
 
 make_archive() {
-  sh "$here/packages.sh" kmod xz-utils
+  sh "$here/packages.sh" kmod xz-utils python3
   whole=$cache/debian-armhf-$(echo "$packages" | sha256sum | cut -c 1-12).tar
   [ -e "$whole" ] || make_whole "$whole"
   work=$(mktemp -d "$cache/rootfs.XXXXXX")
