@@ -114,7 +114,7 @@ make_initrd() {
   inside env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" update-initramfs -c -k "$kernel" >"$work/initrd.log" 2>&1 || { cat "$work/initrd.log" >&2; fail "no initrd"; }
   cp "$root/boot/initrd.img-$kernel" "$work/initrd.img"
   { cpio -t <"$work/initrd.img"; zstd -dc "$work/initrd.img" | cpio -t; } >"$work/inside" 2>/dev/null || true
-  for module in sdhci-iproc bcm2835 overlay ext4 vfat nls_cp437 nls_ascii virtio_blk; do
+  for module in sdhci-iproc bcm2835 snd overlay ext4 vfat nls_cp437 nls_ascii virtio_blk; do
     grep -q "/$module\.ko" "$work/inside" || fail "the initrd has no $module: the board would not find its card"
   done
 }
