@@ -19,35 +19,18 @@ case $arch in
 esac
 
 rm -rf "$cache"
-mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/apt/none" "$cache/debs" "$cache/rust" "$cache/sys"
-touch "$cache/apt/status"
+mkdir -p "$cache/debs" "$cache/rust" "$cache/sys"
 
 main=$(sh "$here/mirror.sh" main)
 security=$(sh "$here/mirror.sh" security)
-cat >"$cache/apt/sources.list" <<S
+APT_CONFIG=$(sh "$here/apt.sh" "$cache" amd64 "$arch" <<S
 deb [arch=amd64] $main bookworm main
 deb [arch=amd64] $security bookworm-security main
 deb [arch=$arch] $main trixie main
 deb [arch=$arch] $main bookworm main
 S
-cat >"$cache/apt/conf" <<S
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; "$arch"; };
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Dir::State "$cache/apt";
-Dir::State::lists "$cache/apt/lists";
-Dir::State::status "$cache/apt/status";
-Dir::Cache "$cache/apt/cache";
-Dir::Etc::sourcelist "$cache/apt/sources.list";
-Dir::Etc::sourceparts "$cache/apt/none";
-Dir::Etc::preferencesparts "$cache/apt/none";
-Dir::Etc::TrustedParts "/usr/share/keyrings";
-S
-APT_CONFIG=$cache/apt/conf
+)
 export APT_CONFIG
-apt-get update -qq >&2
 
 newest() { apt-cache madison "$1" | awk -v wanted="^$version" '$3 ~ wanted { print $3; exit }'; }
 rustc=$(newest rustc-web)

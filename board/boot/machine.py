@@ -3,10 +3,10 @@
 The kernel and the initrd are those of the card's BOOT partition, its command line that of cmdline.txt; to it the test adds a console
 of QEMU's own, at which systemd starts a root shell (systemd.debug_shell): who holds the kernel's line holds the machine anyway.
 """
-import os, re, shutil, socket, subprocess, sys, time, json, urllib.error, urllib.request
+import json, os, re, socket, subprocess, sys, time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rig"))
-from vm import Failed, _dies_with_parent, free_port, main, run, wait_for  # noqa: E402,F401
+from vm import Emulator, Failed, _dies_with_parent, free_port, main, run, wait_for  # noqa: E402,F401
 
 BOOT, ROOT, DATA = 1, 2, 3
 # The board's clock counts instructions, 2 ns each (about one core of a Zero 2 W): what a boot takes is the same on a machine that has
@@ -52,11 +52,11 @@ class Card:
         return path
 
 
-class Machine:
+class Machine(Emulator):
     """`signal` is a file that becomes /dev/vdb, `line` more for the kernel, `ethernet` whether a cable is in."""
 
     def __init__(self, card, work, signal=None, line="", devices=()):
-        self.card, self.port = card, free_port()
+        self.card, self.page_port = card, free_port()
         self.console = os.path.join(work, "console")
         self.shell_path, self.qmp_path = os.path.join(work, "shell"), os.path.join(work, "qmp")
         for name in ("kernel.img", "initrd.img"):
@@ -73,7 +73,7 @@ class Machine:
                    "-append", f"{own} console=ttyAMA0 systemd.debug_shell=1 systemd.default_debug_tty=hvc0 "
                    f"systemd.mask=serial-getty@hvc0.service {line}",
                    "-drive", f"file={card.path},format=raw,if=none,id=card", "-device", "virtio-blk-pci,drive=card",
-                   "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:80",
+                   "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.page_port}-:80",
                    "-device", "virtio-net-pci,netdev=net,romfile=,id=cable", "-device", "virtio-rng-pci",
                    "-chardev", f"socket,id=shell,path={self.shell_path},server=on,wait=off", "-device", "virtio-serial-pci",
                    "-device", "virtconsole,chardev=shell", *devices]
@@ -88,31 +88,11 @@ class Machine:
                                         preexec_fn=_dies_with_parent)
         self.line = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            print(f"--- the end of the machine's console\n{self.said()[-3000:]}\n---", file=sys.stderr)
-        self.kill()
-
     def kill(self):
-        """As if the plug were pulled."""
         if self.line:
             self.line.close()
             self.line = None
-        if self.process.returncode is None:
-            self.process.kill()
-            self.process.communicate()
-
-    def said(self):
-        with open(self.console, errors="replace") as console:
-            return console.read()
-
-    def alive(self):
-        if self.process.poll() is not None:
-            raise Failed(f"the machine ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace').strip()}")
-        return True
+        super().kill()
 
     def _connect(self):
         self.alive()
@@ -161,39 +141,6 @@ class Machine:
     def until(self, what, seconds, script, every=2):
         """Until a script ends well inside."""
         return wait_for(what, seconds, lambda: self.sh(f"({script}) && echo well", check=False).rstrip().endswith("well"), every)
-
-    def get(self, path, seconds=60):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=seconds) as reply:
-                return reply.read()
-        except urllib.error.HTTPError as error:
-            raise Failed(f"{path} is answered with {error.code}: {error.read()[:300]!r}") from error
-
-    def json(self, path):
-        return json.loads(self.get(path))
-
-    def source(self, name):
-        return next(source for source in self.json("/api/status")["sources"] if source["name"] == name)
-
-    def vm(self):
-        return self
-
-    def qmp(self, command, **arguments):
-        with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(30)
-            monitor.connect(self.qmp_path)
-            lines = monitor.makefile("rw")
-            lines.readline()
-            answer = {}
-            for order in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                lines.write(json.dumps(order) + "\n")
-                lines.flush()
-                answer = json.loads(lines.readline())
-                while "event" in answer:
-                    answer = json.loads(lines.readline())
-            if "error" in answer:
-                raise Failed(f"QEMU refuses {command}: {answer['error']['desc']}")
-            return answer["return"]
 
     def cable(self, plugged):
         self.qmp("set_link", name="cable", up=plugged)

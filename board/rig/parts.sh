@@ -10,28 +10,10 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/soundpost/rig-armhf-1
 [ -e "$cache/whole" ] && { echo "$cache"; exit; }
 
 rm -rf "$cache"
-mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/apt/none" "$cache/debs" "$cache/root"
-touch "$cache/apt/status"
+mkdir -p "$cache/debs" "$cache/root"
 main=$(sh "$here/mirror.sh" main)
-echo "deb [arch=armhf] $main trixie main" >"$cache/apt/sources.list"
-cat >"$cache/apt/conf" <<S
-APT::Architecture "armhf";
-APT::Architectures { "armhf"; };
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Dir::State "$cache/apt";
-Dir::State::lists "$cache/apt/lists";
-Dir::State::status "$cache/apt/status";
-Dir::Cache "$cache/apt/cache";
-Dir::Etc::sourcelist "$cache/apt/sources.list";
-Dir::Etc::sourceparts "$cache/apt/none";
-Dir::Etc::preferencesparts "$cache/apt/none";
-Dir::Etc::TrustedParts "/usr/share/keyrings";
-S
-APT_CONFIG=$cache/apt/conf
+APT_CONFIG=$(echo "deb [arch=armhf] $main trixie main" | sh "$here/apt.sh" "$cache" armhf)
 export APT_CONFIG
-apt-get update -qq >&2
 kernel=$(apt-cache depends linux-image-armmp | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 [ -n "$kernel" ] || { echo "$0: the mirror has no kernel that linux-image-armmp stands for" >&2; exit 1; }
 cd "$cache/debs"

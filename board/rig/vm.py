@@ -49,28 +49,8 @@ COUNTED = ("-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep
 STEADY = ("-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on")
 
 
-class VM:
-    """`rig` is what board/rig.sh made, `config` the text of soundpost.ini, `line` what the kernel is told, `devices` more of QEMU."""
-
-    def __init__(self, rig, work, config, line="", devices=(), processors=FAST):
-        self.page_port, self.port = free_port(), free_port()
-        self.console = os.path.join(work, "console")
-        self.qmp_path = os.path.join(work, "qmp")
-        image = os.path.join(work, "initramfs")
-        with open(image, "wb") as out, open(os.path.join(rig, "initramfs"), "rb") as base:
-            shutil.copyfileobj(base, out)
-            out.write(_cpio("etc/soundpost.ini", config.encode()))
-        forward = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ((self.page_port, PAGE), (self.port, COMMANDS)))
-        command = ["qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15", *processors, "-m", "256",
-                   "-display", "none", "-no-reboot", "-serial", f"file:{self.console}", "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
-                   "-kernel", os.path.join(rig, "kernel"), "-initrd", image,
-                   "-append", f"console=ttyAMA0 quiet panic=-1 {line}",
-                   "-netdev", f"user,id=net,restrict=on{forward}", "-device", "virtio-net-pci,netdev=net,romfile=",
-                   "-device", "virtio-rng-pci", *devices]
-        open(self.console, "w").close()
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        preexec_fn=_dies_with_parent)
+class Emulator:
+    """A machine of QEMU's: its console, its page, its monitor. Whoever inherits starts it: `process`, `console`, `page_port`, `qmp_path`."""
 
     def __enter__(self):
         return self
@@ -95,21 +75,7 @@ class VM:
     def alive(self):
         if self.process.poll() is not None:
             raise Failed(f"the VM ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace').strip()}")
-
-    def told(self, word, seconds):
-        """The number behind `RIG word` on the console."""
-        def ready():
-            if "RIG failed" in self.said():
-                raise Failed("the VM could not start what it was told to")
-            self.alive()
-            return re.search(rf"^RIG {word} ([\d.]+)", self.said(), re.M)
-        return float(wait_for(f"the VM says '{word}'", seconds, ready, 0.02).group(1))
-
-    def sh(self, script, seconds=30):
-        """What a shell script says inside."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/cgi-bin/command", script.encode())
-        with urllib.request.urlopen(request, timeout=seconds) as reply:
-            return reply.read().decode(errors="replace")
+        return True
 
     def get(self, path, seconds=30):
         """The page's answer, whole. Who is told to come again in a moment does so, for a while."""
@@ -130,19 +96,15 @@ class VM:
         """A source in the recorder's status."""
         return next(source for source in self.json("/api/status")["sources"] if source["name"] == name)
 
-    def memory(self):
-        """Resident memory of the recorder in KiB: all of it, and what is its own; and the most there was."""
-        text = self.sh("cat /proc/$(cat /run/recorder.pid)/status")
-        return tuple(int(re.search(rf"^{key}:\s+(\d+) kB", text, re.M).group(1)) for key in ("VmRSS", "RssAnon", "VmHWM"))
-
-    def sectors_written(self, disk="vda"):
-        return int(self.sh(f"cat /sys/block/{disk}/stat").split()[6])
-
     def qmp(self, command, **arguments):
         """Something of QEMU itself, such as device_add."""
-        with socket.socket(socket.AF_UNIX) as monitor:
+        def connected():
+            self.alive()
+            monitor = socket.socket(socket.AF_UNIX)
             monitor.settimeout(30)
             monitor.connect(self.qmp_path)
+            return monitor
+        with wait_for("QEMU listens", 30, connected) as monitor:
             lines = monitor.makefile("rw")
             lines.readline()
             answer = {}
@@ -155,6 +117,53 @@ class VM:
             if "error" in answer:
                 raise Failed(f"QEMU refuses {command}: {answer['error']['desc']}")
             return answer["return"]
+
+
+class VM(Emulator):
+    """`rig` is what board/rig.sh made, `config` the text of soundpost.ini, `line` what the kernel is told, `devices` more of QEMU."""
+
+    def __init__(self, rig, work, config, line="", devices=(), processors=FAST):
+        self.page_port, self.port = free_port(), free_port()
+        self.console = os.path.join(work, "console")
+        self.qmp_path = os.path.join(work, "qmp")
+        image = os.path.join(work, "initramfs")
+        with open(image, "wb") as out, open(os.path.join(rig, "initramfs"), "rb") as base:
+            shutil.copyfileobj(base, out)
+            out.write(_cpio("etc/soundpost.ini", config.encode()))
+        forward = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in ((self.page_port, PAGE), (self.port, COMMANDS)))
+        command = ["qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15", *processors, "-m", "256",
+                   "-display", "none", "-no-reboot", "-serial", f"file:{self.console}", "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+                   "-kernel", os.path.join(rig, "kernel"), "-initrd", image,
+                   "-append", f"console=ttyAMA0 quiet panic=-1 {line}",
+                   "-netdev", f"user,id=net,restrict=on{forward}", "-device", "virtio-net-pci,netdev=net,romfile=",
+                   "-device", "virtio-rng-pci", *devices]
+        open(self.console, "w").close()
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        preexec_fn=_dies_with_parent)
+
+    def told(self, word, seconds):
+        """The number behind `RIG word` on the console."""
+        def ready():
+            if "RIG failed" in self.said():
+                raise Failed("the VM could not start what it was told to")
+            self.alive()
+            return re.search(rf"^RIG {word} ([\d.]+)", self.said(), re.M)
+        return float(wait_for(f"the VM says '{word}'", seconds, ready, 0.02).group(1))
+
+    def sh(self, script, seconds=30):
+        """What a shell script says inside."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/cgi-bin/command", script.encode())
+        with urllib.request.urlopen(request, timeout=seconds) as reply:
+            return reply.read().decode(errors="replace")
+
+    def memory(self):
+        """Resident memory of the recorder in KiB: all of it, and what is its own; and the most there was."""
+        text = self.sh("cat /proc/$(cat /run/recorder.pid)/status")
+        return tuple(int(re.search(rf"^{key}:\s+(\d+) kB", text, re.M).group(1)) for key in ("VmRSS", "RssAnon", "VmHWM"))
+
+    def sectors_written(self, disk="vda"):
+        return int(self.sh(f"cat /sys/block/{disk}/stat").split()[6])
 
 
 def _cpio(name, content):
