@@ -276,7 +276,8 @@ impl Supervisor {
         let sign = |lane: &Arc<LaneStatus>| Sign {
             should_deliver: lane.recording.load(Relaxed)
                 && ![&lane.alarm, &lane.disk, &lane.finish].iter().any(|alarm| alarm.is_raised()),
-            frames: lane.frames_captured.load(Relaxed).wrapping_add(lane.bytes_written.load(Relaxed)),
+            // Not every stream tells how many frames it has.
+            progress: lane.frames_captured.load(Relaxed).wrapping_add(lane.bytes_written.load(Relaxed)),
         };
         let still = self.vital.look(RealClock.mono(), self.lanes.iter().map(sign));
         let was_silent = std::mem::replace(&mut self.is_silent, still.is_some());

@@ -10,7 +10,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 #[derive(Default)]
@@ -57,13 +57,17 @@ impl ServiceManager {
     }
 }
 
-/// Where the state of the recorder lies as text, for whoever has the box in hand: a folder in memory that the manager made for it.
+/// A folder in memory that the manager made for this process, and removes after it.
 pub struct RuntimeFolder(PathBuf);
 
 impl RuntimeFolder {
     /// `None`: no manager, or one that makes no folder (RuntimeDirectory= in systemd).
     pub fn of_environment() -> Option<RuntimeFolder> {
         std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|path| path.is_dir()).map(RuntimeFolder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Whoever reads `status.txt` has the old text or the new one, whole.

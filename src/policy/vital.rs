@@ -14,8 +14,8 @@ const STILL_NS: i64 = 45 * SECOND_NS;
 pub struct Sign {
     /// A run is on, and nobody has been told of trouble with it.
     pub should_deliver: bool,
-    /// Grows with every block.
-    pub frames: u64,
+    /// Grows with every block that comes.
+    pub progress: u64,
 }
 
 /// What was seen of each source.
@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn sign(should_deliver: bool, frames: i64) -> Sign {
-        Sign { should_deliver, frames: frames as u64 }
+        Sign { should_deliver, progress: frames as u64 }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::actor::http::library::Library;
 use crate::actor::http::{self, Office};
 use crate::config::settings::Web;
 use crate::device::clock::RealClock;
+use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
 use crate::web::admission::Caps;
@@ -113,8 +114,7 @@ const MAX_FOLDER: usize = 80;
 
 impl Private {
     fn new() -> io::Result<Private> {
-        let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|path| path.is_dir());
-        let below = given.unwrap_or_else(std::env::temp_dir);
+        let below = RuntimeFolder::of_environment().map_or_else(std::env::temp_dir, |folder| folder.path().to_owned());
         let below = if below.as_os_str().len() > MAX_FOLDER - 40 { PathBuf::from("/tmp") } else { below };
         let name = random::<8>()?.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let path = below.join(format!("soundpost-{name}"));
