@@ -14,7 +14,7 @@ FUZZ_SECONDS  ?= 60
 TARGET        ?= armv7-unknown-linux-gnueabihf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test page-test check bench soak fuzz cross deb deb-test image board-test container container-test doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz cross rig-test deb deb-test image board-test container container-test doc setup setup-build clean fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ cross: ## the board's binary (TARGET=..., armv7 by default) by cross, rustup or 
 	sh board/cross.sh check $(TARGET)
 	sh board/cross.sh test $(TARGET)
 
+rig-test: setup-build ## the board's binary for armv7, built and tried, then a few seconds of a virtual board that records bit for bit
+	sh board/cross.sh build armv7-unknown-linux-gnueabihf
+	sh board/cross.sh check armv7-unknown-linux-gnueabihf
+	sh board/rig_test.sh armv7-unknown-linux-gnueabihf
+
 deb: setup-build ## the Debian package of this machine's architecture (TARGET=... for a board's) into target/deb, lintian-clean
 	sh board/deb.sh $(if $(filter command line environment,$(origin TARGET)),$(TARGET),x86_64-unknown-linux-gnu)
 
@@ -60,9 +65,8 @@ deb-test: setup-build ## the package in a bare Debian 12: installs, records, is 
 image: setup-build ## the SD-card image for Zero 2 W, Pi 2, 3 and 4 into target/board (as root; a quarter of an hour the first time)
 	sh board/image.sh
 
-board-test: setup-build ## the board in a virtual one: recording bit for bit, power cuts, USB, the image's start, network, updates (as root)
-	sh board/cross.sh build armv7-unknown-linux-gnueabihf
-	sh board/rig_test.sh
+board-test: rig-test ## the board in a virtual one: recording bit for bit, power cuts, USB, the image's start, network, updates (as root)
+	sh board/rig_test.sh armv7-unknown-linux-gnueabihf usb
 	sh board/rig_power.sh
 	sh board/rig_cost.sh
 	sh board/image.sh
@@ -75,7 +79,7 @@ container-test: setup-build ## that image started from its own command line: it 
 	sh board/container_test.sh
 
 doc: ## the architecture, as HTML
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --profile proof --no-deps --locked --document-private-items
 
 setup: ## install every Debian package that building and testing need
 	@sh board/packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
