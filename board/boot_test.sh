@@ -3,7 +3,10 @@
 # ALSA, and what is fetched from its page is that signal, bit for bit; a power cut takes nothing; the first start, Wi-Fi and hotspot,
 # updates. Takes some minutes each.
 #
-#   boot_test.sh [record] [settings] [network] [update]    all of them, one after the other, or those named; IMAGE=FILE.img tests that one
+#   boot_test.sh [record] [settings] [network] [update] [start]    all of them, one after the other, or those named
+#
+# `start` compares the time to the first block with a plain Debian's start, which is made first (ten minutes, once). IMAGE=FILE.img tests
+# that one.
 #
 # Only ports of 127.0.0.1 are opened. The image is not changed for it and has no way in: see boot/machine.py.
 set -eu
@@ -14,7 +17,7 @@ image=${IMAGE:-target/board/soundpost-$version-armhf.img}
 [ -e "$image" ] || { echo "$0: $image is not there: sh board/image.sh" >&2; exit 1; }
 sh "$here/packages.sh" python3 mtools dosfstools fdisk e2fsprogs flac coreutils
 sh "$here/rig/qemu.sh"
-[ $# -gt 0 ] || set -- record settings network update
+[ $# -gt 0 ] || set -- record settings network update start
 
 # Three updates: a good one (the board's binary of now, by another version), one that ends at once, and one that somebody else signed.
 updates() {
@@ -36,6 +39,7 @@ for what in "$@"; do
   case $what in
     record | settings | network) python3 -B "$here/boot/$what.py" "$image" ;;
     update) updates; python3 -B "$here/boot/update.py" "$image" "$work/good.tar" "$work/useless.tar" "$work/forged.tar" ;;
-    *) echo "$0: record, settings, network or update, not $what" >&2; exit 1 ;;
+    start) python3 -B "$here/boot/start.py" "$image" "$(sh "$here/rootfs.sh" plain)" ;;
+    *) echo "$0: record, settings, network, update or start, not $what" >&2; exit 1 ;;
   esac
 done

@@ -2,7 +2,8 @@
 # The image's root file system as far as it is Debian's: Debian 13 for boards of 32 bits (armhf), trimmed to what a recorder on a
 # Raspberry Pi needs. image.sh puts soundpost into it.
 #
-#   rootfs.sh        prints the tar archive, which is kept below ~/.cache/soundpost and made anew when this file changes
+#   rootfs.sh          prints the tar archive, which is kept below ~/.cache/soundpost and made anew when this file changes
+#   rootfs.sh plain    Debian 13 as debootstrap would install it, with its kernel: what the image's start is measured against
 #
 # Programs of the board are run here by qemu-user, so it takes ten minutes; once more only when the list of packages changes. Needs
 # root and the machine's own mirror, nothing else.
@@ -104,24 +105,26 @@ emulation() {
   arch-test armhf >/dev/null || fail "no program of armhf runs here (qemu-user-static, binfmt_misc)"
 }
 
-# Debian as it comes.
-make_whole() {
+# Debian as it comes: an archive, and what mmdebstrap is told besides.
+debian() {
+  tar=$1
+  shift
   sh "$here/packages.sh" mmdebstrap arch-test qemu-user-static
   emulation
-  # The initrd is made once, by image.sh, with what belongs to it.
-  INITRD=No mmdebstrap --mode=root --architectures=armhf --variant=minbase --components=main,non-free-firmware \
-    --include="$(echo "$packages" | tr -s ' \n' ',,' | sed 's/,$//')" \
+  mmdebstrap --mode=root --architectures=armhf --components=main,non-free-firmware "$@" \
     --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' \
-    trixie "$1.new.tar" "deb $(sh "$here/mirror.sh" main) trixie main non-free-firmware" >&2
-  mv "$1.new.tar" "$1"
+    trixie "$tar.new.tar" "deb $(sh "$here/mirror.sh" main) trixie main non-free-firmware" >&2
+  mv "$tar.new.tar" "$tar"
 }
 
 make_archive() {
   sh "$here/packages.sh" kmod xz-utils python3
   whole=$cache/debian-armhf-$(echo "$packages" | sha256sum | cut -c 1-12).tar
-  [ -e "$whole" ] || make_whole "$whole"
+  # The initrd is made once, by image.sh, with what belongs to it.
+  export INITRD=No
+  [ -e "$whole" ] || debian "$whole" --variant=minbase --include="$(echo "$packages" | tr -s ' \n' ',,' | sed 's/,$//')"
   work=$(mktemp -d "$cache/rootfs.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   tar -C "$work" --numeric-owner -xpf "$whole"
@@ -137,6 +140,12 @@ mkdir -p "$cache"
 # Files are no younger than Debian 13 itself: the same packages make the same archive.
 SOURCE_DATE_EPOCH=$(date -u -d 2025-08-09 +%s)
 export SOURCE_DATE_EPOCH
+if [ "${1:-}" = plain ]; then
+  plain=$cache/debian-plain-armhf.tar
+  [ -e "$plain" ] || debian "$plain" --variant=important --include=linux-image-armmp,initramfs-tools,systemd-sysv,dbus
+  echo "$plain"
+  exit
+fi
 archive=$cache/rootfs-armhf-$(sha256sum "$here/rootfs.sh" | cut -c 1-12).tar
 [ -e "$archive" ] || make_archive "$archive"
 echo "$archive"

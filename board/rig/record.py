@@ -11,6 +11,7 @@ NOT_LATER = "lazy_itable_init=0,lazy_journal_init=0"
 CONFIG = """[general]
 output_directory = /data/recordings
 split_minutes = 0.1
+time_zone = UTC
 [mic]
 type = soundcard
 format = flac
@@ -122,6 +123,8 @@ def test(rig, work):
             raise Failed(f"only {splits} splits lie in it")
         if gaps or status["gaps"] or status["xruns"] or any(file["gaps"] for file in files):
             raise Failed(f"gaps are told: {status['gaps']} and {status['xruns']} overruns; {gaps.strip()}")
+        if "time_zone" in (said := vm.said()):
+            raise Failed(f"UTC needs no database of zones, and there is none here: {said}")
         bursts = check_analysis(vm, files, begin)
         if memory[0] > MEMORY_KIB:
             raise Failed(f"the recorder has {memory[0]} KiB of memory, more than {MEMORY_KIB}")

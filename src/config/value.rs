@@ -96,7 +96,7 @@ pub fn time_zone(text: &str) -> Result<Option<String>, Wrong> {
         return Ok(None);
     }
     let name = word(text)?;
-    match jiff::tz::TimeZone::get(&name) {
+    match crate::policy::split::zone_named(&name) {
         Ok(zone) if !zone.is_unknown() => Ok(Some(name)),
         _ => because("is no time zone that this machine knows (want a name such as Europe/Berlin, UTC or system)"),
     }
@@ -173,6 +173,7 @@ mod tests {
     #[test]
     fn zones() {
         assert_eq!(time_zone("Europe/Berlin"), Ok(Some("Europe/Berlin".to_owned())));
+        assert_eq!(time_zone("UTC"), Ok(Some("UTC".to_owned())));
         assert_eq!(time_zone("System"), Ok(None));
         assert!(time_zone("Europe/Nowhere").is_err());
         assert!(time_zone("../../etc/passwd").is_err());

@@ -9,6 +9,11 @@ use super::Invalid;
 use crate::message::{Container, PcmFormat};
 use crate::time::{SECOND_NS, Wall};
 
+/// The zone of this name; UTC also where there is no database of zones.
+pub fn zone_named(name: &str) -> Result<Zone, jiff::Error> {
+    if name.eq_ignore_ascii_case("UTC") { Ok(Zone::UTC) } else { Zone::get(name) }
+}
+
 const MINUTE_NS: f64 = 60.0 * SECOND_NS as f64;
 const DAY_NS: i128 = 86_400 * SECOND_NS as i128;
 /// Files shorter than this (60 ms) serve nobody.

@@ -17,7 +17,7 @@ use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
 use crate::message::page::{SourceState, SourceStatus};
-use crate::policy::split::Zone;
+use crate::policy::split::{Zone, zone_named};
 use crate::status::{self, Alarms, LaneStatus};
 use crate::supervisor::{Role, Seat};
 use crate::time::Wall;
@@ -36,7 +36,7 @@ pub fn seats(
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
     let zone = match &general.time_zone {
         None => Zone::system(),
-        Some(name) => Zone::get(name).unwrap_or_else(|_| Zone::system()), // it has been complained of
+        Some(name) => zone_named(name).unwrap_or_else(|_| Zone::system()), // it has been complained of
     };
     // The store makes the folder too, whoever comes first.
     let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));

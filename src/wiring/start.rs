@@ -17,7 +17,7 @@ use crate::format::civil;
 use crate::format::metadata::Station;
 use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
-use crate::policy::split::Zone;
+use crate::policy::split::{Zone, zone_named};
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
 use crate::supervisor::{Body, Role, Seat};
@@ -239,7 +239,7 @@ fn zone(source: &SourceConfig) -> Result<Zone, String> {
             }
             Ok(zone)
         }
-        Some(name) => Zone::get(name).map_err(|e| format!("[{}]: time_zone {name}: {e}", source.name)),
+        Some(name) => zone_named(name).map_err(|e| format!("[{}]: time_zone {name}: {e}", source.name)),
     }
 }
 
