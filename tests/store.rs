@@ -296,6 +296,22 @@ fn a_disk_that_went_away_for_good_loses_its_open_file_only() {
 }
 
 #[test]
+fn a_file_that_stays_broken_keeps_nothing_from_ending() {
+    let disk = MemoryDisk::new(&["/r"]);
+    let mut rig = Rig::new(&disk, TOYS, &["/r"]);
+    rig.open(0, Container::Flac, "a");
+    seconds(&mut rig, 6);
+    disk.trouble(Trouble { from: 0, until: u64::MAX, below: "/r/a.flac.part".into(), what: Failure::Io });
+    seconds(&mut rig, 1);
+    rig.close(0, Cause::Disk);
+    rig.open(0, Container::Flac, "b");
+    seconds(&mut rig, 3);
+    rig.close(0, Cause::Shutdown);
+    assert!(rig.finish(SECOND), "it was tried often enough");
+    assert_eq!(names(&disk, "/r"), ["a.flac.part", "b.flac", "gaps.csv"]);
+}
+
+#[test]
 fn a_panic_costs_one_retry_and_a_second_one_the_message() {
     for (times, lost) in [(1, 0), (2, u64::from(HZ))] {
         let disk = MemoryDisk::new(&["/r"]);

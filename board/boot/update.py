@@ -12,7 +12,7 @@ def running(machine):
     return machine.sh("readlink /proc/$(systemctl show -P MainPID soundpost.service)/exe", check=False).strip()
 
 
-def back(machine, seconds=240):
+def back(machine, seconds=900):
     """The image's own program records again, and nothing is left of the trial."""
     machine.until("the program before it is back", seconds, f"[ ! -e {PROGRAMS}/trial ] && [ ! -e {PROGRAMS}/current ]")
     wait_for("it runs", 60, lambda: running(machine) == "/usr/bin/soundpost", 1)
@@ -44,11 +44,11 @@ def test(image, good, useless, forged, work):
         time.sleep(20)
         machine.kill()
     with Machine(card, work, line="modules_load=snd-aloop") as machine:
-        back(machine, 400)
+        back(machine, 1200)
         print("over a power cut in those two minutes, too", flush=True)
         machine.sh("mount -o remount,rw /boot/firmware && mv /boot/firmware/good.tar /boot/firmware/soundpost-update-next.tar && "
                    "mount -o remount,ro /boot/firmware && systemctl start soundpost-update.service", 120)
-        machine.until("the good one is kept", 240, f"[ ! -e {PROGRAMS}/trial ] && [ -e {PROGRAMS}/current ]")
+        machine.until("the good one is kept", 600, f"[ ! -e {PROGRAMS}/trial ] && [ -e {PROGRAMS}/current ]")
         where = running(machine)
         if where != f"{PROGRAMS}/0.1.0+next/soundpost":
             raise Failed(f"{where} records")

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::Settings;
 use super::core::Core;
 use super::lane::Refusal;
-use super::steps::{RETRY_NS, Step};
+use super::steps::{REPAIR_TRIES, RETRY_NS, Step};
 use crate::device::Fault;
 use crate::device::disk::Disk;
 use crate::message::{Cause, Lane, Reason, ToStore};
@@ -155,6 +155,8 @@ impl<D: Disk> Machine<D> {
         // What was left by an earlier process can wait for the next start.
         for root in &mut self.core.roots {
             root.jobs.retain(|job| job.after.is_some() || job.look.is_none());
+            // What could not be repaired so far is tried once more, and then left to that.
+            root.jobs.iter_mut().filter(|job| job.tries > 0).for_each(|job| job.tries = job.tries.max(REPAIR_TRIES - 1));
         }
         // A lane whose disk is in trouble does not keep the others from ending in good order.
         for lane in 0..self.queues.len() {

@@ -32,7 +32,7 @@ const SYNC_LATE_NS: i64 = 700_000_000;
 const CLOSE_LATE_NS: i64 = 5_000_000_000;
 
 /// A file that cannot be repaired so often waits for the next start.
-const REPAIR_TRIES: u32 = 20;
+pub const REPAIR_TRIES: u32 = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
