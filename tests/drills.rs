@@ -123,7 +123,9 @@ fn a_disk_that_stalls_thirty_seconds_costs_one_gap_exactly_counted() {
     let place = Place::new();
     let (config, sound) = two_lanes(&place, "split_minutes = 0.1");
     let mut recorder = Recorder::start(&config, &["--drill", "store=stall:30@8"]);
-    std::thread::sleep(Duration::from_secs(35));
+    for lane in ["[a]", "[b]"] {
+        recorder.wait_for_all(&[lane, "frames lost"], Duration::from_secs(90));
+    }
     stop(&mut recorder);
     for lane in ["a", "b"] {
         let (captured, missed) = counted(&recorder, lane);

@@ -102,20 +102,28 @@ impl Recorder {
     }
 
     /// Waits until a log line holds `text`; fails with the whole log when none comes in time.
+    #[track_caller]
     pub fn wait_for(&mut self, text: &str, within: Duration) -> String {
+        self.wait_for_all(&[text], within)
+    }
+
+    /// A line that holds all of these.
+    #[track_caller]
+    pub fn wait_for_all(&mut self, parts: &[&str], within: Duration) -> String {
         let until = Instant::now() + within;
-        if let Some(line) = self.log.iter().find(|line| line.contains(text)) {
+        let is_it = |line: &String| parts.iter().all(|part| line.contains(part));
+        if let Some(line) = self.log.iter().find(|line| is_it(line)) {
             return line.clone();
         }
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.log.push(line.clone());
-                    if line.contains(text) {
+                    if is_it(&line) {
                         return line;
                     }
                 }
-                Err(_) => panic!("no line with {text:?} in {within:?}; the log:\n{}", self.log.join("\n")),
+                Err(_) => panic!("no line with {parts:?} in {within:?}; the log:\n{}", self.log.join("\n")),
             }
         }
     }
