@@ -142,7 +142,8 @@ SOURCE_DATE_EPOCH=$(date -u -d 2025-08-09 +%s)
 export SOURCE_DATE_EPOCH
 if [ "${1:-}" = plain ]; then
   plain=$cache/debian-plain-armhf.tar
-  [ -e "$plain" ] || debian "$plain" --variant=important --include=linux-image-armmp,initramfs-tools,systemd-sysv,dbus
+  [ -e "$plain" ] || debian "$plain" --variant=important --include=linux-image-armmp,initramfs-tools,systemd-sysv,dbus \
+    --customize-hook='echo virtio_blk >>"$1/etc/initramfs-tools/modules" && chroot "$1" update-initramfs -u' # its disk
   echo "$plain"
   exit
 fi
