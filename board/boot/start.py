@@ -53,8 +53,8 @@ def test(image, archive, work):
             block = first_block(machine)
             print(f"{start}: first captured block {block:.1f} s after the kernel began; plain Debian's login {debian:.1f} s: {block / debian:.2f} (at most {SHARE})", flush=True)
             machine.off()
-        if block > SHARE * debian:
-            raise Failed(f"{start} takes {block:.1f} s to the first captured block, a plain Debian {debian:.1f} s to its login")
+    if block > SHARE * debian:
+        raise Failed(f"{start} takes {block:.1f} s to the first captured block, a plain Debian {debian:.1f} s to its login")
     print("PASS: it records before others ask who you are")
 
 
