@@ -13,7 +13,7 @@ const meters = new Map();
 export function start() {
 	on("status", show);
 	onLevels(move);
-	const views = el("div.views", viewLink("calendar", "Calendar", "calendar"), viewLink("status", "Status", "status"));
+	const views = el("div.views", viewLink("live", "Live", "live"), viewLink("calendar", "Calendar", "calendar"), viewLink("status", "Status", "status"));
 	document
 		.getElementById("nav")
 		.append(views, iconButton("theme", "Light or dark", nextTheme, { id: "theme" }), iconButton("keys", "Keys (?)", showKeys));

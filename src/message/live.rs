@@ -80,6 +80,11 @@ impl Stage {
         self.mounts.iter().any(|mount| mount.listeners() > 0)
     }
 
+    /// What was sent so far is over: whoever comes now waits for the beginning of something new.
+    pub fn rest(&self) {
+        self.mounts.iter().for_each(|mount| mount.rest());
+    }
+
     /// By whom looks at its level only.
     pub fn want(&self) {
         self.status.wanted.store(true, Relaxed);
@@ -87,6 +92,7 @@ impl Stage {
 
     /// Nobody is there any more; should one come in this moment, it is asked for at once again.
     pub fn unwant(&self) {
+        self.rest();
         self.status.wanted.store(false, Relaxed);
         if self.is_listened() {
             self.want();

@@ -79,6 +79,14 @@ impl Mount {
         self.news.notify(usize::MAX);
     }
 
+    /// The stream is over. Who comes now has no header until another one begins.
+    pub fn rest(&self) {
+        let is_begun = self.ring().streams.back().is_some_and(|stream| !stream.header.is_empty());
+        if is_begun {
+            self.begin(b"");
+        }
+    }
+
     /// A whole unit. One that is larger than the ring is heard by nobody, and without listeners there is none.
     pub fn push(&self, unit: &[u8]) {
         let mut ring = self.ring();

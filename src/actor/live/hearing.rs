@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::format::wav;
 use crate::message::live::{Heard, Stage, View};
+use crate::message::mount::Mount;
 use crate::message::{Depth, PcmFormat};
 use crate::signal::meter::{Meter, Reading};
 use crate::signal::spectrum::{Frame, SCALE, Spectrum, Tuning};
@@ -101,8 +102,7 @@ impl Hearing {
     fn look(&mut self, stage: &Stage, frames: usize) {
         let mount = stage.mount(View::Spectrum);
         if mount.listeners() == 0 {
-            self.spectrum = None;
-            return;
+            return rest(&mut self.spectrum, mount);
         }
         let rate = self.format.rate.hz();
         let bars = self.spectrum.get_or_insert_with(|| {
@@ -124,8 +124,7 @@ impl Hearing {
     fn columns(&mut self, stage: &Stage, frames: usize) {
         let mount = stage.mount(View::Waterfall);
         if mount.listeners() == 0 {
-            self.waterfall = None;
-            return;
+            return rest(&mut self.waterfall, mount);
         }
         let rate = self.format.rate.hz();
         let columns = self.waterfall.get_or_insert_with(|| {
@@ -146,8 +145,7 @@ impl Hearing {
     fn listen(&mut self, stage: &Stage, pcm: &[u8]) {
         let mount = stage.mount(View::Wav);
         if mount.listeners() == 0 {
-            self.wav = None;
-            return;
+            return rest(&mut self.wav, mount);
         }
         let bytes = self.wav.get_or_insert_with(|| {
             mount.begin(&wav::endless_header(self.format.rate, self.format.channels));
@@ -161,6 +159,13 @@ impl Hearing {
                 mount.push(bytes);
             }
         }
+    }
+}
+
+/// Nobody is there any more.
+fn rest<T>(what: &mut Option<T>, mount: &Mount) {
+    if what.take().is_some() {
+        mount.rest();
     }
 }
 

@@ -33,6 +33,8 @@ impl Live {
     /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
     pub fn run(self, life: u32) -> Result<(), Fault> {
         let mut lanes: Vec<Option<Hearing>> = self.stages.iter().map(|_| None).collect();
+        // A predecessor may have fallen in the middle of something.
+        self.stages.iter().flatten().for_each(|stage| stage.rest());
         loop {
             self.actor.enter(State::Idle);
             let Ok(heard) = self.inbox.recv_until(None) else { return Ok(()) };

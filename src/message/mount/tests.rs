@@ -171,6 +171,23 @@ fn for_nobody_nothing_is_kept() {
 }
 
 #[test]
+fn who_comes_after_the_end_of_one_stream_waits_for_the_next() {
+    let mount = Arc::new(Mount::new(Manner { ring: 64, burst: 0, lag: 64, chains: false }));
+    let mut first = mount.listen();
+    mount.begin(b"H1:");
+    mount.push(b"aa ");
+    assert_eq!(hear(&mut first, 9), "H1:aa ");
+    drop(first);
+    mount.rest();
+    mount.rest();
+    let mut second = mount.listen();
+    assert_eq!(hear(&mut second, 9), "");
+    mount.begin(b"H2:");
+    mount.push(b"bb ");
+    assert_eq!(hear(&mut second, 9), "H2:bb ");
+}
+
+#[test]
 fn what_is_larger_than_the_ring_is_heard_by_nobody() {
     let mount = mount(4, 4, 4);
     let mut listener = mount.listen();
