@@ -14,6 +14,7 @@
 //!  ICY, HLS   Framer: which bytes are a unit; Cutter: when a file begins and ends; Writer: which bytes it has
 //!
 //!  beside it, and never waited for:
+//!  capture ──Heard──► live ──units──► mounts ─► gate         spectra, columns, sound, while somebody is there
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, deletion; backlog: files that were never analysed
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
@@ -63,6 +64,8 @@
 //!   read from the disk once, later. So the recording path knows nothing of analysis but one copy of each block.
 //! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole, each when it is its
 //!   turn ([`device::turns`]); the store never waits for its turn. A catalogue is a cache.
+//! * **Live is fed by captures, not encoders**, as they read and only while [`status::LaneStatus::wanted`] is set: 20 ms behind the
+//!   microphone, and nothing at all for nobody. What it makes lies in rings ([`message::mount`]) with a cursor for each listener.
 //! * **An alarm lies where its cause is known** ([`status::Alarm`]): its owner raises and clears it, and readers have a list of all.
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.

@@ -3,6 +3,7 @@
 //! ```text
 //! capture ──Tape──► encoder (splitter inside) ──ToStore──► store
 //!     │                   └──Tapped──► analyser ──ToStore────┘
+//!     ├─Heard─► live (only while somebody looks or listens)
 //!     └───────────────────┴──────────Notice──────┴────────► supervisor (logs it)
 //! ```
 //! One envelope travels on every lane edge, in *runs* as capture speaks and in *files* as the store hears.
@@ -10,6 +11,8 @@
 pub mod analysis;
 pub mod handover;
 pub mod library;
+pub mod live;
+pub mod mount;
 pub mod news;
 pub mod page;
 mod sound;

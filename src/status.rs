@@ -39,6 +39,10 @@ pub struct LaneStatus {
     pub notices_dropped: AtomicU32,
     /// Files of which the analyser did not hear every frame; they are analysed from the disk.
     pub taps_torn: AtomicU32,
+    /// Somebody looks or listens: the sound is handed over as it is read, and read every 20 ms.
+    pub wanted: AtomicBool,
+    /// Frames that whoever looks or listens did not get.
+    pub unheard: AtomicU64,
     /// Of the newest tenth of a second in hundredths of dBFS, plus 2^31; 0 while unknown.
     level: AtomicU32,
     /// Largest of the last second, in the same way.

@@ -131,7 +131,8 @@ fn answers_are_as_the_document_says() {
     let (document, site) = (document(), Site::new());
     let mut checked = 0;
     for (method, path, address) in operations(&document) {
-        if method != "GET" || path == "/api/events" {
+        // What is heard has no end.
+        if method != "GET" || path == "/api/events" || path.contains("/live/") {
             continue;
         }
         let reply = site.get(&address);

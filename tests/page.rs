@@ -14,6 +14,10 @@ use browser_rig::wood::{Noon, plant};
 use browser_rig::{Served, browse, station};
 use common::{Place, soundpost};
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
 #[test]
 fn over_a_folder() {
     let (place, noon) = (Place::new(), Noon::find());
@@ -32,7 +36,7 @@ fn beside_a_recorder() {
     let station = station::start(place.folder.path());
     std::fs::create_dir_all(place.recordings()).expect("made");
     let count = plant(&place.recordings(), &noon);
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let radio = format!(
         "[web]\nbind = 127.0.0.1\nport = {port}\n[radio]\ntype = stream\nurl = {}\nfilename_pattern = radio/%Y%m%d_%H%M%S\n",
         station.url("/live.mp3")
@@ -43,6 +47,16 @@ fn beside_a_recorder() {
     served.analysed(count);
     let only = "^Live REC badge|^Listen while recording|^Keys|^Status|^status";
     browse("record", Some(only), &noon.name, &[("BASE_URL", &served.base), ("STATION", &station.url("/"))]);
+}
+
+#[test]
+fn a_tone_as_it_sounds() {
+    let place = Place::new();
+    let port = free_port();
+    let tone = "[tone]\ntype = tone\nhz = 3000\ndbfs = -12\npace = real\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
+    let config = place.config("min_free_mb = 0", &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{tone}"));
+    let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config));
+    browse("live", Some("^Live view"), "UTC", &[("BASE_URL", &served.base), ("TONE", "tone")]);
 }
 
 #[test]

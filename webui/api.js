@@ -21,6 +21,9 @@ const seconds = (s) => Number(Math.max(0, s).toFixed(3));
 
 export const urls = {
 	stream: (file, fresh) => `stream/${encoded(file.name)}${file.state === "open" ? `?fresh=${fresh}` : ""}`,
+	spectrum: (source) => `api/live/${encodeURIComponent(source)}/spectrum`,
+	waterfall: (source) => `api/live/${encodeURIComponent(source)}/waterfall`,
+	wav: (source) => `live/${encodeURIComponent(source)}.wav`,
 	download: (name) => `download/${encoded(name)}`,
 	export: (name, kind) => `api/files/${encoded(name)}/${kind}`,
 	zip: (names) => `api/export.zip?${names.map((name) => `name=${encodeURIComponent(name)}`).join("&")}`,

@@ -1,7 +1,8 @@
-// The page: what a person sees of a soundpost, in one document, three views and a bar.
+// The page: what a person sees of a soundpost, in one document, four views and a bar.
 //
 //   days (day, daypicture, activity, chips, row)   what was recorded, newest first; `#/` and `#/day/DATE`
 //   calendar, status                               `#/calendar`, `#/status`
+//   liveview (waterfall, bars, listen, tuner)      a source as it sounds now; `#/live/SOURCE`
 //   player (spectrogram, waveform, zoom, cut)      one recording, inside its row
 //   clipbar, clipview                              short clips at the foot, one after another
 //
@@ -21,6 +22,7 @@ import * as filters from "./filters.js";
 import * as keys from "./keys.js";
 import { loadDays, loadStatus } from "./library.js";
 import * as live from "./live.js";
+import * as liveview from "./liveview.js";
 import { login } from "./login.js";
 import * as status from "./status.js";
 import * as store from "./store.js";
@@ -32,6 +34,7 @@ function showView(views) {
 	document.body.dataset.view = view;
 	if (view === "calendar") calendar.show();
 	if (view === "status") status.show();
+	liveview.show(view === "live");
 }
 
 async function begin() {
@@ -62,7 +65,7 @@ onSlow((n) => (document.getElementById("busy").hidden = n === 0));
 live.start();
 filters.start();
 keys.start();
-const views = { days: days.start(), calendar: calendar.start(), status: status.start() };
+const views = { days: days.start(), live: liveview.start(), calendar: calendar.start(), status: status.start() };
 document.getElementById("view").append(...Object.values(views));
 store.on("view", () => {
 	showView(views);

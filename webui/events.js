@@ -7,7 +7,7 @@ import * as sound from "./sound.js";
 
 const held = new Map();
 const meters = new Set();
-/** Levels come four times a second and change no list: `act(sources)` gets each at once. */
+/** Levels come ten times a second and change no list: `act(sources)` gets each at once. */
 export const onLevels = (act) => meters.add(act);
 
 const FILES = { opened: put, closed: put, analysed: put, changed: put };

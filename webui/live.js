@@ -13,7 +13,7 @@ const meters = new Map();
 export function start() {
 	on("status", show);
 	onLevels(move);
-	const views = el("div.views", viewLink("calendar", "Calendar", "calendar"), viewLink("status", "Status", "status"));
+	const views = el("div.views", viewLink("live", "Live", "live"), viewLink("calendar", "Calendar", "calendar"), viewLink("status", "Status", "status"));
 	document
 		.getElementById("nav")
 		.append(views, iconButton("theme", "Light or dark", nextTheme, { id: "theme" }), iconButton("keys", "Keys (?)", showKeys));
@@ -94,9 +94,10 @@ function meterOf(source) {
 	meters.set(source.name, parts);
 	place(parts, source.level_db ?? LOWEST, source.peak_db ?? LOWEST);
 	const sign = source.state === "recording" ? el("span.dot", { "aria-hidden": "true" }) : icon("warn");
+	const link = source.rate_hz > 0 ? { href: `#/live/${encodeURIComponent(source.name)}` } : {};
 	return el(
-		"span",
-		{ class: `source ${source.state}`, title: source.trouble ?? `${source.name} is ${WORDS[source.state]}` },
+		link.href ? "a" : "span",
+		{ class: `source ${source.state}`, ...link, title: source.trouble ?? `${source.name} is ${WORDS[source.state]}` },
 		sign,
 		el("span.source-name", source.name),
 		source.state === "recording" ? bar : el("span.dim", WORDS[source.state]),
@@ -111,12 +112,12 @@ function place({ fill, peak }, level, hold) {
 }
 
 function move(sources) {
-	for (const { name, level_db, peak_db } of sources) {
+	for (const { name, level_db, peak_db, clipped } of sources) {
 		const parts = meters.get(name);
 		if (!parts || level_db == null) continue;
 		parts.hold = Math.max(peak_db ?? level_db, parts.hold - 1.5);
 		place(parts, level_db, parts.hold);
-		parts.bar.classList.toggle("clipped", parts.hold > -0.5);
+		parts.bar.classList.toggle("clipped", clipped);
 		parts.bar.setAttribute("aria-valuenow", Math.round(level_db));
 		parts.bar.setAttribute("aria-valuetext", `${Math.round(level_db)} dBFS`);
 	}

@@ -68,7 +68,7 @@ function palette(name) {
  * From cell values 0..255 to colours, so that [dark, bright] dBFS spans the palette.
  * The table is 256 entries too: drawing is one look-up per pixel.
  */
-function coloured(name, dark, bright) {
+export function coloured(name, dark, bright) {
 	const colours = palette(name);
 	return Uint32Array.from({ length: 256 }, (_, v) => {
 		const part = (-127.5 + v / 2 - dark) / (bright - dark);

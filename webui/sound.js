@@ -55,6 +55,9 @@ export function shape(patch) {
 	apply();
 }
 
+/** Something else is to be heard. */
+export const hush = () => current?.pause();
+
 /** Plays; what the browser refuses (no gesture yet) is not an error. */
 export const play = (audio) =>
 	audio.play().catch((error) => {

@@ -3,6 +3,7 @@
 //
 //   #/                               days, the newest open          #/calendar/2026-05   a month
 //   #/day/2026-05-22                 days, this one open and near   #/status             the recorder itself
+//   #/live/mic                       a source as it sounds now
 //
 // and behind `?`, in every view (a default is left out):
 //   q=       part of a file's name                 from= to=   local dates, both included
@@ -17,7 +18,7 @@
 
 const TEXTS = ["q", "from", "to", "source", "play", "margin", "gap", "detector", "todo"];
 const LISTS = ["open", "row"];
-const EMPTY = { view: "days", day: "", month: "", open: [], row: [], ...Object.fromEntries(TEXTS.map((key) => [key, ""])) };
+const EMPTY = { view: "days", day: "", month: "", live: "", open: [], row: [], ...Object.fromEntries(TEXTS.map((key) => [key, ""])) };
 
 /** Of a fragment; whatever is in it, a valid state comes out. */
 export function parse(fragment) {
@@ -25,6 +26,7 @@ export function parse(fragment) {
 	const [first, second = ""] = path.split("/").map(decode);
 	const state = { ...EMPTY };
 	if (first === "status") state.view = "status";
+	if (first === "live") [state.view, state.live] = ["live", second];
 	if (first === "calendar") [state.view, state.month] = ["calendar", /^\d{4}-\d\d$/.test(second) ? second : ""];
 	if (first === "day" && /^\d{4}-\d\d-\d\d$/.test(second)) state.day = second;
 	const params = new URLSearchParams(query);
@@ -45,6 +47,7 @@ export function format(state) {
 	const paths = {
 		days: state.day ? `day/${state.day}` : "",
 		status: "status",
+		live: state.live ? `live/${encodeURIComponent(state.live)}` : "live",
 		calendar: state.month ? `calendar/${state.month}` : "calendar",
 	};
 	const params = new URLSearchParams();

@@ -7,6 +7,7 @@ pub mod encoder;
 pub mod gate;
 pub mod http;
 pub mod librarian;
+pub mod live;
 pub mod splitter;
 pub mod store;
 pub mod stream;

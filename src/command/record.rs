@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, probe, review, storage};
+use crate::wiring::{Table, analysis, beside, live, probe, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -82,7 +82,9 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (store_in, store_out) = edge(table.inbox_depth());
     let (notices_in, notices) = async_channel::bounded(NOTICES);
     let (taps_in, taps_out) = edge(table.taps_depth());
-    let shared = Shared { store: store_in, taps: taps_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
+    let (ears_in, ears_out) = edge(table.ears_depth());
+    let shared =
+        Shared { store: store_in, taps: taps_in, ears: ears_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
     let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
@@ -92,7 +94,15 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     }
     let alarms: Arc<Alarms> = Arc::default();
     if config.web.enabled {
-        match beside::seats(config, &statuses, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
+        match beside::seats(
+            config,
+            &statuses,
+            live::Plan::new(&table, &statuses, ears_out),
+            recorded_out,
+            shared.stop.clone(),
+            turns,
+            alarms.clone(),
+        ) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);

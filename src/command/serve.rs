@@ -64,6 +64,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
     let root = place.root.display().to_string();
     let read_only = if place.read_only { ", read only" } else { "" };
     let plan = Plan {
+        live: None,
         place,
         settings,
         sources: Box::new(Vec::new),

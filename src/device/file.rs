@@ -237,6 +237,10 @@ impl Source for FileSource {
         self.played += frames as u64;
         Ok(if frames == 0 { Read::End } else { Read::Frames { frames: frames as u32, at } })
     }
+
+    fn hurry(&mut self, is_wanted: bool) {
+        self.pacer.hurry(is_wanted);
+    }
 }
 
 /// Reads whole frames until `space` is full or the file ends; a torn last frame is left out.

@@ -108,4 +108,7 @@ pub trait Source: Send {
     fn remark(&mut self) -> Option<String> {
         None
     }
+
+    /// Whether somebody listens just now, told before each read: a real-time source then delivers every 20 ms.
+    fn hurry(&mut self, _is_wanted: bool) {}
 }

@@ -18,13 +18,21 @@ pub struct Pacer {
     period: u64,
 }
 
-/// A period like a sound card's.
+/// A period like a sound card's, and while somebody listens.
 const PERIOD_MS: u64 = 100;
+const HURRY_MS: u64 = 20;
 
 impl Pacer {
     pub fn start(pace: Pace, rate: Rate) -> Pacer {
-        let period = (u64::from(rate.hz()) * PERIOD_MS / 1000).max(1);
-        Pacer { pace, rate, start: RealClock.mono(), frames: 0, period }
+        let mut pacer = Pacer { pace, rate, start: RealClock.mono(), frames: 0, period: 1 };
+        pacer.hurry(false);
+        pacer
+    }
+
+    /// Short periods or usual ones from now on.
+    pub fn hurry(&mut self, is_wanted: bool) {
+        let period_ms = if is_wanted { HURRY_MS } else { PERIOD_MS };
+        self.period = (u64::from(self.rate.hz()) * period_ms / 1000).max(1);
     }
 
     pub fn started_at(&self) -> Mono {

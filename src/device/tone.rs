@@ -65,6 +65,10 @@ impl Source for ToneSource {
         }
         Ok(if frames == 0 { Read::Idle } else { Read::Frames { frames: frames as u32, at } })
     }
+
+    fn hurry(&mut self, is_wanted: bool) {
+        self.pacer.hurry(is_wanted);
+    }
 }
 
 fn write_sample(sample: f64, depth: Depth, cell: &mut [u8]) {

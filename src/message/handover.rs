@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender, TrySendError};
 
+use super::mount::Listener;
+
 /// The body of a long answer. How long it is stands in its head.
 pub enum Body {
     Bytes(Vec<u8>),
@@ -18,6 +20,8 @@ pub enum Body {
     Read(Box<dyn io::Read + Send>),
     /// What happens from now on.
     Events,
+    /// What a mount has from now on.
+    Live(Listener),
 }
 
 /// Bodies that wait for the gate. As many as connections at most; one that nobody fetches gives way to the 128th after it.

@@ -211,6 +211,15 @@ pub struct Found {
     pub sound: Option<(u32, u8, u64)>,
 }
 
+/// What the meter of a source shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meter {
+    pub source: String,
+    pub level: Option<Centibel>,
+    pub peak: Option<Centibel>,
+    pub is_clipped: bool,
+}
+
 /// What happened in the folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -220,8 +229,7 @@ pub enum Event {
     Changed(Arc<FileRow>),
     Deleted(String),
     Gap(GapRow),
-    /// Name, level and peak of each source.
-    Level(Vec<(String, Option<Centibel>, Option<Centibel>)>),
+    Level(Vec<Meter>),
     Alarm {
         since: Wall,
         text: String,

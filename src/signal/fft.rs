@@ -33,15 +33,20 @@ pub struct Transform {
 impl Transform {
     /// `length` is a power of two, at least 4; `unit` is the value of a sample that means 1.
     pub fn new(length: usize, unit: f64) -> Transform {
+        // Amplitude 4/n, as powers want 16/n².
+        let scale = 4.0 / (length as f64 * unit);
+        Transform::with_window(length, |i| scale * (0.5 - 0.5 * (TAU * i as f64 / length as f64).cos()))
+    }
+
+    /// With another window and scale: powers are |Σ window(i)·x(i)·e^(-i·2πki/n)|².
+    pub fn with_window(length: usize, window: impl Fn(usize) -> f64) -> Transform {
         assert!(length.is_power_of_two() && length >= 4, "a length of window::spectrum_frames");
         let half = plan(length / 2);
-        // Amplitude 4/n, as powers want 16/n²; halved, since unfolding doubles.
-        let scale = 2.0 / (length as f64 * unit);
         let angle = |i: usize| TAU * i as f64 / length as f64;
-        let hann = |i: usize| 0.5 - 0.5 * angle(i).cos();
         let twiddles = |k: usize| [k, k + 1].map(|k| Complex::cis(-angle(k)));
         Transform {
-            window: (0..length).map(|i| hann(i) * scale).collect(),
+            // Halved, since unfolding doubles.
+            window: (0..length).map(|i| 0.5 * window(i)).collect(),
             filled: 0,
             spectrum: vec![Complex::default(); length / 2],
             scratch: vec![Complex::default(); half.get_inplace_scratch_len()],

@@ -10,10 +10,13 @@ pub mod floor;
 pub mod indices;
 pub mod lanes;
 pub mod level;
+pub mod meter;
 pub mod pcm;
 pub mod section;
 pub mod spectra;
+pub mod spectrum;
 pub mod stuck;
+pub mod waterfall;
 
 pub use analysis::{Analyzer, Scope, Shape};
 pub use floor::floors;

@@ -77,6 +77,15 @@ pub fn convert(sample: Sample, source: &[u8], depth: Depth, target: &mut [u8]) -
     samples
 }
 
+/// The samples of blocks.
+pub fn values(depth: Depth, pcm: &[u8]) -> impl Iterator<Item = i32> + '_ {
+    pcm.chunks_exact(depth.bytes()).map(|bytes| match *bytes {
+        [low, high] => i32::from(i16::from_le_bytes([low, high])),
+        [low, middle, high] => i32::from_le_bytes([0, low, middle, high]) >> 8,
+        _ => 0, // no depth has so many bytes
+    })
+}
+
 /// Whether 32-bit samples carry anything below their top 24 bits.
 pub fn low_byte_used(sample: Sample, source: &[u8]) -> bool {
     sample == Sample::S32 && source.chunks_exact(4).any(|bytes| bytes[0] != 0)
@@ -117,6 +126,13 @@ mod tests {
             // Truncation rounds down, as an arithmetic shift does.
             check(Sample::S24, &bytes, Depth::Sixteen, &((value >> 8) as i16).to_le_bytes());
         }
+    }
+
+    #[test]
+    fn values_of_blocks() {
+        let of = |depth, bytes: &[u8]| values(depth, bytes).collect::<Vec<_>>();
+        assert_eq!(of(Depth::Sixteen, &[0, 0x80, 0xFF, 0x7F, 0xFF, 0xFF, 9]), [-32_768, 32_767, -1]);
+        assert_eq!(of(Depth::TwentyFour, &[0, 0, 0x80, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 9]), [-8_388_608, 8_388_607, -1]);
     }
 
     #[test]

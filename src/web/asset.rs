@@ -50,6 +50,11 @@ assets! {
     "keys.js" JS;
     "library.js" JS;
     "live.js" JS;
+    "liveview.js" JS;
+    "listen.js" JS;
+    "bars.js" JS;
+    "tuner.js" JS;
+    "waterfall.js" JS;
     "login.js" JS;
     "logo.svg" SVG;
     "marks.js" JS;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
-use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow};
+use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
 use crate::message::page::{AnalysisView, SourceStatus, Status, Work};
 use crate::time::Wall;
 
@@ -251,6 +251,12 @@ fn work(work: &Work) -> String {
     Json::object().text("what", work.what).raw("done", work.done).raw("total", work.total).end()
 }
 
+/// What goes before the spectra of a source: which it is, and what there is to say about that.
+pub fn spectrum_begins(source: &str, note: Option<&str>) -> String {
+    let data = Json::object().text("source", source).raw("note", or_null(note, quoted)).end();
+    format!("retry: 3000\nevent: source\ndata: {data}\n\n")
+}
+
 /// As it goes over the wire: `event: …`, `data: …`, an empty line. JSON has no line ends, so none can be put in.
 pub fn event(event: &Event) -> String {
     let (name, data) = match event {
@@ -261,9 +267,9 @@ pub fn event(event: &Event) -> String {
         Event::Gap(row) => ("gap", gap(row)),
         Event::Deleted(name) => ("deleted", Json::object().text("name", name).end()),
         Event::Level(sources) => {
-            let one = |(name, level, peak): &(String, Option<Centibel>, Option<Centibel>)| {
-                let row = Json::object().text("name", name).raw("level_db", or_null(*level, db));
-                row.raw("peak_db", or_null(*peak, db)).end()
+            let one = |Meter { source, level, peak, is_clipped }: &Meter| {
+                let row = Json::object().text("name", source).raw("level_db", or_null(*level, db));
+                row.raw("peak_db", or_null(*peak, db)).raw("clipped", is_clipped).end()
             };
             ("level", Json::object().raw("sources", list(sources, one)).end())
         }
@@ -380,7 +386,9 @@ mod tests {
         assert!(text.starts_with("event: analysed\ndata: {") && text.ends_with("}\n\n"), "{text}");
         assert_eq!(text.matches('\n').count(), 3);
         assert_eq!(event(&Event::Deleted("a\nb".into())), "event: deleted\ndata: {\"name\":\"a\\nb\"}\n\n");
-        let level = Event::Level(vec![("mic".into(), Some(Centibel(-1_000)), None)]);
-        assert_eq!(event(&level), "event: level\ndata: {\"sources\":[{\"name\":\"mic\",\"level_db\":-10,\"peak_db\":null}]}\n\n");
+        let level =
+            Event::Level(vec![Meter { source: "mic".into(), level: Some(Centibel(-1_000)), peak: None, is_clipped: true }]);
+        let expected = r#"{"sources":[{"name":"mic","level_db":-10,"peak_db":null,"clipped":true}]}"#;
+        assert_eq!(event(&level), format!("event: level\ndata: {expected}\n\n"));
     }
 }

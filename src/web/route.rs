@@ -8,6 +8,7 @@ use super::head::Method;
 use super::target::{self, pairs, segments, split};
 use crate::message::analysis::{Centibel, Detection, Detector};
 use crate::message::library::{Date, FilesQuery};
+use crate::message::live::View;
 use crate::message::page::{ClipRate, Excerpt, SpectrogramWish};
 use crate::policy::split::Zone;
 use crate::time::{SECOND_NS, Wall};
@@ -19,6 +20,11 @@ pub enum Route {
     Asset(String),
     Status,
     Events,
+    /// What a source sounds like just now.
+    Live {
+        source: String,
+        view: View,
+    },
     Days {
         from: Option<Date>,
         to: Option<Date>,
@@ -112,6 +118,9 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
     let query = Query { pairs: pairs(query)?, zone };
     match words.as_slice() {
         ["api", "files", rest @ ..] if !rest.is_empty() => file(method, rest, &query),
+        ["api", "live", source, "spectrum"] => live(method, source, View::Spectrum),
+        ["api", "live", source, "waterfall"] => live(method, source, View::Waterfall),
+        ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -126,6 +135,10 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         asset if super::asset::is_there(&asset.join("/")) => get(method, || Ok(Route::Asset(asset.join("/")))),
         _ => Err(absent()),
     }
+}
+
+fn live(method: Method, source: &str, view: View) -> Result<Route, Refusal> {
+    get(method, || Ok(Route::Live { source: source.to_owned(), view }))
 }
 
 fn absent() -> Refusal {

@@ -8,6 +8,7 @@ use async_channel::Receiver;
 
 use super::library;
 use super::library::Sources;
+use super::live;
 use super::review::{self, Place, Plan};
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
@@ -26,6 +27,7 @@ use crate::time::Wall;
 pub fn seats(
     config: &Config,
     statuses: &[Arc<LaneStatus>],
+    live: live::Plan,
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,
     turns: Arc<Turns>,
@@ -69,7 +71,10 @@ pub fn seats(
         let each = rows.iter().zip(changes.iter_mut());
         each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
     });
-    review::seats(&config.web, Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side })
+    review::seats(
+        &config.web,
+        Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live) },
+    )
 }
 
 /// `change`: the state that was seen last, and when it was seen first.

@@ -6,6 +6,7 @@
 //! | capture of a stream (the cutter inside) | own | its station | the store's inbox | waits for a free block; the server holds the sound |
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
+//! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -18,6 +19,7 @@ pub mod analysis;
 pub mod backlog;
 pub mod beside;
 pub mod library;
+pub mod live;
 pub mod page;
 pub mod probe;
 #[cfg(test)]
@@ -32,6 +34,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::analysis::TapRow;
+use self::live::EarRow;
 use self::review::PageRow;
 use crate::format::encode::max_frame_bytes;
 use crate::message::{Container, PcmFormat};
@@ -94,6 +97,8 @@ pub struct LaneRow {
     pub encoder_bytes: usize,
     /// Its sound is analysed while it is recorded.
     pub tap: Option<TapRow>,
+    /// It can be looked at and listened to.
+    pub ear: Option<EarRow>,
 }
 
 impl LaneRow {
@@ -116,6 +121,7 @@ impl LaneRow {
             store_depth: OUT_BLOCKS + STORE_MARKERS,
             encoder_bytes: encoder_bytes(format, container, flac_block_size),
             tap: None,
+            ear: None,
         }
     }
 
@@ -123,6 +129,12 @@ impl LaneRow {
     pub fn tapped(self, split_minutes: f64) -> LaneRow {
         let Feed::Sound(..) = self.feed else { return self };
         LaneRow { tap: Some(TapRow::new(self.pcm_block_bytes, split_minutes)), ..self }
+    }
+
+    /// The same lane, whose sound can be looked at and listened to.
+    pub fn heard(self) -> LaneRow {
+        let Feed::Sound(..) = self.feed else { return self };
+        LaneRow { ear: Some(EarRow::new(self.pcm_block_bytes)), ..self }
     }
 
     /// A station: one thread, and one pool whose blocks go to the store as they are.
@@ -140,6 +152,7 @@ impl LaneRow {
             store_depth: out_blocks + STREAM_MARKERS,
             encoder_bytes: 0,
             tap: None,
+            ear: None,
         }
     }
 
@@ -169,6 +182,7 @@ impl LaneRow {
             ("encoded", format!("{} blocks of {} B", self.out_blocks, self.out_block_bytes), out),
         ];
         parts.extend(self.tap.map(|tap| ("tap", tap.to_string(), tap.bytes())));
+        parts.extend(self.ear.map(|ear| ("ear", ear.to_string(), ear.bytes())));
         parts
     }
 
@@ -216,6 +230,11 @@ impl Table {
         self.lanes.iter().filter_map(|lane| lane.tap).map(|tap| tap.depth()).sum()
     }
 
+    /// What captures may hand over to live.
+    pub fn ears_depth(&self) -> usize {
+        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum()
+    }
+
     /// Analysing while recording is given up, lane by lane from the last one, until the rest fits: files can be analysed later.
     pub fn within(mut self, budget_bytes: usize) -> Table {
         for lane in (0..self.lanes.len()).rev() {
@@ -238,6 +257,11 @@ impl Table {
         if depth > 0 {
             let bytes = analysis::STACK + depth * QUEUE_SLOT;
             shared.push(("analyser", format!("thread, inbox of {depth} messages"), bytes));
+        }
+        let depth = self.ears_depth();
+        if depth > 0 {
+            let bytes = live::STACK + depth * QUEUE_SLOT;
+            shared.push(("live", format!("thread, inbox of {depth} messages"), bytes));
         }
         shared.extend(self.page.map(|page| ("page", page.to_string(), page.bytes())));
         shared

@@ -17,6 +17,7 @@ use crate::device::clock::RealClock;
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
+use crate::message::live::Stage;
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
 use crate::web::host::Names;
@@ -40,8 +41,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Opens the port. `hub` is where others tell what happens.
-    pub fn open(web: &Web, library: Arc<dyn Library>, hub: Arc<Hub>) -> Result<Page, Fault> {
+    /// Opens the port. `hub` is where others tell what happens, `stages` what can be listened to.
+    pub fn open(web: &Web, library: Arc<dyn Library>, hub: Arc<Hub>, stages: Vec<Arc<Stage>>) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
         let at = SocketAddr::new(web.bind, web.port);
         let listener = TcpListener::bind(at).map_err(|e| retry(format!("the page cannot have {at}: {e}")))?;
@@ -51,6 +52,7 @@ impl Page {
         let office = Office {
             library,
             desk: Arc::new(Desk::default()),
+            stages,
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),
             clock: Arc::new(RealClock),
         };

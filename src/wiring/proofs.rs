@@ -144,6 +144,7 @@ fn record(card: &Card, depth: BitDepth, seconds: i64, mut script: Vec<(i64, Even
     let capture = Capture {
         name: "mic".into(),
         source: Box::new(scene),
+        ear: None,
         pool: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
         tape: tape_in,
         notices,

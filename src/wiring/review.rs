@@ -7,6 +7,7 @@
 //! | http | own, and 4 workers | the gate's socket | the desk, wishes | answers 503 |
 //! | librarian | own | wishes | catalogue, sidecars, events | slow listeners lose |
 //! | backlog | own, low priority | unanalysed recordings | wishes | waits |
+//! | live (beside a recorder only) | own | captures, while somebody looks or listens | mounts | old sound gives way |
 //! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
 
 use std::fmt;
@@ -19,6 +20,7 @@ use async_channel::{Receiver, Sender};
 
 use super::backlog::{Backlog, Progress};
 use super::library::{self, Shelves, Sources};
+use super::live;
 use super::page::Page;
 use crate::actor::http;
 use crate::actor::http::library::Library;
@@ -31,9 +33,10 @@ use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::Hub;
-use crate::message::library::{Ask, Event, Wish};
+use crate::message::library::{Ask, Event, Meter, Wish};
+use crate::message::live::Stage;
 use crate::message::news::Listener;
-use crate::message::page::{Alarm, SourceState, Status};
+use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
 use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
 use crate::status::{ActorStatus, Alarms};
@@ -101,6 +104,8 @@ pub struct Plan {
     pub turns: Arc<Turns>,
     /// Of the seats: side ones beside a recorder.
     pub role: Role,
+    /// What is recorded beside it.
+    pub live: Option<live::Plan>,
 }
 
 struct Shared {
@@ -113,14 +118,15 @@ struct Shared {
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, recorded, stop, turns, role } = plan;
+    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
-    let page = Arc::new(Page::open(web, shelves.clone(), hub.clone())?);
+    let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
+    let page = Arc::new(Page::open(web, shelves.clone(), hub.clone(), stages.clone())?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
@@ -136,7 +142,8 @@ pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
             })
         }));
     }
-    let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, page, root: shared.place.root.clone(), stop });
+    seats.extend(live.map(|plan| live::seat(plan, &hub)));
+    let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, root: shared.place.root.clone(), stop });
     seats.push(seat(&shared, "herald", move |_, _| {
         let herald = herald.clone();
         Box::new(move || {
@@ -203,6 +210,8 @@ struct Herald {
     asks: Sender<Ask>,
     hub: Arc<Hub>,
     shelves: Arc<dyn Library>,
+    /// Sources whose levels are told by live, ten times a second.
+    stages: Vec<Arc<Stage>>,
     page: Arc<Page>,
     root: PathBuf,
     stop: Arc<AtomicBool>,
@@ -267,8 +276,12 @@ impl Herald {
             self.hub.tell(&json::event(&Event::Alarm { since: *since, text: text.clone(), over }));
         }
         *told = alarms;
-        let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording);
-        let levels: Vec<_> = recording.map(|source| (source.name, source.level, source.peak)).collect();
+        self.stages.iter().for_each(|stage| stage.want());
+        let is_live = |name: &str| self.stages.iter().any(|stage| *stage.source == *name);
+        let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording && !is_live(&source.name));
+        let meter =
+            |source: SourceStatus| Meter { source: source.name, level: source.level, peak: source.peak, is_clipped: false };
+        let levels: Vec<_> = recording.map(meter).collect();
         if !levels.is_empty() {
             self.hub.tell(&json::event(&Event::Level(levels)));
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::review::PageRow;
 use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, sources, stations};
-use crate::actor::capture::{Capture, Lines};
+use crate::actor::capture::{Capture, Ear, Lines};
 use crate::actor::encoder::{Coding, Encoder, Output, TapEnds, TapOut};
 use crate::actor::splitter::{self, Splitter};
 use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
@@ -15,6 +15,7 @@ use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
 use crate::format::civil;
 use crate::format::metadata::Station;
+use crate::message::live::Heard;
 use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::split::{Zone, zone_named};
@@ -43,6 +44,7 @@ struct Parts {
     encoded: Pool,
     /// Blocks for the analyser.
     tap: Option<Pool>,
+    ear: Option<Ear>,
     run: Arc<Mutex<Option<Arc<Run>>>>,
     status: Arc<LaneStatus>,
 }
@@ -52,6 +54,8 @@ pub struct Shared {
     pub store: Sender<ToStore>,
     /// The analyser's inbox.
     pub taps: Sender<Tapped>,
+    /// Live's inbox.
+    pub ears: Sender<Heard>,
     pub notices: async_channel::Sender<Notice>,
     pub stop: Arc<AtomicBool>,
 }
@@ -59,7 +63,8 @@ pub struct Shared {
 /// The row of each source that can be recorded, sized by what was asked for.
 pub fn table(config: &Config) -> Table {
     let page = config.web.enabled.then_some(PageRow { connections: config.web.max_connections as usize });
-    Table { lanes: recorded(config).filter_map(row).collect(), page }
+    let heard = |lane: LaneRow| if page.is_some() { lane.heard() } else { lane };
+    Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page }
 }
 
 fn row(source: &SourceConfig) -> Option<LaneRow> {
@@ -86,14 +91,14 @@ pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], share
     let mut seats = Vec::new();
     let mut agent = None;
     for (lane, ((source, row), status)) in recorded(config).zip(&table.lanes).zip(statuses).enumerate() {
+        let lane = Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?;
         let Feed::Sound(_, container) = row.feed else {
             let agent = agent.get_or_insert_with(|| stations::agent(config));
-            let lane = Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?;
             seats.push(stations::seat(lane, source, row, status, shared, agent, zone(source)?));
             continue;
         };
         let parts = Arc::new(Parts {
-            lane: Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?,
+            lane,
             name: source.name.as_str().into(),
             zone: zone(source)?,
             container,
@@ -106,6 +111,7 @@ pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], share
             pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
             encoded: Pool::new(row.out_blocks, row.out_block_bytes),
             tap: row.tap.map(|tap| Pool::new(tap.blocks, tap.block_bytes)),
+            ear: row.ear.map(|ear| Ear { lane, pool: Pool::new(ear.blocks, ear.block_bytes), inbox: shared.ears.clone() }),
             run: Arc::default(),
             status: status.clone(),
         });
@@ -129,6 +135,7 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
             source,
             pool: parts.pcm.clone(),
             tape: tape.clone(),
+            ear: parts.ear.clone(),
             notices: notices.clone(),
             actor: row.clone(),
             lane: parts.status.clone(),

@@ -5,10 +5,12 @@
 //! stand still for as long as the pool holds. Nothing is decided here about files, and nothing is logged: notices go to
 //! the supervisor.
 
+mod ear;
 mod reel;
 #[cfg(test)]
 mod tests;
 
+pub use ear::Ear;
 use reel::Reel;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,6 +45,8 @@ pub struct Capture {
     pub source: Box<dyn Source>,
     pub pool: Pool,
     pub tape: Sender<Tape>,
+    /// To live, if there is one.
+    pub ear: Option<Ear>,
     pub notices: async_channel::Sender<Notice>,
     pub actor: Arc<ActorStatus>,
     pub lane: Arc<LaneStatus>,

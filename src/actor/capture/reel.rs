@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{CALM_NS, Capture, REFILL, REMARKS, STALL};
 use crate::device::{Fault, FaultKind, Opened, Pace, Read};
-use crate::message::{Cause, Lost, Reason, Run, Tape};
+use crate::message::{Cause, Lost, PcmFormat, Reason, Run, Tape};
 use crate::pool::Block;
 use crate::status::State;
 use crate::time::{Mono, SECOND_NS};
@@ -15,6 +15,7 @@ use crate::time::{Mono, SECOND_NS};
 /// One run: from a successful open to its end.
 pub struct Reel<'a> {
     capture: &'a mut Capture,
+    format: PcmFormat,
     frame_bytes: usize,
     pace: Pace,
     /// Number of the next frame, lost ones counted.
@@ -36,6 +37,7 @@ impl<'a> Reel<'a> {
         capture.lane.recording.store(true, Relaxed);
         capture.mark(Tape::Start(Arc::new(run)));
         Reel {
+            format: opened.format,
             frame_bytes: opened.format.frame_bytes(),
             pace: opened.pace,
             calm_at: opened.at.plus_ns(CALM_NS),
@@ -92,6 +94,8 @@ impl<'a> Reel<'a> {
 
     /// One read, into the block if there is one, else into the spare buffer.
     fn read(&mut self, spare: &mut [u8]) -> Result<Read, Fault> {
+        let is_wanted = self.capture.ear.is_some() && self.capture.lane.wanted.load(Relaxed);
+        self.capture.source.hurry(is_wanted);
         self.capture.actor.enter(State::Device);
         let read = match &mut self.block {
             Some(block) => self.capture.source.read(block.space()),
@@ -152,9 +156,13 @@ impl<'a> Reel<'a> {
         let Some(block) = &mut self.block else {
             return self.miss(first, u64::from(frames), Reason::Overload);
         };
+        let old = block.len();
         block.advance(frames as usize * self.frame_bytes);
         block.frames += frames;
         block.stamp = (self.frame, at);
+        if let Some(ear) = self.capture.ear.as_ref().filter(|_| self.capture.lane.wanted.load(Relaxed)) {
+            ear.hear(self.format, &block.bytes()[old..], block.stamp, &self.capture.lane); // `old` was its length
+        }
         if block.space().len() < self.frame_bytes {
             self.flush();
         }

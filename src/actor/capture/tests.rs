@@ -70,6 +70,7 @@ fn rig(blocks: usize, pace: Pace, reads: Vec<Result<Read, Fault>>) -> Rig {
     let capture = Capture {
         name: "mic".into(),
         source: Box::new(source),
+        ear: None,
         pool: Pool::new(blocks, 8),
         tape: tx,
         notices: notices_tx,

@@ -11,6 +11,7 @@ use smol::{Async, Timer, unblock};
 
 use super::within;
 use crate::message::handover::Hub;
+use crate::message::mount::{Listener, Outlook};
 
 /// A browser that takes less than a [`PIECE`] in this time is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,6 +90,36 @@ pub async fn events(hub: &Hub, stream: &mut Async<TcpStream>, head: &[u8]) -> io
             Next::Event(text) => all(stream, text.as_bytes()).await?,
             Next::Beat => all(stream, b": beat\n\n").await?,
             Next::Over => return Ok(()),
+        }
+    }
+}
+
+/// Until the listener leaves, is too slow, or the stream is over.
+pub async fn live(mut listener: Listener, stream: &mut Async<TcpStream>, head: &[u8]) -> io::Result<()> {
+    all(stream, head).await?;
+    let mut ignored = [0; 256];
+    loop {
+        let news = listener.news();
+        match listener.look() {
+            Outlook::Over => return Ok(()),
+            Outlook::Bytes => {
+                let write =
+                    stream.write_with(|mut socket: &TcpStream| listener.take(|bytes| io::Write::write(&mut socket, bytes)));
+                within(PATIENCE, write).await?;
+            }
+            Outlook::Nothing => {
+                let gone = async {
+                    while matches!(stream.read(&mut ignored).await, Ok(n) if n > 0) {}
+                    true
+                };
+                let come = async {
+                    news.await;
+                    false
+                };
+                if smol::future::or(come, gone).await {
+                    return Ok(());
+                }
+            }
         }
     }
 }

@@ -124,17 +124,20 @@ async fn answer(
         }
     };
     let later = if answer.number == 0 { None } else { gate.desk.fetch(answer.number) };
-    if matches!(later, Some(Body::Events)) {
+    if matches!(later, Some(Body::Events | Body::Live(_))) {
         if !gate.may_listen(number, Host::of(peer)) {
             let refusal =
                 Refusal::new(Status::Unavailable, "Too many listen already: try again later.").with("Retry-After", "60");
             return carry::all(stream, &refusal.bytes(head_only)).await;
         }
-        return carry::events(&gate.hub, stream, &answer.here).await;
+        return match later {
+            Some(Body::Live(listener)) => carry::live(listener, stream, &answer.here).await,
+            _ => carry::events(&gate.hub, stream, &answer.here).await,
+        };
     }
     carry::all(stream, &answer.here).await?;
     match later {
-        None | Some(Body::Events) => Ok(()),
+        None | Some(Body::Events | Body::Live(_)) => Ok(()),
         Some(Body::Bytes(bytes)) => carry::all(stream, &bytes).await,
         Some(Body::Read(reader)) => carry::read(&gate.readers, stream, reader).await,
     }

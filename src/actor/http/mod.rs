@@ -24,6 +24,7 @@ use tiny_http::Server;
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk};
+use crate::message::live::Stage;
 use crate::web::answer::{Refusal, Status};
 use crate::web::auth::Doorman;
 use ask::{Answer, Ask};
@@ -44,6 +45,8 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Office {
     pub library: Arc<dyn Library>,
     pub desk: Arc<Desk>,
+    /// Of the sources that can be listened to.
+    pub stages: Vec<Arc<Stage>>,
     pub doorman: Mutex<Doorman>,
     pub clock: Arc<dyn Clock>,
 }

@@ -5,6 +5,7 @@ use super::library::Library;
 use super::{Office, files, login};
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
+use crate::message::live::View;
 use crate::web::answer::{Head, Refusal, Status, attachment};
 use crate::web::asset::{self, Asset};
 use crate::web::conditional::{etag, is_fresh};
@@ -31,6 +32,7 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Login => login::login(office, ask),
         Route::Logout => Ok(login::logout(office, ask)),
         Route::Events => Ok(events()),
+        Route::Live { source, view } => live(office, &source, view),
         Route::Status => {
             let is_open = office.doorman.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_open();
             Ok(text(ask, JSON, json::status(&library.status(), is_open)))
@@ -146,6 +148,28 @@ fn page(ask: &Ask, asset: &Asset) -> Answer {
 fn events() -> Answer {
     let head = plain("text/event-stream", "no-store").line("X-Accel-Buffering", "no");
     Answer { head: head.finish(), body: Some(Body::Events) }
+}
+
+/// Where the source is gone, a spectrum is that of the first one, and says so: who looks at bars wants to see some.
+fn live(office: &Office, source: &str, view: View) -> Result<Answer, Refusal> {
+    let named = office.stages.iter().find(|stage| *stage.source == *source);
+    let stage = named.or_else(|| office.stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
+    let mut head = plain(view.media(), "no-store").line("X-Accel-Buffering", "no").finish();
+    if view == View::Spectrum {
+        let note = named.is_none().then(|| format!("There is no source {source}: this is {}.", stage.source));
+        head.extend_from_slice(json::spectrum_begins(&stage.source, note.as_deref()).as_bytes());
+    }
+    Ok(Answer { head, body: Some(Body::Live(stage.listen(view))) })
+}
+
+fn no_source(office: &Office) -> Refusal {
+    let names: Vec<&str> = office.stages.iter().map(|stage| &*stage.source).collect();
+    let why = if names.is_empty() {
+        "Nothing is recorded here that could be listened to.".to_owned()
+    } else {
+        format!("There is no such source; there are: {}.", names.join(", "))
+    };
+    Refusal::new(Status::NotFound, why)
 }
 
 fn export(library: &dyn Library, ask: &Ask, name: &str, table: Table) -> Result<Answer, Refusal> {

@@ -228,6 +228,10 @@ impl<D: Door> Source for AlsaSource<D> {
     fn remark(&mut self) -> Option<String> {
         self.remarks.next(&self.settings.device, &self.gauges)
     }
+
+    fn hurry(&mut self, is_wanted: bool) {
+        self.gauges.eager.store(is_wanted, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use super::super::civil::Civil;
 use super::super::metadata::{MAKE, SOFTWARE, Station, facts};
-use crate::message::{Format, Identity};
-use crate::time::SECOND_NS;
+use crate::message::{Depth, Format, Identity, PcmFormat};
+use crate::time::{Rate, SECOND_NS};
 
 /// A WAV of ours never grows past this: RIFF sizes have 32 bits, and some readers get unsure shortly before the end of them.
 pub const MAX_BYTES: u64 = (1 << 32) - (1 << 20);
@@ -22,6 +22,14 @@ pub fn header(identity: &Identity, station: &Station) -> Vec<u8> {
     chunk(&mut out, b"guan", &guan);
     chunk(&mut out, b"fmt ", &fmt(identity.format));
     out.extend_from_slice(b"data\0\0\0\0");
+    out
+}
+
+/// Of a WAV of 16 bits that is heard while it is made and has no end: both sizes are the largest that there are.
+pub fn endless_header(rate: Rate, channels: u8) -> Vec<u8> {
+    let mut out = b"RIFF\xFF\xFF\xFF\xFFWAVE".to_vec();
+    chunk(&mut out, b"fmt ", &fmt(PcmFormat { rate, channels, depth: Depth::Sixteen }.into()));
+    out.extend_from_slice(b"data\xFF\xFF\xFF\xFF");
     out
 }
 

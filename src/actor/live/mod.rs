@@ -1,0 +1,72 @@
+//! Live: what is heard of the sources just now, for whoever looks or listens.
+//!
+//! Captures hand it their sound as they read it, and only while somebody is there; it makes of it what is asked for (meters,
+//! spectra, columns, sound) and pushes that into mounts, whose listeners the gate serves. A side consumer: it may be slow, fall or
+//! hang, and costs no lane anything. When the last listener has left, captures are told to keep their sound to themselves, and this
+//! thread sleeps.
+
+mod hearing;
+
+use std::sync::Arc;
+
+use self::hearing::Hearing;
+use crate::device::Fault;
+use crate::edge::Receiver;
+use crate::message::handover::Hub;
+use crate::message::library::{Event, Meter};
+use crate::message::live::{Heard, Stage};
+use crate::signal::spectrum::Tuning;
+use crate::status::{ActorStatus, State};
+use crate::web::json;
+
+pub struct Live {
+    pub inbox: Receiver<Heard>,
+    /// One a lane; a lane that hands over no sound has none.
+    pub stages: Vec<Option<Arc<Stage>>>,
+    /// Whose listeners see the meters.
+    pub hub: Arc<Hub>,
+    pub tuning: Tuning,
+    pub actor: Arc<ActorStatus>,
+}
+
+impl Live {
+    /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
+    pub fn run(self, life: u32) -> Result<(), Fault> {
+        let mut lanes: Vec<Option<Hearing>> = self.stages.iter().map(|_| None).collect();
+        // A predecessor may have fallen in the middle of something.
+        self.stages.iter().flatten().for_each(|stage| stage.rest());
+        loop {
+            self.actor.enter(State::Idle);
+            let Ok(heard) = self.inbox.recv_until(None) else { return Ok(()) };
+            if !self.actor.lives(life) {
+                return Ok(());
+            }
+            self.actor.begin();
+            let lane = usize::from(heard.lane);
+            if let (Some(Some(stage)), Some(slot)) = (self.stages.get(lane), lanes.get_mut(lane)) {
+                self.hear(stage, slot, &heard);
+            }
+        }
+    }
+
+    fn hear(&self, stage: &Stage, slot: &mut Option<Hearing>, heard: &Heard) {
+        let is_looked_at = self.hub.is_heard();
+        if !is_looked_at && !stage.is_listened() {
+            *slot = None;
+            return stage.unwant();
+        }
+        let hearing = match slot.take() {
+            Some(hearing) if hearing.fits(heard) => slot.insert(hearing),
+            _ => slot.insert(Hearing::new(heard.format, self.tuning)),
+        };
+        if let Some(reading) = hearing.hear(heard, stage).filter(|_| is_looked_at) {
+            let meter = Meter {
+                source: stage.source.to_string(),
+                level: Some(reading.level),
+                peak: Some(reading.peak),
+                is_clipped: reading.is_clipped,
+            };
+            self.hub.tell(&json::event(&Event::Level(vec![meter])));
+        }
+    }
+}
