@@ -24,10 +24,9 @@ mkdir -p "$cache/debs" "$cache/rust" "$cache/sys"
 main=$(sh "$here/mirror.sh" main)
 security=$(sh "$here/mirror.sh" security)
 APT_CONFIG=$(sh "$here/apt.sh" "$cache" amd64 "$arch" <<S
-deb [arch=amd64] $main bookworm main
+deb [arch=amd64,$arch] $main bookworm main
 deb [arch=amd64] $security bookworm-security main
 deb [arch=$arch] $main trixie main
-deb [arch=$arch] $main bookworm main
 S
 )
 export APT_CONFIG

@@ -99,6 +99,8 @@ pub struct SourceStatus {
     pub frames: u64,
     pub xruns: u64,
     pub gaps: u64,
+    /// Frames that whoever looked or listened did not get; the recording has them.
+    pub frames_unheard: u64,
     pub drift_ppm: Option<f64>,
     pub since: Option<Wall>,
     pub trouble: Option<String>,

@@ -241,6 +241,7 @@ fn source(source: &SourceStatus) -> String {
         .raw("frames", source.frames)
         .raw("xruns", source.xruns)
         .raw("gaps", source.gaps)
+        .raw("frames_unheard", source.frames_unheard)
         .raw("drift_ppm", or_null(source.drift_ppm, number))
         .raw("since", or_null(source.since, time))
         .raw("trouble", or_null(source.trouble.as_deref(), quoted))

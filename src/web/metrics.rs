@@ -26,6 +26,8 @@ pub fn text(status: &Status) -> String {
     family(&mut text, sources, "frames_total", "counter", "Frames recorded", |s| Some(s.frames as f64));
     family(&mut text, sources, "xruns_total", "counter", "Overruns of the device", |s| Some(s.xruns as f64));
     family(&mut text, sources, "gaps_total", "counter", "Gaps entered", |s| Some(s.gaps as f64));
+    let unheard = |s: &SourceStatus| Some(s.frames_unheard as f64);
+    family(&mut text, sources, "frames_unheard_total", "counter", "Frames that listeners did not get", unheard);
     family(&mut text, sources, "drift_ppm", "gauge", "Drift of the device's clock", |s| s.drift_ppm);
     text
 }

@@ -98,6 +98,7 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         frames: status.frames_captured.load(Relaxed),
         xruns: status.xruns.load(Relaxed).into(),
         gaps: status.gaps.load(Relaxed),
+        frames_unheard: status.unheard.load(Relaxed),
         drift_ppm: status.drift_ppm(),
         since: Some(since),
         trouble: alarm.map(|(_, text)| text),
