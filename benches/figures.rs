@@ -6,6 +6,8 @@
 mod archive;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "figures/live.rs"]
+mod live;
 #[path = "figures/memory.rs"]
 mod memory;
 #[path = "figures/process.rs"]
@@ -23,7 +25,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 13] = [
+    let figures: [(&str, fn()); 14] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -37,6 +39,7 @@ fn main() {
         ("clip", archive::clip_beside_ffmpeg),
         ("margin", archive::margin_of_a_day),
         ("archive", archive::hundred_thousand),
+        ("live", live::spectrum_beside_encoding),
     ];
     for (name, figure) in figures {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
