@@ -2,7 +2,7 @@
 import os, sys
 
 import record, sound
-from vm import VM, Failed, main, run, wait_for
+from vm import COUNTED, VM, Failed, main, run, wait_for
 
 # The noise that is played: its FLAC is about as large as that of a windy day.
 PLAYED = 60
@@ -15,7 +15,7 @@ def test(rig, work, seconds):
     run("mke2fs", "-q", "-t", "ext4", "-E", record.NOT_LATER, data, "1G")
     with open(played, "wb") as out:
         out.write(sound.signal(PLAYED))
-    with VM(rig, work, CONFIG, "rig.data=vda:ext4:noatime", record.disks(data, played)) as vm:
+    with VM(rig, work, CONFIG, "rig.data=vda:ext4:noatime", record.disks(data, played), COUNTED) as vm:
         vm.told("data", 90)
         wait_for("commands are taken", 30, lambda: vm.sh("echo yes") == "yes\n")
         vm.sh("sync", 60)
