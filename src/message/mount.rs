@@ -79,9 +79,14 @@ impl Mount {
         self.news.notify(usize::MAX);
     }
 
-    /// The stream is over. Who comes now has no header until another one begins.
+    /// The stream is over. Who comes now has no header until another one begins; for nobody nothing is kept.
     pub fn rest(&self) {
-        let is_begun = self.ring().streams.back().is_some_and(|stream| !stream.header.is_empty());
+        let mut ring = self.ring();
+        if self.listeners() == 0 {
+            ring.clear();
+        }
+        let is_begun = ring.streams.back().is_some_and(|stream| !stream.header.is_empty());
+        drop(ring);
         if is_begun {
             self.begin(b"");
         }

@@ -179,6 +179,7 @@ fn who_comes_after_the_end_of_one_stream_waits_for_the_next() {
     assert_eq!(hear(&mut first, 9), "H1:aa ");
     drop(first);
     mount.rest();
+    assert!(mount.ring().bytes.is_empty(), "nothing is kept for nobody");
     mount.rest();
     let mut second = mount.listen();
     assert_eq!(hear(&mut second, 9), "");
