@@ -30,7 +30,8 @@ static STARTED_WITH: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 /// before the first thread, and before anything is loaded.
 #[allow(unsafe_code)]
 pub fn one_heap() {
-    STARTED_WITH.get_or_init(|| clean(&fs::read_to_string("/proc/self/smaps").unwrap_or_default()));
+    let read = |name| fs::read_to_string(name).unwrap_or_default();
+    STARTED_WITH.get_or_init(|| clean(&read("/proc/self/smaps"), &read("/proc/self/maps")));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: takes two integers; a value that it does not know changes nothing.
     unsafe {
@@ -63,12 +64,7 @@ pub fn settle() {
 /// cache, page by page, where it is needed after all. To be called when everything runs; nothing happens without [`one_heap`].
 #[allow(unsafe_code)]
 pub fn forget_start() {
-    let ranges = STARTED_WITH.get().map_or(&[][..], Vec::as_slice);
-    // An emulator may show its own mappings: those of this program hold this function.
-    if !ranges.iter().any(|range| range.contains(&(forget_start as fn() as usize))) {
-        return;
-    }
-    for range in ranges {
+    for range in STARTED_WITH.get().map_or(&[][..], Vec::as_slice) {
         // SAFETY: a private mapping of a file, which stays where it was when the process began, cannot be written to, and had no
         // page of its own after the loader was done; the kernel fills a page that is missing with the same bytes.
         unsafe {
@@ -78,14 +74,17 @@ pub fn forget_start() {
 }
 
 /// The ranges that /proc/self/smaps shows to be of files, not to be written to, and without a page that differs from its file.
-fn clean(smaps: &str) -> Vec<Range<usize>> {
+/// /proc/self/maps must show the same: qemu-user before 8.1 shows its own addresses in the one and the program's in the other,
+/// and what lies at its addresses in the program is something else.
+fn clean(smaps: &str, maps: &str) -> Vec<Range<usize>> {
+    let shown = |mapping: &[&str]| maps.lines().any(|line| line.split_ascii_whitespace().eq(mapping.iter().copied()));
     let mut found = Vec::new();
     // Of the mapping whose fields are read: its range, and how many of the two fields have said that it has no such page.
     let mut mapping = None;
     for line in smaps.lines() {
         let words: Vec<_> = line.split_ascii_whitespace().collect();
         match (&words[..], &mut mapping) {
-            ([range, "r-xp" | "r--p", _, _, _, path, ..], _) if path.starts_with('/') => {
+            ([range, "r-xp" | "r--p", _, _, _, path, ..], _) if path.starts_with('/') && shown(&words) => {
                 mapping = parsed(range).map(|range| (range, 0))
             }
             ([range, access, ..], _) if access.len() == 4 && range.contains('-') => mapping = None,
@@ -115,7 +114,10 @@ mod tests {
             let fields = format!("Size: 8 kB\nRss: 8 kB\nAnonymous: {anonymous} kB\nSwap: {swap} kB\nVmFlags: rd mr\n");
             // What follows is never taken for it.
             let smaps = format!("{head}\n{fields}7000-8000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\nSwap: 0 kB\n");
-            assert_eq!(clean(&smaps), Vec::from_iter(expected), "{smaps}");
+            let maps = format!("{head}\n7000-8000 rw-p 00000000 00:00 0    [heap]\n");
+            assert_eq!(clean(&smaps, &maps), Vec::from_iter(expected), "{smaps}");
+            let moved = format!("1{head}\n7000-8000 rw-p 00000000 00:00 0    [heap]\n");
+            assert_eq!(clean(&smaps, &moved), [], "an emulator's own addresses");
         };
         check("1000-3000 r-xp 00001000 08:01 7   /bin/sound post", "0", "0", Some(0x1000..0x3000));
         check("0-1000 r--p 00000000 08:01 7   /lib/libc.so.6", "0", "0", Some(0..0x1000));
@@ -126,14 +128,18 @@ mod tests {
         check("3000-4000 r-xp 00000000 00:00 0   [vdso]", "0", "0", None);
         check("3000-4000 r--p 00000000 00:00 0", "0", "0", None);
         check("z-4000 r-xp 00003000 08:01 7   /bin/soundpost", "0", "0", None);
-        assert_eq!(clean("Anonymous: 0 kB\nSwap: 0 kB\n"), []);
-        assert_eq!(clean("1000-3000 r-xp 00001000 08:01 7 /bin/a\nAnonymous: 0 kB\n"), [], "a kernel that does not tell of swap");
+        assert_eq!(clean("Anonymous: 0 kB\nSwap: 0 kB\n", ""), []);
+        let code = "1000-3000 r-xp 00001000 08:01 7 /bin/a";
+        assert_eq!(clean(&format!("{code}\nAnonymous: 0 kB\n"), code), [], "a kernel that does not tell of swap");
     }
 
     #[test]
     fn the_program_goes_on_afterwards() {
         one_heap();
-        assert!(!STARTED_WITH.get().expect("set").is_empty());
+        // Under an emulator that shows its own addresses there is nothing to give back.
+        let [smaps, maps] = ["/proc/self/smaps", "/proc/self/maps"].map(|name| fs::read_to_string(name).expect("proc"));
+        let code = |text: &str| text.lines().find(|line| line.contains(" r-xp ")).map(str::to_owned).expect("code");
+        assert_eq!(STARTED_WITH.get().expect("set").is_empty(), code(&smaps) != code(&maps));
         forget_start();
         assert_eq!(format!("{:.3}", 2.0_f64.sqrt()), "1.414");
     }
