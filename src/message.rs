@@ -15,6 +15,7 @@ pub mod live;
 pub mod mount;
 pub mod news;
 pub mod page;
+pub mod relay;
 mod sound;
 pub mod window;
 

@@ -97,7 +97,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         match beside::seats(
             config,
             &statuses,
-            live::Plan::new(&table, &statuses, ears_out),
+            live::Plan::new(config, &table, &statuses, ears_out),
             recorded_out,
             shared.stop.clone(),
             turns,

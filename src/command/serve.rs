@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Exit, say};
 use crate::actor::store::{MARK, places_of};
-use crate::config::settings::Web;
+use crate::config::settings::{Live, Web};
 use crate::config::{Config, Environment};
 use crate::device::disk::{Disk, RealDisk, real_path};
 use crate::device::memory;
@@ -74,7 +74,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
         turns: Arc::default(),
         role: Role::Path,
     };
-    let (seats, port) = review::seats(&web, plan).map_err(|fault| fault.to_string())?;
+    let (seats, port) = review::seats(&web, &Live::closed(), plan).map_err(|fault| fault.to_string())?;
     log::info!(
         "{root}{read_only}: http://{}:{port}/",
         if options.bind.is_unspecified() { "localhost".into() } else { options.bind.to_string() }

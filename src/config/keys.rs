@@ -7,7 +7,7 @@ use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
-use super::url::StreamUrls;
+use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
@@ -135,6 +135,36 @@ pub static MAX_SOURCES: Key<u32> = key("max_sources", "10", "a count, 0 to 1000"
 pub static SOURCE_PASSWORD: Key<Option<Secret>> = secret("source_password", "a password, or nothing: no relay");
 pub static ADMIN_PASSWORD: Key<Option<Secret>> = secret("admin_password", "a password, or nothing: no administration");
 pub static LISTEN_PASSWORD: Key<Option<Secret>> = secret("listen_password", "a password, or nothing: anybody may listen");
+pub static MAX_LISTENERS_PER_MOUNT: Key<u32> =
+    key("max_listeners_per_mount", "100", "a count, 0 to 10000", |t| whole(t, 0, 10_000));
+pub static MOUNTS: Key<Vec<String>> =
+    key("mounts", "/*", "paths that sources may feed, * for any letters, with blanks between: /mic-*.opus", mounts);
+pub static FALLBACK_MOUNT: Key<Option<String>> =
+    key("fallback_mount", "", "a path that listeners go on with while a mount has no source, or nothing", |t| {
+        unless_empty(t, |t| mounts(t).and_then(|paths| paths.into_iter().next().ok_or(Wrong::Unwanted)))
+    });
+pub static SOURCE_TIMEOUT: Key<f64> = key("source_timeout_seconds", "10", "seconds, 1 to 600", |t| real(t, 1.0, 600.0));
+pub static SPECTRUM_BANDS: Key<u32> = key("spectrum_bands", "32", "a count, 4 to 256", |t| whole(t, 4, 256));
+pub static SPECTRUM_LENGTH: Key<u32> =
+    key("spectrum_length", "1024", "samples, a power of two from 64 to 16384", |t| match whole::<u32>(t, 64, 16_384)? {
+        length if length.is_power_of_two() => Ok(length),
+        _ => Err(Wrong::Unwanted),
+    });
+pub static SPECTRUM_LOW_HZ: Key<f64> = key("spectrum_low_hz", "20", "Hz, 1 to 100000", |t| real(t, 1.0, 100_000.0));
+pub static SPECTRUM_HIGH_HZ: Key<f64> = key("spectrum_high_hz", "16000", "Hz, 2 to 384000", |t| real(t, 2.0, 384_000.0));
+pub static ICECAST_URL: Key<Option<PushUrl>> =
+    key("icecast_url", "", "icecast://source:password@host:port/{source}.opus, or nothing: nothing is pushed", |t| {
+        unless_empty(t, PushUrl::parse)
+    })
+    .shown(Shown::Masked);
+pub static ICECAST_BITRATE: Key<u32> = key("icecast_bitrate", "64", "kbit/s, 6 to 256", |t| whole(t, 6, 256));
+pub static ICECAST_NAME: Key<Option<String>> =
+    key("icecast_name", "", "a name for listeners, or nothing", |t| unless_empty(t, word));
+pub static ICECAST_DESCRIPTION: Key<Option<String>> =
+    key("icecast_description", "", "a sentence for listeners, or nothing", |t| unless_empty(t, word));
+pub static ICECAST_GENRE: Key<Option<String>> =
+    key("icecast_genre", "", "a word for listeners, or nothing", |t| unless_empty(t, word));
+pub static ICECAST_PUBLIC: Key<bool> = key("icecast_public", "no", "yes or no", flag);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -160,6 +190,12 @@ pub static LANE: List = &[
     &BUFFER_MS.about,
     &MAX_RETRIES.about,
     &RETRY_DELAY_SECONDS.about,
+    &ICECAST_URL.about,
+    &ICECAST_BITRATE.about,
+    &ICECAST_NAME.about,
+    &ICECAST_DESCRIPTION.about,
+    &ICECAST_GENRE.about,
+    &ICECAST_PUBLIC.about,
 ];
 pub static SOUNDCARD: List = &[&TYPE.about, &DEVICE.about, &SAMPLE_RATE.about, &CHANNELS.about, &FORMAT_WAV.about];
 pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about, &CUE_SHEET.about];
@@ -196,8 +232,21 @@ pub static ANALYSIS: List = &[
     &POST_ROLL_S.about,
     &ANALYSES_DIR.about,
 ];
-pub static LIVE: List =
-    &[&MAX_LISTENERS.about, &MAX_SOURCES.about, &SOURCE_PASSWORD.about, &ADMIN_PASSWORD.about, &LISTEN_PASSWORD.about];
+pub static LIVE: List = &[
+    &MAX_LISTENERS.about,
+    &MAX_LISTENERS_PER_MOUNT.about,
+    &MAX_SOURCES.about,
+    &SOURCE_PASSWORD.about,
+    &ADMIN_PASSWORD.about,
+    &LISTEN_PASSWORD.about,
+    &MOUNTS.about,
+    &FALLBACK_MOUNT.about,
+    &SOURCE_TIMEOUT.about,
+    &SPECTRUM_BANDS.about,
+    &SPECTRUM_LENGTH.about,
+    &SPECTRUM_LOW_HZ.about,
+    &SPECTRUM_HIGH_HZ.about,
+];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
 /// The settings sections. `[storage]` and `[upload]` are known by name and have no keys yet.
@@ -240,6 +289,13 @@ fn names(text: &str) -> Result<Vec<String>, Wrong> {
     if names.iter().all(is_name) { Ok(names) } else { Err(Wrong::Unwanted) }
 }
 
+/// Paths with blanks or commas between.
+fn mounts(text: &str) -> Result<Vec<String>, Wrong> {
+    let paths: Vec<String> = text.split([' ', ',']).filter(|path| !path.is_empty()).map(str::to_owned).collect();
+    let is_path = |path: &String| path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#%\\".contains(&b));
+    if paths.iter().all(is_path) { Ok(paths) } else { Err(Wrong::Unwanted) }
+}
+
 /// Under a thousandth, every read of the device would make several files.
 fn split_minutes(text: &str) -> Result<f64, Wrong> {
     match real(text, f64::MIN_POSITIVE, 1_440.0)? {
@@ -271,7 +327,9 @@ mod tests {
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
                 WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST WEB_HOSTS DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
-                ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD SITE_NAME LATITUDE LONGITUDE
+                ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD MAX_LISTENERS_PER_MOUNT
+                MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE
+                ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SITE_NAME LATITUDE LONGITUDE
             }
         };
         let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));

@@ -10,6 +10,7 @@ use super::reader::Reader;
 use super::source::LaneSettings;
 use super::value::Secret;
 use crate::message::analysis::Detector;
+use crate::signal::spectrum::Tuning;
 use crate::web::auth::is_hash;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,9 @@ pub struct Analysis {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
+    /// In all, and of one mount.
     pub max_listeners: u32,
+    pub max_listeners_per_mount: u32,
     pub max_sources: u32,
     /// `None`: no relay.
     pub source_password: Option<Secret>,
@@ -61,6 +64,31 @@ pub struct Live {
     pub admin_password: Option<Secret>,
     /// `None`: anybody may listen.
     pub listen_password: Option<Secret>,
+    /// Paths that sources may feed; `*` stands for any letters.
+    pub mounts: Vec<String>,
+    /// Where listeners go on while a mount has no source.
+    pub fallback_mount: Option<String>,
+    /// A source that is silent for so long is gone.
+    pub source_timeout_seconds: f64,
+    pub spectrum: Tuning,
+}
+
+impl Live {
+    /// Where there is no configuration: nothing is relayed, and what is heard is for the page.
+    pub fn closed() -> Live {
+        Live {
+            max_listeners: 100,
+            max_listeners_per_mount: 100,
+            max_sources: 0,
+            source_password: None,
+            admin_password: None,
+            listen_password: None,
+            mounts: Vec::new(),
+            fallback_mount: None,
+            source_timeout_seconds: 10.0,
+            spectrum: Tuning::default(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,12 +146,28 @@ pub fn analysis(reader: &mut Reader) -> Analysis {
 }
 
 pub fn live(reader: &mut Reader) -> Live {
+    let spectrum = Tuning {
+        bands: reader.get(&keys::SPECTRUM_BANDS) as usize,
+        length: reader.get(&keys::SPECTRUM_LENGTH) as usize,
+        low_hz: reader.get(&keys::SPECTRUM_LOW_HZ),
+        high_hz: reader.get(&keys::SPECTRUM_HIGH_HZ),
+    };
+    if spectrum.high_hz <= spectrum.low_hz {
+        let line = reader.line_of(&keys::SPECTRUM_HIGH_HZ.about);
+        reader.warn(line, "spectrum_high_hz is not above spectrum_low_hz: both are as usual");
+    }
+    let usual = Tuning { bands: spectrum.bands, length: spectrum.length, ..Tuning::default() };
     Live {
         max_listeners: reader.get(&keys::MAX_LISTENERS),
+        max_listeners_per_mount: reader.get(&keys::MAX_LISTENERS_PER_MOUNT),
         max_sources: reader.get(&keys::MAX_SOURCES),
         source_password: reader.get(&keys::SOURCE_PASSWORD),
         admin_password: reader.get(&keys::ADMIN_PASSWORD),
         listen_password: reader.get(&keys::LISTEN_PASSWORD),
+        mounts: reader.get(&keys::MOUNTS),
+        fallback_mount: reader.get(&keys::FALLBACK_MOUNT),
+        source_timeout_seconds: reader.get(&keys::SOURCE_TIMEOUT),
+        spectrum: if spectrum.high_hz > spectrum.low_hz { spectrum } else { usual },
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::keys::{self, Key, List};
 use super::reader::Reader;
 use super::script::ScriptedFault;
-use super::url::StreamUrls;
+use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, flag, whole};
 use crate::message::{Container, Depth};
 use crate::time::Rate;
@@ -43,6 +43,20 @@ pub struct LaneSettings {
     /// Of the fast phase; what comes after it never gives up.
     pub max_retries: u32,
     pub retry_delay_seconds: f64,
+    pub icecast: Icecast,
+}
+
+/// A source's Opus, for whoever listens here and elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Icecast {
+    /// `None`: nothing is pushed.
+    pub url: Option<PushUrl>,
+    /// Of its own mount, too.
+    pub kilobits_per_second: u32,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub genre: Option<String>,
+    pub is_public: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +187,14 @@ impl LaneSettings {
             buffer_ms: reader.get(&keys::BUFFER_MS),
             max_retries: reader.get(&keys::MAX_RETRIES),
             retry_delay_seconds: reader.get(&keys::RETRY_DELAY_SECONDS),
+            icecast: Icecast {
+                url: reader.get(&keys::ICECAST_URL),
+                kilobits_per_second: reader.get(&keys::ICECAST_BITRATE),
+                name: reader.get(&keys::ICECAST_NAME),
+                description: reader.get(&keys::ICECAST_DESCRIPTION),
+                genre: reader.get(&keys::ICECAST_GENRE),
+                is_public: reader.get(&keys::ICECAST_PUBLIC),
+            },
         }
     }
 

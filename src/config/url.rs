@@ -94,6 +94,40 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
+/// Where a source pushes its sound: `icecast://` (which is http), `http://` or `https://`, a mount behind the host. `{source}` in
+/// it stands for the source's name. Shown without user information.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PushUrl(StreamUrl);
+
+impl PushUrl {
+    pub fn parse(text: &str) -> Result<PushUrl, Wrong> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", ""));
+        let url = match scheme.to_ascii_lowercase().as_str() {
+            "icecast" | "http" => format!("http://{rest}"),
+            "icecasts" | "https" => format!("https://{rest}"),
+            _ => return because("does not begin with icecast://, http:// or https://"),
+        };
+        let url = StreamUrl::parse(&url)?;
+        let path = rest.find('/').map_or("", |at| &rest[at..]);
+        if path.len() < 2 || path.contains(['?', '#']) {
+            return because("has no mount behind its host, such as /mic.opus");
+        }
+        Ok(PushUrl(url))
+    }
+
+    /// Of this source, user information included.
+    pub fn of(&self, source: &str) -> String {
+        let name: String = source.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        self.0.expose().replace("{source}", &name)
+    }
+}
+
+impl fmt::Display for PushUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +158,17 @@ mod tests {
         check("http://[::1", Err("["));
         check("http://a b/", Err("blank"));
         check("http://h/a\nb", Err("blank"));
+    }
+
+    #[test]
+    fn where_to_push() {
+        let of = |text: &str| PushUrl::parse(text).map(|url| (url.of("mic 1"), url.to_string()));
+        let want = ("http://source:pw@h:8000/mic-mic-1.opus".to_owned(), "http://***@h:8000/mic-{source}.opus".to_owned());
+        assert_eq!(of("icecast://source:pw@h:8000/mic-{source}.opus"), Ok(want));
+        assert!(of("https://h/a").is_ok_and(|(url, _)| url == "https://h/a"));
+        for text in ["h:8000/a", "ftp://h/a", "icecast://h", "icecast://h/", "http://h/a?b", "icecast:///a"] {
+            assert!(of(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,20 +1,18 @@
 //! A short piece of any recording for listeners: a 16-bit WAV whose length is known before its first byte.
 //!
-//! * Rate: kept up to 48 kHz; above, to 48 kHz or 44.1 kHz, whichever divides it, else to 48 kHz (see `clip/resample`). On
+//! * Rate: kept up to 48 kHz; above, to 48 kHz or 44.1 kHz, whichever divides it, else to 48 kHz (see `resample`). On
 //!   request it is kept whatever it is.
 //! * Channels: one and two are kept; of more, the mean of the first, third, fifth … becomes the left one, the mean of the others
 //!   the right one, so that nothing can clip.
 //! * Depth: what is 16 bits or less is kept to the bit. Everything else is rounded with TPDF dither (two uniform numbers of one
 //!   step each) from a generator that is the same each time, so that a clip asked for twice is the same twice.
 
-mod resample;
-
 use std::io;
 
 use super::Flaw;
 use super::decode::{Decoder, Info};
+use super::resample::Resampler;
 use super::samples::Piece;
-use resample::Resampler;
 
 const MAX_RATE_HZ: u32 = 48_000;
 const HEADER_BYTES: u32 = 44;

@@ -151,9 +151,87 @@ pub fn readable(bytes: &[u8], limit: usize) -> String {
     text
 }
 
+/// Titles into a stream, for a listener who asked for them: the way back of [`Deinterleaver`].
+pub struct Interleaver {
+    every: usize,
+    left: usize,
+    last: Arc<str>,
+}
+
+impl Interleaver {
+    /// What `icy-metaint` says.
+    pub fn new(every: u32) -> Interleaver {
+        let every = every.max(1) as usize;
+        Interleaver { every, left: every, last: Arc::from("") }
+    }
+
+    /// Bytes of sound that may go before the next text; 0 when that is due.
+    pub fn room(&self) -> usize {
+        self.left
+    }
+
+    /// So many bytes of sound have gone.
+    pub fn pass(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// The text with its length in front: a single zero when the title is the one before.
+    pub fn text(&mut self, title: &Arc<str>) -> Vec<u8> {
+        self.left = self.every;
+        if *title == self.last {
+            return vec![0];
+        }
+        self.last = title.clone();
+        // An apostrophe and a semicolon would end it.
+        let mut text = format!("StreamTitle='{}';", title.replace("';", "'")).into_bytes();
+        text.truncate(MAX_TEXT_BYTES);
+        let blocks = text.len().div_ceil(16);
+        text.resize(blocks * 16, 0);
+        text.insert(0, blocks as u8); // at most 255
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let (mut interleaver, mut deinterleaver) = (Interleaver::new(100), Deinterleaver::new(100));
+        let (mut sound, mut titles, mut next) = (Vec::new(), Vec::new(), 0_u8);
+        let given = ["", "Nightingale", "Nightingale", "It's a wren; 5 o'clock", "\u{e4}"].map(Arc::from);
+        let mut wire = Vec::new();
+        for title in &given {
+            while interleaver.room() > 0 {
+                let piece: Vec<u8> = (0..interleaver.room().min(33))
+                    .map(|_| {
+                        next = next.wrapping_add(1);
+                        next
+                    })
+                    .collect();
+                interleaver.pass(piece.len());
+                wire.extend(piece);
+            }
+            wire.extend(interleaver.text(title));
+        }
+        let mut at = 0;
+        while at < wire.len() {
+            match deinterleaver.step(&wire[at..]) {
+                Step::Audio(bytes) => {
+                    sound.extend_from_slice(&wire[at..at + bytes]);
+                    at += bytes;
+                }
+                Step::Meta { bytes, title } => {
+                    titles.extend(title.map(|title| title.to_string()));
+                    at += bytes;
+                }
+            }
+        }
+        assert_eq!(sound.len(), 500);
+        assert!(sound.windows(2).all(|two| two[1] == two[0].wrapping_add(1)));
+        assert_eq!(titles, ["Nightingale", "It's a wren; 5 o'clock", "\u{e4}"]);
+    }
 
     fn check(text: &[u8], want: Option<&str>) {
         assert_eq!(title(text).as_deref(), want, "{}", String::from_utf8_lossy(text));

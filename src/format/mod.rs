@@ -4,6 +4,7 @@
 //! soundpost; a coded FLAC frame is called so in full.
 
 pub mod adts;
+pub mod broadcast;
 pub mod civil;
 pub mod clip;
 pub mod crc;
@@ -29,6 +30,7 @@ pub mod opus_door;
 pub mod pcm_reader;
 pub mod playlist;
 pub mod profile;
+pub mod resample;
 pub mod samples;
 pub mod sidecar;
 pub mod stream;

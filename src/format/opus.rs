@@ -6,6 +6,11 @@ pub const RATE_HZ: u32 = 48_000;
 /// 120 ms, the longest that a packet may last.
 pub const MAX_FRAMES: u32 = 5_760;
 
+/// 20 ms: of the packets that are made here.
+pub const PACKET_FRAMES: usize = 960;
+/// No packet is longer (RFC 6716 section 3.2.1 allows 1,275 bytes of a frame).
+pub const MAX_PACKET_BYTES: usize = 1_277;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// 1 to 255.

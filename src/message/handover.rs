@@ -20,8 +20,8 @@ pub enum Body {
     Read(Box<dyn io::Read + Send>),
     /// What happens from now on.
     Events,
-    /// What a mount has from now on.
-    Live(Listener),
+    /// What a mount has from now on, with a title after so many bytes of sound.
+    Live(Listener, Option<u32>),
 }
 
 /// Bodies that wait for the gate. As many as connections at most; one that nobody fetches gives way to the 128th after it.

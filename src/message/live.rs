@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::mount::{Listener, Manner, Mount};
+use super::mount::{Client, Listener, Manner, Mount};
 use super::{Lane, PcmFormat};
 use crate::pool::Block;
 use crate::status::LaneStatus;
@@ -24,23 +24,33 @@ pub enum View {
     Waterfall,
     /// A WAV without end.
     Wav,
+    /// Ogg Opus without end.
+    Opus,
 }
 
 impl View {
-    pub const ALL: [View; 3] = [View::Spectrum, View::Waterfall, View::Wav];
+    pub const ALL: [View; 4] = [View::Spectrum, View::Waterfall, View::Wav, View::Opus];
 
     /// Seconds of it; the sound of a fast card is less in time.
-    const fn manner(self) -> Manner {
+    fn manner(self) -> Manner {
+        let manner = |ring: usize, burst: usize, lag: usize, chains| Manner {
+            ring: ring << 10,
+            burst: burst << 10,
+            lag: lag << 10,
+            chains,
+            is_warm: false,
+        };
         match self {
-            View::Spectrum => Manner { ring: 16 << 10, burst: 0, lag: 0, chains: true },
-            View::Waterfall => Manner { ring: 64 << 10, burst: 0, lag: 32 << 10, chains: false },
-            View::Wav => Manner { ring: 512 << 10, burst: 0, lag: 192 << 10, chains: false },
+            View::Spectrum => manner(16, 0, 0, true),
+            View::Waterfall => manner(64, 0, 32, false),
+            View::Wav => manner(512, 0, 192, false),
+            View::Opus => manner(256, 16, 128, true),
         }
     }
 
     /// What all rings of a source hold while there are listeners to each.
-    pub const fn bytes() -> usize {
-        View::Spectrum.manner().ring + View::Waterfall.manner().ring + View::Wav.manner().ring
+    pub fn bytes() -> usize {
+        View::ALL.map(|view| view.manner().ring).iter().sum()
     }
 
     /// What its mount is, for a browser.
@@ -49,20 +59,32 @@ impl View {
             View::Spectrum => "text/event-stream",
             View::Waterfall => "application/octet-stream",
             View::Wav => "audio/wav",
+            View::Opus => "audio/ogg",
         }
     }
+}
+
+/// How Opus is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quality {
+    pub bits_per_second: u32,
+    /// 0 to 10.
+    pub complexity: u8,
 }
 
 /// The mounts of a source.
 pub struct Stage {
     pub source: Arc<str>,
+    /// For those who listen elsewhere.
+    pub title: Arc<str>,
+    pub quality: Quality,
     status: Arc<LaneStatus>,
     mounts: [Arc<Mount>; View::ALL.len()],
 }
 
 impl Stage {
-    pub fn new(source: Arc<str>, status: Arc<LaneStatus>) -> Stage {
-        Stage { source, status, mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))) }
+    pub fn new(source: Arc<str>, title: Arc<str>, quality: Quality, status: Arc<LaneStatus>) -> Stage {
+        Stage { source, title, quality, status, mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))) }
     }
 
     pub fn mount(&self, view: View) -> &Arc<Mount> {
@@ -70,8 +92,8 @@ impl Stage {
     }
 
     /// From now on its sound is wanted.
-    pub fn listen(&self, view: View) -> Listener {
-        let listener = self.mount(view).listen();
+    pub fn listen(&self, view: View, client: Client) -> Listener {
+        let listener = self.mount(view).listen(client);
         self.status.wanted.store(true, Relaxed);
         listener
     }

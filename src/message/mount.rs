@@ -2,13 +2,20 @@
 //!
 //! One writer pushes whole *units* (a page, a packet, an event); whoever joins hears the stream's header and then units from a
 //! start on. Nothing is copied for a listener and nobody is waited for: who is too far behind jumps ahead from the end of a unit
-//! to the start of another, and is cut off when what it was in the middle of is gone.
+//! to the start of another, and is cut off when what it was in the middle of is gone, or when it must jump again and again. Whose
+//! stream is over goes on with the mount's heir, if it has one, and comes back when there is something again.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+mod listener;
+mod ring;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use event_listener::{Event, EventListener};
+use event_listener::Event;
+
+pub use self::listener::{Listener, Outlook};
+use self::ring::{Ring, Stream};
+use crate::time::Mono;
 
 /// How a mount treats its listeners. Bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +28,9 @@ pub struct Manner {
     pub lag: usize,
     /// Whoever hears a stream may go on with the next one, which has a header of its own; else it is over for them.
     pub chains: bool,
+    /// There is something for whoever joins, even if nobody listened before: the ring is there as long as the mount.
+    pub is_warm: bool,
 }
-
-/// Streams that may follow each other before a listener has heard the first of them.
-const MOST_STREAMS: usize = 8;
 
 #[derive(Debug)]
 pub struct Mount {
@@ -32,39 +38,96 @@ pub struct Mount {
     ring: Mutex<Ring>,
     news: Event,
     listeners: AtomicUsize,
+    peak: AtomicUsize,
+    seats: Mutex<Vec<Arc<Seat>>>,
+    heir: Mutex<Option<Arc<Mount>>>,
+    title: Mutex<Arc<str>>,
 }
 
-/// Positions are counts of all bytes that ever were pushed.
-#[derive(Debug, Default)]
-struct Ring {
-    /// Empty while nobody listens.
-    bytes: Box<[u8]>,
-    end: u64,
-    /// Of the units that are whole in the ring, oldest first.
-    starts: VecDeque<u64>,
-    /// The newest one, and those before it of which there may be something in the ring.
-    streams: VecDeque<Stream>,
-    is_over: bool,
+/// Who listens, as those may know who look after the recorder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub peer: String,
+    /// What it calls itself.
+    pub agent: String,
+    pub since: Mono,
 }
 
-#[derive(Clone, Debug)]
-struct Stream {
-    number: u64,
-    began: u64,
-    header: Arc<[u8]>,
+/// The place of a listener.
+#[derive(Debug)]
+pub struct Seat {
+    /// Of all listeners of this run.
+    pub id: u64,
+    pub client: Client,
+    /// It is to leave.
+    is_cut: AtomicBool,
+    /// Bytes that it is behind by.
+    pub lag: AtomicU64,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Mount {
     pub fn new(manner: Manner) -> Mount {
-        Mount { manner, ring: Mutex::default(), news: Event::new(), listeners: AtomicUsize::new(0) }
+        Mount {
+            manner,
+            ring: Mutex::default(),
+            news: Event::new(),
+            listeners: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            seats: Mutex::default(),
+            heir: Mutex::default(),
+            title: Mutex::new(Arc::from("")),
+        }
     }
 
     pub fn listeners(&self) -> usize {
         self.listeners.load(SeqCst)
     }
 
+    /// The most there ever were at a time.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Relaxed)
+    }
+
+    pub fn seats(&self) -> Vec<Arc<Seat>> {
+        lock(&self.seats).clone()
+    }
+
+    /// Sends a listener away; whether it was there.
+    pub fn cut(&self, id: u64) -> bool {
+        let found = lock(&self.seats).iter().find(|seat| seat.id == id).map(|seat| seat.is_cut.store(true, Relaxed));
+        self.news.notify(usize::MAX);
+        found.is_some()
+    }
+
+    /// Where listeners go on while this one has nothing.
+    pub fn set_heir(&self, heir: Option<Arc<Mount>>) {
+        *lock(&self.heir) = heir;
+    }
+
+    /// What is heard just now, in words; empty when nobody knows.
+    pub fn title(&self) -> Arc<str> {
+        lock(&self.title).clone()
+    }
+
+    pub fn set_title(&self, title: &str) {
+        *lock(&self.title) = title.into();
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
+    }
+
+    /// Something has begun and is not over.
+    pub fn is_running(&self) -> bool {
+        let ring = self.ring();
+        !ring.is_over && !ring.is_awaited && !ring.streams.is_empty()
     }
 
     /// From here on it is another stream, that begins with `header`. Who listens hears the one before to its end.
@@ -74,9 +137,18 @@ impl Mount {
         let began = ring.end;
         ring.streams.push_back(Stream { number, began, header: header.into() });
         ring.forget();
-        ring.is_over = false;
+        (ring.is_over, ring.is_awaited) = (false, false);
         drop(ring);
         self.news.notify(usize::MAX);
+    }
+
+    /// A stream will begin soon: whoever comes until then waits for it.
+    pub fn open(&self) {
+        if !self.ring().streams.is_empty() {
+            self.begin(b"");
+        }
+        let mut ring = self.ring();
+        (ring.is_over, ring.is_awaited) = (false, true);
     }
 
     /// The stream is over. Who comes now has no header until another one begins; for nobody nothing is kept.
@@ -94,11 +166,20 @@ impl Mount {
 
     /// A whole unit. One that is larger than the ring is heard by nobody, and without listeners there is none.
     pub fn push(&self, unit: &[u8]) {
+        self.pass(unit, true);
+    }
+
+    /// More of the last unit: nobody begins with it.
+    pub fn append(&self, more: &[u8]) {
+        self.pass(more, false);
+    }
+
+    fn pass(&self, bytes: &[u8], is_start: bool) {
         let mut ring = self.ring();
-        if self.listeners() == 0 {
+        if self.listeners() == 0 && !self.manner.is_warm {
             return ring.clear();
         }
-        ring.push(unit, self.manner.ring);
+        ring.push(bytes, is_start, self.manner.ring);
         drop(ring);
         self.news.notify(usize::MAX);
     }
@@ -110,200 +191,20 @@ impl Mount {
     }
 
     /// One more who listens, from the next header on, or in the middle of what there is.
-    pub fn listen(self: &Arc<Mount>) -> Listener {
-        self.listeners.fetch_add(1, SeqCst);
-        let ring = self.ring();
-        let at = ring.join(self.manner.burst);
-        let (stream, header) = ring.streams.back().map_or((0, Arc::default()), |stream| (stream.number, stream.header.clone()));
-        Listener { mount: self.clone(), stream, header, said: 0, at, is_fresh: true, is_whole: true, jumps: 0 }
-    }
-}
-
-impl Ring {
-    fn clear(&mut self) {
-        self.bytes = Box::default();
-        self.starts.clear();
-        self.forget();
+    pub fn listen(self: &Arc<Mount>, client: Client) -> Listener {
+        let seat = Seat { id: NEXT_ID.fetch_add(1, Relaxed), client, is_cut: AtomicBool::new(false), lag: AtomicU64::new(0) };
+        Listener::new(self.clone(), Arc::new(seat))
     }
 
-    /// Streams of which nothing is left.
-    fn forget(&mut self) {
-        let oldest = self.oldest();
-        while self.streams.get(1).is_some_and(|next| next.began <= oldest && next.began < self.end) {
-            self.streams.pop_front();
-        }
-        if self.streams.len() > MOST_STREAMS {
-            self.streams.pop_front();
-        }
+    fn enter(&self, seat: &Arc<Seat>) {
+        let there = self.listeners.fetch_add(1, SeqCst) + 1;
+        self.peak.fetch_max(there, Relaxed);
+        lock(&self.seats).push(seat.clone());
     }
 
-    /// The one after it, which begins where it ends.
-    fn next(&self, number: u64) -> Option<&Stream> {
-        self.streams.iter().find(|stream| stream.number > number)
-    }
-
-    fn push(&mut self, unit: &[u8], room: usize) {
-        if unit.is_empty() || unit.len() > room {
-            return;
-        }
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; room].into_boxed_slice();
-        }
-        let at = self.place(self.end);
-        let first = unit.len().min(self.bytes.len() - at);
-        self.bytes[at..at + first].copy_from_slice(&unit[..first]);
-        self.bytes[..unit.len() - first].copy_from_slice(&unit[first..]);
-        self.starts.push_back(self.end);
-        self.end += unit.len() as u64;
-        let oldest = self.oldest();
-        while self.starts.front().is_some_and(|start| *start < oldest) {
-            self.starts.pop_front();
-        }
-        self.forget();
-    }
-
-    fn place(&self, at: u64) -> usize {
-        (at % self.bytes.len().max(1) as u64) as usize
-    }
-
-    /// What is before this is gone.
-    fn oldest(&self) -> u64 {
-        self.end.saturating_sub(self.bytes.len() as u64)
-    }
-
-    /// Where one begins who wants at most so much of the past, and of this stream.
-    fn join(&self, burst: usize) -> u64 {
-        let began = self.streams.back().map_or(0, |stream| stream.began);
-        let from = self.end.saturating_sub(burst as u64).max(began);
-        let first = self.starts.partition_point(|start| *start < from);
-        self.starts.get(first).copied().unwrap_or(self.end)
-    }
-
-    fn newest(&self) -> u64 {
-        self.starts.back().copied().unwrap_or(self.end)
-    }
-
-    fn is_start(&self, at: u64) -> bool {
-        at == self.end || self.starts.binary_search(&at).is_ok()
-    }
-
-    /// The end of the unit that holds `at`.
-    fn unit_end(&self, at: u64) -> u64 {
-        self.starts.get(self.starts.partition_point(|start| *start <= at)).copied().unwrap_or(self.end)
-    }
-}
-
-/// One who listens. Dropped, it does so no more.
-#[derive(Debug)]
-pub struct Listener {
-    mount: Arc<Mount>,
-    stream: u64,
-    header: Arc<[u8]>,
-    /// Bytes of the header that were taken.
-    said: usize,
-    at: u64,
-    /// It has not heard anything yet.
-    is_fresh: bool,
-    /// It stands between two units.
-    is_whole: bool,
-    jumps: u32,
-}
-
-/// What there is for a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
-    Bytes,
-    /// Wait for [`Listener::news`].
-    Nothing,
-    /// The stream is over, or the listener was too slow for it.
-    Over,
-}
-
-impl Listener {
-    /// Comes when something is pushed after this call: to be asked for before [`look`](Listener::look).
-    pub fn news(&self) -> EventListener {
-        self.mount.news.listen()
-    }
-
-    /// How often it was too slow and jumped ahead.
-    pub fn jumps(&self) -> u32 {
-        self.jumps
-    }
-
-    /// Steps from stream to stream and jumps ahead where that must be.
-    pub fn look(&mut self) -> Outlook {
-        let mount = self.mount.clone();
-        let ring = mount.ring();
-        if self.said < self.header.len() {
-            return Outlook::Bytes;
-        }
-        let Manner { lag, burst, chains, .. } = mount.manner;
-        let newest = ring.streams.back().map_or(0, |stream| stream.number);
-        if self.is_fresh && self.stream != newest {
-            self.at = ring.streams.back().map_or(ring.end, |stream| stream.began); // it was there before
-            self.enter(ring.streams.back());
-        } else if let Some(next) = ring.next(self.stream).filter(|next| self.at >= next.began) {
-            if !chains {
-                return Outlook::Over;
-            }
-            self.at = next.began;
-            self.enter(Some(next));
-        } else if self.is_whole {
-            let is_late = ring.end - self.at > lag as u64 && self.at != ring.newest();
-            let ahead = if lag == 0 { ring.newest() } else { ring.join(burst) };
-            if is_late && ahead > self.at {
-                if self.stream != newest && !chains {
-                    return Outlook::Over;
-                }
-                (self.at, self.jumps) = (ahead, self.jumps.saturating_add(1));
-                self.enter(ring.streams.back().filter(|stream| stream.number != self.stream));
-            }
-        } else if self.at < ring.oldest() || ring.bytes.is_empty() {
-            return Outlook::Over;
-        }
-        match self.said < self.header.len() || self.at < ring.end {
-            true => Outlook::Bytes,
-            false if ring.is_over => Outlook::Over,
-            false => Outlook::Nothing,
-        }
-    }
-
-    fn enter(&mut self, stream: Option<&Stream>) {
-        if let Some(stream) = stream {
-            (self.stream, self.header, self.said) = (stream.number, stream.header.clone(), 0);
-        }
-    }
-
-    /// Shows the next bytes, at least one after [`Outlook::Bytes`] unless they are gone by now, and takes as many as `take` says.
-    pub fn take<E>(&mut self, take: impl FnOnce(&[u8]) -> Result<usize, E>) -> Result<usize, E> {
-        if let Some(rest) = self.header.get(self.said..).filter(|rest| !rest.is_empty()) {
-            let taken = take(rest)?;
-            self.is_fresh &= taken == 0;
-            self.said += taken;
-            return Ok(taken);
-        }
-        let mount = self.mount.clone();
-        let ring = mount.ring();
-        if self.at < ring.oldest() || ring.bytes.is_empty() {
-            return Ok(0);
-        }
-        // To the end of its stream; of the unit only, if it should jump behind that.
-        let limit = ring.next(self.stream).map_or(ring.end, |next| next.began.max(self.at));
-        let is_late = ring.end - self.at > mount.manner.lag as u64;
-        let limit = if is_late { limit.min(ring.unit_end(self.at)) } else { limit };
-        let from = ring.place(self.at);
-        let until = (from + (limit - self.at) as usize).min(ring.bytes.len());
-        let taken = take(&ring.bytes[from..until])?;
-        self.is_fresh &= taken == 0;
-        self.at += taken.min(until - from) as u64;
-        self.is_whole = ring.is_start(self.at);
-        Ok(taken)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.mount.listeners.fetch_sub(1, SeqCst);
+    fn leave(&self, seat: &Arc<Seat>) {
+        lock(&self.seats).retain(|other| !Arc::ptr_eq(other, seat));
+        self.listeners.fetch_sub(1, SeqCst);
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Phase {
     Served,
     /// It listens to events, for hours: it counts among those only.
     Listening,
+    /// It hears a mount, for hours.
+    Hearing,
+    /// It feeds one.
+    Feeding,
 }
 
 /// An address, or the network of 2^64 addresses that one IPv6 host has for itself.
@@ -46,6 +50,8 @@ pub struct Caps {
     pub per_host: usize,
     /// Of those who listen to events.
     pub listeners: usize,
+    /// Of those who hear mounts.
+    pub hearers: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,7 @@ pub enum Verdict {
 /// A newcomer of `host`. When there is no room, the oldest that has not yet said what it wants makes some, of the same host when
 /// that is full: so sockets that say nothing keep nobody out.
 pub fn enter(guests: &[Guest], host: Host, caps: Caps) -> Verdict {
-    let requests = || guests.iter().enumerate().filter(|(_, guest)| guest.phase != Phase::Listening);
+    let requests = || guests.iter().enumerate().filter(|(_, guest)| matches!(guest.phase, Phase::Asking | Phase::Served));
     let oldest = |of: &dyn Fn(&Guest) -> bool| {
         let asking = requests().filter(|(_, guest)| guest.phase == Phase::Asking && of(guest));
         asking.min_by_key(|(_, guest)| guest.since).map_or(Verdict::Full, |(n, _)| Verdict::Instead(n))
@@ -80,11 +86,16 @@ pub fn may_listen(guests: &[Guest], host: Host, caps: Caps) -> bool {
     listening().count() < caps.listeners && of_host < (caps.listeners / 4).max(8)
 }
 
+/// Whether one more may hear a mount. One host may have all the places: a house or a school is one host.
+pub fn may_hear(guests: &[Guest], caps: Caps) -> bool {
+    guests.iter().filter(|guest| guest.phase == Phase::Hearing).count() < caps.hearers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CAPS: Caps = Caps { requests: 4, per_host: 2, listeners: 10 };
+    const CAPS: Caps = Caps { requests: 4, per_host: 2, listeners: 10, hearers: 2 };
 
     /// Guests as `host phase` in order of their arrival, such as `1a 2s 2l`.
     fn guests(text: &str) -> Vec<Guest> {
@@ -93,6 +104,8 @@ mod tests {
             let phase = match phase {
                 "a" => Phase::Asking,
                 "s" => Phase::Served,
+                "h" => Phase::Hearing,
+                "f" => Phase::Feeding,
                 _ => Phase::Listening,
             };
             Guest { host: host_of(host), phase, since: Mono(n as i64) }
@@ -114,6 +127,7 @@ mod tests {
             ("1s 1s", "1", Verdict::Full),
             ("1s 1s", "2", Verdict::Welcome),
             ("1l 1l 1l 1s", "1", Verdict::Welcome),
+            ("1h 1h 1f 1s", "1", Verdict::Welcome),
             ("1s 2a 3s 4a", "5", Verdict::Instead(1)),
             ("1s 2s 3s 4s", "5", Verdict::Full),
             ("1s 1s 2a 3a", "1", Verdict::Full),
@@ -129,6 +143,7 @@ mod tests {
         assert!(!may_listen(&guests(&eight), host_of("1"), CAPS));
         assert!(may_listen(&guests(&eight), host_of("2"), CAPS));
         assert!(!may_listen(&guests(&format!("{eight} 2l 3l")), host_of("4"), CAPS));
+        assert!(may_hear(&guests("1h 1l 1s 1f"), CAPS) && !may_hear(&guests("1h 1h"), CAPS));
     }
 
     #[test]

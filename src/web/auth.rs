@@ -187,6 +187,27 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Passwords that stand in the configuration as they are, for programs that cannot do better.
+#[derive(Default)]
+pub struct Words {
+    guesses: Guesses,
+}
+
+impl Words {
+    /// `wanted`: those that will do. `given`: what `host` says, if it says anything.
+    pub fn look(&mut self, wanted: &[Option<&str>], given: Option<&[u8]>, host: Host, now: Mono) -> Checked {
+        let Some(given) = given else { return Checked::Wrong };
+        match self.guesses.wait_s(host, now) {
+            0 if wanted.iter().flatten().any(|wanted| same(wanted.as_bytes(), given)) => Checked::Right,
+            0 => {
+                self.guesses.take(host, now);
+                Checked::Wrong
+            }
+            seconds => Checked::Wait(seconds),
+        }
+    }
+}
+
 /// A bucket of guesses: [`BURST`](Guesses::BURST) at once, then one each few seconds; for each host, and for all together, so
 /// that hashing never takes the processor from the recorder.
 #[derive(Default)]
@@ -338,6 +359,19 @@ mod tests {
         let mut doorman = doorman();
         let wrong = (0..200).filter(|&n| check(&mut doorman, b"x", [10, 0, 1, n], Mono(0)) == Checked::Wrong).count();
         assert_eq!(wrong, 20);
+    }
+
+    #[test]
+    fn words_are_guessed_slowly_too() {
+        let (mut words, here, now) = (Words::default(), host(HERE), Mono(0));
+        assert_eq!(words.look(&[Some("a"), None], Some(b"a"), here, now), Checked::Right);
+        assert_eq!(words.look(&[Some("a"), Some("b")], Some(b"b"), here, now), Checked::Right);
+        assert_eq!(words.look(&[None], Some(b""), here, now), Checked::Wrong);
+        assert_eq!(words.look(&[Some("a")], None, here, now), Checked::Wrong);
+        for _ in 0..4 {
+            assert_eq!(words.look(&[Some("a")], Some(b"c"), here, now), Checked::Wrong);
+        }
+        assert!(matches!(words.look(&[Some("a")], Some(b"a"), here, now), Checked::Wait(1..)));
     }
 
     #[test]

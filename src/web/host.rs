@@ -29,7 +29,7 @@ pub fn check(head: &RequestHead, names: &Names) -> Result<(), Refusal> {
             return Err(Refusal::new(Status::MisdirectedRequest, why));
         }
     }
-    if head.method.changes() && !is_own_page(head) {
+    if (head.method.changes() || head.target.starts_with("/admin/")) && !is_own_page(head) {
         return Err(Refusal::new(Status::Forbidden, "Another page may not change anything here."));
     }
     Ok(())

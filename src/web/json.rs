@@ -9,15 +9,15 @@ use crate::message::page::{AnalysisView, SourceStatus, Status, Work};
 use crate::time::Wall;
 
 /// An object or an array that grows.
-struct Json(String);
+pub(super) struct Json(String);
 
 impl Json {
-    fn object() -> Json {
+    pub(super) fn object() -> Json {
         Json("{".into())
     }
 
     /// `value` is JSON already.
-    fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Json {
+    pub(super) fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Json {
         if self.0.len() > 1 {
             self.0.push(',');
         }
@@ -25,7 +25,7 @@ impl Json {
         self
     }
 
-    fn text(self, key: &str, value: &str) -> Json {
+    pub(super) fn text(self, key: &str, value: &str) -> Json {
         self.raw(key, quoted(value))
     }
 
@@ -33,7 +33,7 @@ impl Json {
         self.raw(key, number(value))
     }
 
-    fn end(mut self) -> String {
+    pub(super) fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }

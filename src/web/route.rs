@@ -5,6 +5,7 @@ use jiff::civil;
 
 use super::answer::{Refusal, Status};
 use super::head::Method;
+use super::icecast::Task;
 use super::target::{self, pairs, segments, split};
 use crate::message::analysis::{Centibel, Detection, Detector};
 use crate::message::library::{Date, FilesQuery};
@@ -69,6 +70,11 @@ pub enum Route {
     Healthz,
     Metrics,
     OpenApi,
+    /// A path that a source may feed.
+    Mount(String),
+    /// `/status-json.xsl`
+    Mounts,
+    Admin(Task),
 }
 
 /// A list of sections for another program.
@@ -109,6 +115,8 @@ const SPECTROGRAM_MAX_NS: u64 = 60 * SECOND_NS as u64;
 /// Files of one zip.
 const ZIP_MAX: usize = 1_000;
 const PAGE_OF_FILES: u64 = 100;
+/// Characters of what is heard on a mount.
+const MAX_TITLE: usize = 500;
 
 /// `zone` is the recorder's: times without one are its own.
 pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal> {
@@ -121,6 +129,7 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         ["api", "live", source, "spectrum"] => live(method, source, View::Spectrum),
         ["api", "live", source, "waterfall"] => live(method, source, View::Waterfall),
         ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
+        ["live", name] if name.ends_with(".opus") => live(method, name.trim_end_matches(".opus"), View::Opus),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -131,9 +140,29 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         },
         ["healthz"] => get(method, || Ok(Route::Healthz)),
         ["metrics"] => get(method, || Ok(Route::Metrics)),
+        ["status-json.xsl"] => get(method, || Ok(Route::Mounts)),
+        ["admin", what] => get(method, || query.task(what).map(Route::Admin)),
         [] => get(method, || Ok(Route::Asset("index.html".into()))),
         asset if super::asset::is_there(&asset.join("/")) => get(method, || Ok(Route::Asset(asset.join("/")))),
+        _ if is_mount(&words) => get(method, || Ok(Route::Mount(format!("/{}", words.join("/"))))),
         _ => Err(absent()),
+    }
+}
+
+/// Whether a path may be that of a mount: what the recorder has at its own addresses is not.
+pub fn is_mount(words: &[&str]) -> bool {
+    const OWN: [&str; 8] = ["admin", "api", "download", "healthz", "live", "metrics", "status-json.xsl", "stream"];
+    words.first().is_some_and(|first| !OWN.contains(first)) && words.len() <= 4 && !super::asset::is_there(&words.join("/"))
+}
+
+/// The path of a mount that a request feeds.
+pub fn mount(target: &str) -> Result<String, Refusal> {
+    let (path, _) = split(target)?;
+    let segments = segments(path)?;
+    let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match is_mount(&words) {
+        true => Ok(format!("/{}", words.join("/"))),
+        false => Err(Refusal::new(Status::Forbidden, "Nothing can be fed at this address.")),
     }
 }
 
@@ -222,6 +251,30 @@ impl Query<'_> {
             Some(value) => Ok(value),
             None => bad(format!("{key} is missing.")),
         }
+    }
+
+    /// Of the relay's administration.
+    fn task(&self, what: &str) -> Result<Task, Refusal> {
+        let mount = || self.needed("mount").map(str::to_owned);
+        Ok(match what {
+            "stats" | "stats.xml" => Task::Stats,
+            "listmounts" | "listmounts.xsl" => Task::ListMounts,
+            "listclients" | "listclients.xsl" => Task::ListClients { mount: mount()? },
+            "killclient" | "killclient.xsl" => {
+                let id = self.needed("id")?.parse().or_else(|_| bad("id is the number of a listener.".to_owned()))?;
+                Task::KillClient { mount: mount()?, id }
+            }
+            "killsource" | "killsource.xsl" => Task::KillSource { mount: mount()? },
+            "metadata" | "metadata.xsl" => {
+                let song = match self.value("song")? {
+                    Some(song) => song.to_owned(),
+                    None => [self.value("artist")?, self.value("title")?].into_iter().flatten().collect::<Vec<_>>().join(" - "),
+                };
+                let title = song.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
+                Task::Metadata { mount: mount()?, title }
+            }
+            _ => return Err(absent()),
+        })
     }
 
     fn real(&self, key: &str, max: f64) -> Result<Option<f64>, Refusal> {

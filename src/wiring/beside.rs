@@ -73,6 +73,7 @@ pub fn seats(
     });
     review::seats(
         &config.web,
+        &config.live,
         Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live) },
     )
 }

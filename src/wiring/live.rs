@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{LaneRow, Table};
+use super::{LaneRow, Table, start};
 use crate::actor::live::Live;
+use crate::config::{Config, SourceConfig};
 use crate::edge::Receiver;
 use crate::message::handover::Hub;
-use crate::message::live::{Heard, Stage, View};
+use crate::message::live::{Heard, Quality, Stage, View};
 use crate::policy::retry::RestartBudget;
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, LaneStatus};
@@ -20,6 +21,8 @@ const BLOCKS: usize = 8;
 const BUFFERS_BYTES: usize = 512 << 10;
 /// It has no device, and a read takes it less than a millisecond.
 const LIMIT_MS: u64 = 10_000;
+/// Of Opus: what more work than this adds is not heard at these bit rates, and a small board has other things to do.
+const COMPLEXITY: u8 = 5;
 
 /// What listening to a lane takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +53,21 @@ pub struct Plan {
     pub inbox: Receiver<Heard>,
     /// One a lane; none for those that hand over no sound.
     pub stages: Vec<Option<Arc<Stage>>>,
+    pub tuning: Tuning,
 }
 
 impl Plan {
-    pub fn new(table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<Heard>) -> Plan {
-        let stage = |(lane, status): (&LaneRow, &Arc<LaneStatus>)| {
-            lane.ear.map(|_| Arc::new(Stage::new(lane.name.clone(), status.clone())))
+    pub fn new(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<Heard>) -> Plan {
+        let site = config.site.name.as_deref();
+        let stage = |((lane, source), status): ((&LaneRow, &SourceConfig), &Arc<LaneStatus>)| {
+            lane.ear?;
+            let title = site.map_or_else(|| source.name.clone(), |site| format!("{site} · {}", source.name));
+            let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
+            let quality = Quality { bits_per_second, complexity: COMPLEXITY };
+            Some(Arc::new(Stage::new(lane.name.clone(), title.into(), quality, status.clone())))
         };
-        Plan { inbox, stages: table.lanes.iter().zip(statuses).map(stage).collect() }
+        let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
+        Plan { inbox, stages, tuning: config.live.spectrum }
     }
 }
 
@@ -67,7 +77,7 @@ pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
     let make = move || -> Body {
         let (inbox, stages, hub, actor) = (plan.inbox.clone(), plan.stages.clone(), hub.clone(), row.clone());
         let life = row.life();
-        let live = Live { inbox, stages, hub, tuning: Tuning::default(), actor };
+        let live = Live { inbox, stages, hub, tuning: plan.tuning, actor };
         Box::new(move || live.run(life))
     };
     let make: Box<dyn FnMut() -> Body> = Box::new(make);

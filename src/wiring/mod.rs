@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
-        let table = Table { lanes, page: Some(PageRow { connections: 64 }) };
+        let table = Table { lanes, page: Some(PageRow { connections: 64, listeners: 100, mounts: 10 }) };
         let printed: usize = table
             .to_string()
             .lines()

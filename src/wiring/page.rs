@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::actor::gate::{self, Gate};
 use crate::actor::http::library::Library;
 use crate::actor::http::{self, Office};
-use crate::config::settings::Web;
-use crate::device::clock::RealClock;
+use crate::config::settings::{Live, Web};
+use crate::config::value::Secret;
+use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
 use crate::message::live::Stage;
+use crate::message::relay::{self, Relay};
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
 use crate::web::host::Names;
@@ -42,7 +45,13 @@ pub struct Page {
 
 impl Page {
     /// Opens the port. `hub` is where others tell what happens, `stages` what can be listened to.
-    pub fn open(web: &Web, library: Arc<dyn Library>, hub: Arc<Hub>, stages: Vec<Arc<Stage>>) -> Result<Page, Fault> {
+    pub fn open(
+        web: &Web,
+        live: &Live,
+        library: Arc<dyn Library>,
+        hub: Arc<Hub>,
+        stages: Vec<Arc<Stage>>,
+    ) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
         let at = SocketAddr::new(web.bind, web.port);
         let listener = TcpListener::bind(at).map_err(|e| retry(format!("the page cannot have {at}: {e}")))?;
@@ -53,13 +62,20 @@ impl Page {
             library,
             desk: Arc::new(Desk::default()),
             stages,
+            relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
+            words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),
             clock: Arc::new(RealClock),
         };
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Page {
             listener,
-            caps: Caps { requests: web.max_connections as usize, per_host: web.max_per_host as usize, listeners: LISTENERS },
+            caps: Caps {
+                requests: web.max_connections as usize,
+                per_host: web.max_per_host as usize,
+                listeners: LISTENERS,
+                hearers: live.max_listeners as usize,
+            },
             names: Names { listed: web.hosts.iter().cloned().chain([machine]).collect() },
             office: Arc::new(office),
             hub,
@@ -79,11 +95,17 @@ impl Page {
     pub fn gate(&self) -> impl FnOnce() -> Result<(), Fault> + Send + use<> {
         let listener = self.listener.try_clone();
         let (caps, names, stop) = (self.caps, self.names.clone(), self.stop.1.clone());
-        let (desk, hub, address) = (self.office.desk.clone(), self.hub.clone(), self.address.clone());
-        let clock = self.office.clock.clone();
+        let shared = gate::Shared {
+            desk: self.office.desk.clone(),
+            hub: self.hub.clone(),
+            address: self.address.clone(),
+            clock: self.office.clock.clone(),
+            mounts: self.office.relay.clone(),
+            words: self.office.words.clone(),
+        };
         move || {
             let listener = listener.map_err(|e| Fault::new(FaultKind::Retry, format!("the page's port: {e}")))?;
-            let gate = Gate::new(gate::Settings { caps, names }, desk, hub, address, clock);
+            let gate = Gate::new(gate::Settings { caps, names }, shared);
             gate::run(&gate, listener, &stop)
         }
     }
@@ -105,6 +127,20 @@ impl Page {
         let workers = thread::Builder::new().name("http".into()).spawn(self.workers())?;
         let gate = thread::Builder::new().name("gate".into()).stack_size(GATE_STACK_BYTES).spawn(self.gate())?;
         Ok([workers, gate])
+    }
+}
+
+fn relay_settings(live: &Live) -> relay::Settings {
+    let word = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    relay::Settings {
+        source_password: word(&live.source_password),
+        admin_password: word(&live.admin_password),
+        listen_password: word(&live.listen_password),
+        most_sources: live.max_sources as usize,
+        listeners_per_mount: live.max_listeners_per_mount as usize,
+        patterns: live.mounts.clone(),
+        fallback: live.fallback_mount.clone(),
+        patience: Duration::from_secs_f64(live.source_timeout_seconds),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::actor::http::library::Library;
 use crate::actor::librarian::{self, Librarian};
 use crate::actor::store::parse_gap_line;
 use crate::command::rebuild::Headers;
-use crate::config::settings::Web;
+use crate::config::settings::{Live, Web};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
@@ -37,6 +37,7 @@ use crate::message::library::{Ask, Event, Meter, Wish};
 use crate::message::live::Stage;
 use crate::message::news::Listener;
 use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
+use crate::message::relay;
 use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
 use crate::status::{ActorStatus, Alarms};
@@ -62,10 +63,19 @@ const CATALOGUE_BYTES: usize = 2 * (512 << 10);
 /// A connection while it is read from, answered and carried: head, pieces, and the rest of its task.
 const CONNECTION_BYTES: usize = 48 << 10;
 
+/// One who hears a mount: a task that holds a cursor.
+const LISTENER_BYTES: usize = 4 << 10;
+/// One who feeds a mount: what has been read, headers, and framing.
+const SOURCE_BYTES: usize = 128 << 10;
+
 /// What the page weighs when all its connections are busy.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRow {
     pub connections: usize,
+    /// Of mounts, at a time.
+    pub listeners: usize,
+    /// Mounts that others may feed, at a time.
+    pub mounts: usize,
 }
 
 impl PageRow {
@@ -73,13 +83,15 @@ impl PageRow {
     pub const THREADS: usize = 5 + http::WORKERS;
 
     pub fn bytes(self) -> usize {
-        PageRow::THREADS * STACK + CATALOGUE_BYTES + self.connections * CONNECTION_BYTES
+        let carried = self.connections * CONNECTION_BYTES + self.listeners * LISTENER_BYTES;
+        PageRow::THREADS * STACK + CATALOGUE_BYTES + carried + self.mounts * (relay::MANNER.ring + SOURCE_BYTES)
     }
 }
 
 impl fmt::Display for PageRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} threads, catalogue, {} connections", PageRow::THREADS, self.connections)
+        let PageRow { connections, listeners, mounts } = self;
+        write!(f, "{} threads, catalogue, {connections} connections, {listeners} listeners, {mounts} mounts", PageRow::THREADS)
     }
 }
 
@@ -117,7 +129,7 @@ struct Shared {
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
-pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
+pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
     let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
@@ -126,7 +138,7 @@ pub fn seats(web: &Web, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
     let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
-    let page = Arc::new(Page::open(web, shelves.clone(), hub.clone(), stages.clone())?);
+    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone())?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];

@@ -62,7 +62,12 @@ pub struct Shared {
 
 /// The row of each source that can be recorded, sized by what was asked for.
 pub fn table(config: &Config) -> Table {
-    let page = config.web.enabled.then_some(PageRow { connections: config.web.max_connections as usize });
+    let live = &config.live;
+    let page = config.web.enabled.then(|| PageRow {
+        connections: config.web.max_connections as usize,
+        listeners: live.max_listeners as usize,
+        mounts: if live.source_password.is_some() { live.max_sources as usize } else { 0 },
+    });
     let heard = |lane: LaneRow| if page.is_some() { lane.heard() } else { lane };
     Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page }
 }

@@ -2,13 +2,14 @@
 
 use soundpost::message::page::Excerpt;
 use soundpost::policy::split::Zone;
-use soundpost::time::Mono;
+use soundpost::time::{Mono, Wall};
 use soundpost::web::auth::{self, Doorman};
+use soundpost::web::chunked::Chunked;
 use soundpost::web::head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, RequestHead, parse};
 use soundpost::web::host::{Names, check};
 use soundpost::web::range::{MAX_SPANS, Wanted, plan, wanted};
-use soundpost::web::route::{CLIP_MAX_NS, Route, route};
-use soundpost::web::{conditional, gzip, target};
+use soundpost::web::route::{self, CLIP_MAX_NS, Route, route};
+use soundpost::web::{conditional, gzip, icecast, target};
 
 use super::Left;
 
@@ -28,12 +29,15 @@ pub fn http(bytes: &[u8]) -> Left {
             return Left::Nothing;
         }
     };
-    assert!(head.bytes <= bytes.len() && head.bytes <= MAX_HEAD_BYTES && head.body_bytes <= MAX_BODY_BYTES);
+    assert!(head.bytes <= bytes.len() && head.bytes <= MAX_HEAD_BYTES && head.body_bytes().unwrap_or(0) <= MAX_BODY_BYTES);
     assert_eq!(parse(&bytes[..head.bytes]), Ok(Some(head.clone())), "without what follows");
     assert!(matches!(parse(&bytes[..head.bytes - 1]), Ok(None)), "not before its end");
     passed_on(&head);
     let _ = check(&head, &Names::default());
     asked(&head);
+    if head.is_source() {
+        fed(&head, &bytes[head.bytes..]);
+    }
     ranged(&head);
     let cookie = head.line("cookie");
     assert!(!Doorman::new(Some(String::new()), 1.0, [0; 16]).knows(cookie, Mono(0)), "nobody has a session");
@@ -49,7 +53,7 @@ fn passed_on(head: &RequestHead) {
     if text.len() <= MAX_HEAD_BYTES {
         let again = parse(text.as_bytes()).expect("a head").expect("a whole one");
         assert_eq!((again.bytes, again.method, &again.target), (text.len(), head.method, &head.target));
-        assert_eq!(again.body_bytes, head.body_bytes);
+        assert_eq!(again.body_bytes(), Ok(head.body_bytes().unwrap_or(0)));
         for name in ["range", "cookie", "authorization", "if-none-match"] {
             assert_eq!(again.line(name), head.line(name), "{name}");
         }
@@ -83,6 +87,11 @@ fn asked(head: &RequestHead) {
             vec![]
         }
         Route::Live { source, .. } => vec![source],
+        Route::Mount(path) => {
+            assert!(path.starts_with('/') && route::is_mount(&path[1..].split('/').collect::<Vec<_>>()), "{path}");
+            vec![]
+        }
+        Route::Mounts | Route::Admin(_) => vec![],
         Route::Login | Route::Logout | Route::Healthz | Route::Metrics | Route::OpenApi => vec![],
     };
     for name in names {
@@ -94,6 +103,17 @@ fn asked(head: &RequestHead) {
             assert_eq!(target::segments(&path).map(|s| s.join("/")).as_ref(), Ok(name));
         }
     }
+}
+
+/// A stream that feeds a mount: what goes on does not depend on how it comes.
+fn fed(head: &RequestHead, body: &[u8]) {
+    let _ = (icecast::welcome(head), icecast::about(head, "10.0.0.1", Wall(0), Mono(0)), route::mount(&head.target));
+    let through = |most: usize| {
+        let (mut chunked, mut out) = (Chunked::default(), Vec::new());
+        let framed = body.chunks(most).try_for_each(|piece| chunked.push(piece, |bytes| out.extend_from_slice(bytes)));
+        (framed.is_ok(), chunked.is_over(), out)
+    };
+    assert_eq!(through(1), through(usize::MAX));
 }
 
 fn ranged(head: &RequestHead) {

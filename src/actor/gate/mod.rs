@@ -3,16 +3,18 @@
 //! One thread with one executor. A connection is a task with two small buffers: head (at most 8 KiB within 3 s) and body (at
 //! most 64 KiB within 5 s) are read here, written anew for the workers, and their answer is carried to the browser, which may be
 //! as slow as it likes as long as it takes something every ten seconds. One request a connection. What the workers are built on
-//! (tiny_http) breaks under heads without end, bodies that never come, pipelines and early resets; none of these pass.
+//! (tiny_http) breaks under heads without end, bodies that never come, pipelines and early resets; none of these pass. Sources
+//! that feed a mount are taken here, too: their streams are no requests.
 
 mod carry;
 mod relay;
+mod source;
 mod visit;
 
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Receiver;
@@ -22,8 +24,10 @@ use smol::{Async, LocalExecutor, Task, Timer};
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
-use crate::web::admission::{Caps, Guest, Host, Phase, Verdict, enter, may_listen};
+use crate::message::relay::Relay;
+use crate::web::admission::{Caps, Guest, Host, Phase, Verdict, enter, may_hear, may_listen};
 use crate::web::answer::{Refusal, Status};
+use crate::web::auth::Words;
 use crate::web::host::Names;
 
 /// Before the next try when no connection can be accepted: there may be no file descriptor for a while.
@@ -38,6 +42,16 @@ pub struct Settings {
     pub names: Names,
 }
 
+/// What the gate has in common with others.
+pub struct Shared {
+    pub desk: Arc<Desk>,
+    pub hub: Arc<Hub>,
+    pub address: Arc<Address>,
+    pub clock: Arc<dyn Clock>,
+    pub mounts: Arc<Relay>,
+    pub words: Arc<Mutex<Words>>,
+}
+
 /// What every connection shares.
 pub struct Gate {
     pub settings: Settings,
@@ -45,6 +59,9 @@ pub struct Gate {
     pub hub: Arc<Hub>,
     pub address: Arc<Address>,
     pub clock: Arc<dyn Clock>,
+    /// Mounts that sources elsewhere feed, and the passwords for that.
+    pub mounts: Arc<Relay>,
+    pub words: Arc<Mutex<Words>>,
     readers: Semaphore,
     relays: Semaphore,
     guests: RefCell<Vec<Seat>>,
@@ -58,9 +75,12 @@ struct Seat {
 }
 
 impl Gate {
-    pub fn new(settings: Settings, desk: Arc<Desk>, hub: Arc<Hub>, address: Arc<Address>, clock: Arc<dyn Clock>) -> Gate {
+    pub fn new(settings: Settings, shared: Shared) -> Gate {
+        let Shared { desk, hub, address, clock, mounts, words } = shared;
         Gate {
             settings,
+            mounts,
+            words,
             desk,
             hub,
             address,
@@ -86,6 +106,15 @@ impl Gate {
         let may = may_listen(&self.guests(), host, self.settings.caps);
         if may {
             self.enters(number, Phase::Listening);
+        }
+        may
+    }
+
+    /// From now on it is one of those who hear a mount, if there is room for one more.
+    fn may_hear(&self, number: u64) -> bool {
+        let may = may_hear(&self.guests(), self.settings.caps);
+        if may {
+            self.enters(number, Phase::Hearing);
         }
         may
     }

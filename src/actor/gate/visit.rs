@@ -7,7 +7,7 @@ use std::time::Duration;
 use smol::Async;
 use smol::io::AsyncReadExt;
 
-use super::{Gate, carry, relay, within};
+use super::{Gate, carry, relay, source, within};
 use crate::message::handover::Body;
 use crate::web::admission::{Host, Phase};
 use crate::web::answer::{Refusal, Status};
@@ -26,6 +26,8 @@ const SEND_BUFFER: usize = 128 << 10;
 /// A request, or why there is none.
 enum Asked {
     Request(RequestHead, Vec<u8>),
+    /// A stream follows, of which this is the beginning.
+    Source(RequestHead, Vec<u8>),
     Refused(Refusal),
     /// Nothing was asked.
     Silence,
@@ -45,6 +47,7 @@ pub async fn visit(gate: &Gate, number: u64, mut stream: Async<TcpStream>, peer:
             gate.enters(number, Phase::Served);
             answer(gate, number, &mut stream, peer, &head, &body).await?;
         }
+        Asked::Source(head, begun) => source::feed(gate, number, &mut stream, peer, &head, begun).await?,
     }
     linger(stream).await
 }
@@ -62,8 +65,14 @@ async fn asked(gate: &Gate, stream: &mut Async<TcpStream>) -> io::Result<Asked> 
         return Ok(Asked::Refused(refusal));
     }
     let mut body = bytes.split_off(head.bytes);
+    if head.is_source() {
+        return Ok(Asked::Source(head, body));
+    }
     // What comes beyond the body is another request, which is not taken on this connection.
-    let whole = usize::try_from(head.body_bytes).unwrap_or(usize::MAX);
+    let whole = match head.body_bytes() {
+        Ok(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        Err(refusal) => return Ok(Asked::Refused(refusal)),
+    };
     match within(BODY_WITHIN, fill(stream, &mut body, whole)).await {
         Ok(true) => Ok(Asked::Request(head, body)),
         Ok(false) => Ok(Asked::Silence),
@@ -124,20 +133,22 @@ async fn answer(
         }
     };
     let later = if answer.number == 0 { None } else { gate.desk.fetch(answer.number) };
-    if matches!(later, Some(Body::Events | Body::Live(_))) {
-        if !gate.may_listen(number, Host::of(peer)) {
+    if matches!(later, Some(Body::Events | Body::Live(..))) {
+        let has_room =
+            if let Some(Body::Live(..)) = later { gate.may_hear(number) } else { gate.may_listen(number, Host::of(peer)) };
+        if !has_room {
             let refusal =
                 Refusal::new(Status::Unavailable, "Too many listen already: try again later.").with("Retry-After", "60");
             return carry::all(stream, &refusal.bytes(head_only)).await;
         }
         return match later {
-            Some(Body::Live(listener)) => carry::live(listener, stream, &answer.here).await,
+            Some(Body::Live(listener, titles)) => carry::live(listener, titles, stream, &answer.here).await,
             _ => carry::events(&gate.hub, stream, &answer.here).await,
         };
     }
     carry::all(stream, &answer.here).await?;
     match later {
-        None | Some(Body::Events | Body::Live(_)) => Ok(()),
+        None | Some(Body::Events | Body::Live(..)) => Ok(()),
         Some(Body::Bytes(bytes)) => carry::all(stream, &bytes).await,
         Some(Body::Read(reader)) => carry::read(&gate.readers, stream, reader).await,
     }

@@ -16,6 +16,8 @@ pub struct Ask {
     pub method: Method,
     pub target: String,
     pub from: Host,
+    /// The address itself.
+    pub peer: IpAddr,
     pub body: Vec<u8>,
     lines: Vec<(String, String)>,
 }
@@ -30,9 +32,10 @@ impl Ask {
             .map(|header| (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().to_owned()))
             .collect();
         let peer = lines.iter().find(|(name, _)| name.eq_ignore_ascii_case(PEER)).and_then(|(_, peer)| peer.parse().ok());
-        let from = Host::of(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let from = Host::of(peer);
         let method = Method::of_name(request.method().as_str());
-        Ok(Ask { method, target: request.url().to_owned(), from, body, lines })
+        Ok(Ask { method, target: request.url().to_owned(), from, peer, body, lines })
     }
 
     /// `name` in lower case.

@@ -27,6 +27,12 @@ pub fn needed(office: &Office, ask: &Ask) -> Result<(), Refusal> {
     }
 }
 
+/// Whether it is a browser that has logged in.
+pub fn is_in(office: &Office, ask: &Ask) -> bool {
+    let doorman = doorman(office);
+    !doorman.is_open() && doorman.knows(ask.line("cookie"), office.clock.mono())
+}
+
 /// A browser would ask by itself for what `Basic` means, over the page's own form.
 fn challenge(ask: &Ask) -> Refusal {
     let is_browser = ask.line("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));

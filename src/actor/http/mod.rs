@@ -8,6 +8,7 @@ mod body;
 mod files;
 pub mod library;
 mod login;
+mod relay;
 mod respond;
 
 use std::io::{self, Read, Write};
@@ -25,8 +26,9 @@ use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk};
 use crate::message::live::Stage;
+use crate::message::relay::Relay;
 use crate::web::answer::{Refusal, Status};
-use crate::web::auth::Doorman;
+use crate::web::auth::{Doorman, Words};
 use ask::{Answer, Ask};
 use library::Library;
 
@@ -47,6 +49,10 @@ pub struct Office {
     pub desk: Arc<Desk>,
     /// Of the sources that can be listened to.
     pub stages: Vec<Arc<Stage>>,
+    /// Mounts that sources elsewhere feed.
+    pub relay: Arc<Relay>,
+    /// The passwords of the relay, as they are guessed.
+    pub words: Arc<Mutex<Words>>,
     pub doorman: Mutex<Doorman>,
     pub clock: Arc<dyn Clock>,
 }

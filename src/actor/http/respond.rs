@@ -2,7 +2,7 @@
 
 use super::ask::{Answer, Ask};
 use super::library::Library;
-use super::{Office, files, login};
+use super::{Office, files, login, relay};
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
 use crate::message::live::View;
@@ -19,8 +19,15 @@ pub fn answer(office: &Office, ask: &Ask) -> Answer {
 fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
     let library = &*office.library;
     let route = route(ask.method, &ask.target, &library.zone())?;
-    if !is_public(&route) {
-        login::needed(office, ask)?;
+    match &route {
+        // Players know one password, the page another: whoever knows the page's hears everything.
+        Route::Live { view: View::Wav | View::Opus, .. } if office.relay.settings.listen_password.is_some() => {
+            if !login::is_in(office, ask) {
+                relay::may_listen(office, ask)?;
+            }
+        }
+        route if is_public(route) => {}
+        _ => login::needed(office, ask)?,
     }
     match route {
         Route::Asset(name) => asset::find(&name)
@@ -32,7 +39,10 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Login => login::login(office, ask),
         Route::Logout => Ok(login::logout(office, ask)),
         Route::Events => Ok(events()),
-        Route::Live { source, view } => live(office, &source, view),
+        Route::Live { source, view } => live(office, ask, &source, view),
+        Route::Mount(path) => relay::mount(office, ask, &path),
+        Route::Mounts => Ok(relay::status(office, ask)),
+        Route::Admin(task) => relay::admin(office, ask, task),
         Route::Status => {
             let is_open = office.doorman.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_open();
             Ok(text(ask, JSON, json::status(&library.status(), is_open)))
@@ -74,7 +84,8 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
 
 /// What needs no password: the page itself is no secret, and must be there to ask for it.
 fn is_public(route: &Route) -> bool {
-    matches!(route, Route::Asset(_) | Route::Healthz | Route::Login | Route::Logout)
+    let own = matches!(route, Route::Asset(_) | Route::Healthz | Route::Login | Route::Logout);
+    own || matches!(route, Route::Mount(_) | Route::Mounts | Route::Admin(_)) // which have passwords of their own
 }
 
 const JSON: &str = "application/json";
@@ -151,15 +162,16 @@ fn events() -> Answer {
 }
 
 /// Where the source is gone, a spectrum is that of the first one, and says so: who looks at bars wants to see some.
-fn live(office: &Office, source: &str, view: View) -> Result<Answer, Refusal> {
+fn live(office: &Office, ask: &Ask, source: &str, view: View) -> Result<Answer, Refusal> {
     let named = office.stages.iter().find(|stage| *stage.source == *source);
     let stage = named.or_else(|| office.stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
+    relay::room(office, stage.mount(view))?;
     let mut head = plain(view.media(), "no-store").line("X-Accel-Buffering", "no").finish();
     if view == View::Spectrum {
         let note = named.is_none().then(|| format!("There is no source {source}: this is {}.", stage.source));
         head.extend_from_slice(json::spectrum_begins(&stage.source, note.as_deref()).as_bytes());
     }
-    Ok(Answer { head, body: Some(Body::Live(stage.listen(view))) })
+    Ok(Answer { head, body: Some(Body::Live(stage.listen(view, relay::client(office, ask)), None)) })
 }
 
 fn no_source(office: &Office) -> Refusal {

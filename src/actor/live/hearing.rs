@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::format::broadcast::Broadcast;
 use crate::format::wav;
 use crate::message::live::{Heard, Stage, View};
 use crate::message::mount::Mount;
@@ -28,6 +29,7 @@ pub struct Hearing {
     spectrum: Option<Bars>,
     waterfall: Option<Columns>,
     wav: Option<Vec<u8>>,
+    opus: Option<Opus>,
 }
 
 struct Bars {
@@ -36,6 +38,12 @@ struct Bars {
     since: u64,
     sequence: u64,
     text: String,
+}
+
+/// Encoded while somebody listens; `None` where libopus fails, which has been said.
+struct Opus {
+    broadcast: Option<Broadcast>,
+    page: Vec<u8>,
 }
 
 struct Columns {
@@ -57,6 +65,7 @@ impl Hearing {
             spectrum: None,
             waterfall: None,
             wav: None,
+            opus: None,
         }
     }
 
@@ -78,6 +87,7 @@ impl Hearing {
         self.look(stage, frames);
         self.columns(stage, frames);
         self.listen(stage, pcm);
+        self.broadcast(stage, heard);
         self.meter.push(&self.samples).then(|| self.meter.last()).flatten()
     }
 
@@ -159,6 +169,31 @@ impl Hearing {
                 mount.push(bytes);
             }
         }
+    }
+}
+
+impl Hearing {
+    fn broadcast(&mut self, stage: &Stage, heard: &Heard) {
+        let mount = stage.mount(View::Opus);
+        if mount.listeners() == 0 {
+            return rest(&mut self.opus, mount);
+        }
+        let Opus { broadcast, page } = self.opus.get_or_insert_with(|| {
+            let (rate, channels) = (self.format.rate.hz(), self.format.channels);
+            // Streams that follow each other on a mount differ in their numbers.
+            let serial = (heard.sound.stamp.1.0 >> 20) as u32;
+            let broadcast = Broadcast::new(rate, channels, stage.quality, serial)
+                .inspect(|broadcast| mount.begin(&broadcast.head(rate, &stage.title)))
+                .inspect_err(|e| log::warn!("no Opus of {}: {e}", stage.source));
+            Opus { broadcast: broadcast.ok(), page: Vec::new() }
+        });
+        let Some(broadcast) = broadcast else { return };
+        broadcast.push(&self.samples, self.format.depth.bits().into(), |head, body| {
+            page.clear();
+            page.extend_from_slice(head);
+            page.extend_from_slice(body);
+            mount.push(page);
+        });
     }
 }
 

@@ -14,6 +14,7 @@ pub mod flac;
 pub mod mend;
 pub mod mp3;
 pub mod ogg;
+pub mod pass;
 pub mod sniff;
 mod sync;
 mod walk;

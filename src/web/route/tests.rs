@@ -163,10 +163,29 @@ fn wrong_methods_are_told_the_right_ones() {
 
 #[test]
 fn what_is_not_there() {
-    for target in ["/nothing", "/api", "/api/nothing", "/stream", "/download", "/api/days/2026-05-22/x", "/index.html/x"] {
+    for target in ["/api", "/api/nothing", "/stream", "/download", "/api/days/2026-05-22/x", "/admin/x", "/a/b/c/d/e"] {
         refused("GET", target, 404);
     }
     for target in ["/stream/../x", "/stream/%2e%2e/x", "/stream/..%2fx", "/stream/a%00", "/stream//a", "host:80", "/stream/a/"] {
         refused("GET", target, 400);
+    }
+}
+
+#[test]
+fn mounts_and_their_administration() {
+    assert_eq!(ask("GET", "/mic-1.opus"), Ok(Route::Mount("/mic-1.opus".into())));
+    assert_eq!(ask("HEAD", "/radio/one.mp3?x=y"), Ok(Route::Mount("/radio/one.mp3".into())));
+    assert_eq!(ask("GET", "/status-json.xsl"), Ok(Route::Mounts));
+    assert_eq!(ask("GET", "/admin/stats"), Ok(Route::Admin(Task::Stats)));
+    assert_eq!(ask("GET", "/admin/listclients?mount=/a"), Ok(Route::Admin(Task::ListClients { mount: "/a".into() })));
+    assert_eq!(ask("GET", "/admin/killclient?mount=/a&id=7"), Ok(Route::Admin(Task::KillClient { mount: "/a".into(), id: 7 })));
+    let title = Task::Metadata { mount: "/a".into(), title: "A wren & 1".into() };
+    assert_eq!(ask("GET", "/admin/metadata?mount=/a&mode=updinfo&song=A+wren%20%26+1"), Ok(Route::Admin(title)));
+    refused("GET", "/admin/killclient?mount=/a&id=x", 400);
+    refused("GET", "/admin/listclients", 400);
+    refused("POST", "/mic-1.opus", 405);
+    assert_eq!(mount("/mic-1.opus?a=b"), Ok("/mic-1.opus".to_owned()));
+    for (target, status) in [("/", 403), ("/live/a.opus", 403), ("/index.html", 403), ("/a/../b", 400), ("*", 400)] {
+        assert_eq!(mount(target).map_err(|refusal| refusal.status.code()), Err(status), "{target}");
     }
 }
