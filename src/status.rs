@@ -66,8 +66,21 @@ pub struct LaneStatus {
     pub disk: Arc<Alarm>,
     /// It took something and did not keep it, or a file cannot be finished.
     pub finish: Arc<Alarm>,
+    /// Its sound on its way to an Icecast elsewhere.
+    pub push: PushStatus,
     /// Path below its folder of the file that is being recorded.
     file: Mutex<Option<String>>,
+}
+
+/// Shown while a source is pushed to an Icecast elsewhere.
+#[derive(Debug, Default)]
+pub struct PushStatus {
+    /// It is to be pushed.
+    pub is_wanted: AtomicBool,
+    pub is_connected: AtomicBool,
+    pub connections: AtomicU32,
+    /// Why it is not connected.
+    pub trouble: Arc<Alarm>,
 }
 
 const CAUSES: [Cause; 11] = [

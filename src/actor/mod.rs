@@ -6,6 +6,7 @@ pub mod capture;
 pub mod encoder;
 pub mod gate;
 pub mod http;
+pub mod icecast;
 pub mod librarian;
 pub mod live;
 pub mod splitter;

@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, live, probe, review, storage};
+use crate::wiring::{Table, analysis, beside, live, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -93,24 +93,24 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     let alarms: Arc<Alarms> = Arc::default();
+    let heard = live::Plan::new(config, &table, &statuses, ears_out);
+    let pushes = push::seats(config, &statuses, &heard, &shared.stop);
+    let mut is_heard = false;
     if config.web.enabled {
-        match beside::seats(
-            config,
-            &statuses,
-            live::Plan::new(config, &table, &statuses, ears_out),
-            recorded_out,
-            shared.stop.clone(),
-            turns,
-            alarms.clone(),
-        ) {
+        match beside::seats(config, &statuses, heard.clone(), recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
+                is_heard = true;
             }
             // Recording comes first.
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
+    if !is_heard && !pushes.is_empty() {
+        seats.push(live::seat(heard, &Arc::default()));
+    }
+    seats.extend(pushes);
     watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;
@@ -126,7 +126,9 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
 /// All that may go wrong and that a person should know of.
 fn watch(alarms: &Alarms, table: &Table, statuses: &[Arc<LaneStatus>], seats: &[Seat]) {
     for (lane, status) in table.lanes.iter().zip(statuses) {
-        [&status.alarm, &status.disk, &status.finish].into_iter().for_each(|alarm| alarms.watch(&lane.name, alarm));
+        [&status.alarm, &status.disk, &status.finish, &status.push.trouble]
+            .into_iter()
+            .for_each(|alarm| alarms.watch(&lane.name, alarm));
     }
     for seat in seats.iter().filter(|seat| seat.role == Role::Side) {
         alarms.watch(&seat.name, &seat.actor.given_up);

@@ -86,6 +86,15 @@ pub struct Disk {
     pub hours_left: Option<f64>,
 }
 
+/// How a push stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushState {
+    pub is_connected: bool,
+    /// Since the start.
+    pub connections: u32,
+    pub trouble: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceStatus {
     pub name: String,
@@ -101,6 +110,8 @@ pub struct SourceStatus {
     pub gaps: u64,
     /// Frames that whoever looked or listened did not get; the recording has them.
     pub frames_unheard: u64,
+    /// Its sound on its way to an Icecast elsewhere; `None` where it is not pushed.
+    pub push: Option<PushState>,
     pub drift_ppm: Option<f64>,
     pub since: Option<Wall>,
     pub trouble: Option<String>,

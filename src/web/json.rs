@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
-use crate::message::page::{AnalysisView, SourceStatus, Status, Work};
+use crate::message::page::{AnalysisView, PushState, SourceStatus, Status, Work};
 use crate::time::Wall;
 
 /// An object or an array that grows.
@@ -229,6 +229,14 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .end()
 }
 
+fn push(push: &PushState) -> String {
+    Json::object()
+        .raw("connected", push.is_connected)
+        .raw("connections", push.connections)
+        .raw("trouble", or_null(push.trouble.as_deref(), quoted))
+        .end()
+}
+
 fn source(source: &SourceStatus) -> String {
     Json::object()
         .text("name", &source.name)
@@ -242,6 +250,7 @@ fn source(source: &SourceStatus) -> String {
         .raw("xruns", source.xruns)
         .raw("gaps", source.gaps)
         .raw("frames_unheard", source.frames_unheard)
+        .raw("icecast", or_null(source.push.as_ref(), push))
         .raw("drift_ppm", or_null(source.drift_ppm, number))
         .raw("since", or_null(source.since, time))
         .raw("trouble", or_null(source.trouble.as_deref(), quoted))

@@ -17,7 +17,7 @@ use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
-use crate::message::page::{SourceState, SourceStatus};
+use crate::message::page::{PushState, SourceState, SourceStatus};
 use crate::policy::split::{Zone, zone_named};
 use crate::status::{self, Alarms, LaneStatus};
 use crate::supervisor::{Role, Seat};
@@ -100,6 +100,11 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         xruns: status.xruns.load(Relaxed).into(),
         gaps: status.gaps.load(Relaxed),
         frames_unheard: status.unheard.load(Relaxed),
+        push: status.push.is_wanted.load(Relaxed).then(|| PushState {
+            is_connected: status.push.is_connected.load(Relaxed),
+            connections: status.push.connections.load(Relaxed),
+            trouble: status.push.trouble.look().map(|(_, text)| text),
+        }),
         drift_ppm: status.drift_ppm(),
         since: Some(since),
         trouble: alarm.map(|(_, text)| text),

@@ -7,6 +7,7 @@
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
+//! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -24,6 +25,7 @@ pub mod page;
 pub mod probe;
 #[cfg(test)]
 mod proofs;
+pub mod push;
 pub mod review;
 pub mod sources;
 pub mod start;

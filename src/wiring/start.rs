@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::review::PageRow;
-use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, sources, stations};
+use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, push, sources, stations};
 use crate::actor::capture::{Capture, Ear, Lines};
 use crate::actor::encoder::{Coding, Encoder, Output, TapEnds, TapOut};
 use crate::actor::splitter::{self, Splitter};
@@ -68,7 +68,8 @@ pub fn table(config: &Config) -> Table {
         listeners: live.max_listeners as usize,
         mounts: if live.source_password.is_some() { live.max_sources as usize } else { 0 },
     });
-    let heard = |lane: LaneRow| if page.is_some() { lane.heard() } else { lane };
+    let is_heard = page.is_some() || recorded(config).any(push::is_wanted);
+    let heard = |lane: LaneRow| if is_heard { lane.heard() } else { lane };
     Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page }
 }
 

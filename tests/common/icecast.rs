@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PASSWORD: &str = "of-the-test";
+pub const PASSWORD: &str = "of-the-test";
 /// For a server or an encoder to start, on a machine that has much else to do.
 const START: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
@@ -34,9 +34,20 @@ pub struct Icecast {
 impl Icecast {
     /// Starts it, anew if somebody else took the port in between.
     pub fn start() -> Icecast {
+        Icecast::on(free_port)
+    }
+
+    /// Another one in its place, with none of its sources.
+    pub fn again(self) -> Icecast {
+        let port = self.port;
+        drop(self);
+        Icecast::on(|| port)
+    }
+
+    fn on(port: impl Fn() -> u16) -> Icecast {
         let until = Instant::now() + START;
         loop {
-            let port = free_port();
+            let port = port();
             let folder = tempfile::tempdir().expect("a folder");
             let config = folder.path().join("icecast.xml");
             fs::write(&config, xml(port, folder.path().to_str().expect("UTF-8"))).expect("written");
@@ -53,6 +64,7 @@ impl Icecast {
             }
             let log = fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
             assert!(Instant::now() < until, "icecast2 ends at once: {log}");
+            thread::sleep(POLL);
         }
     }
 

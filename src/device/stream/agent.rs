@@ -263,6 +263,15 @@ impl Client {
         self.waiting.set_until(until);
     }
 
+    pub(super) fn http(&self) -> &ureq::Agent {
+        &self.http
+    }
+
+    /// The wall clock is right.
+    pub(super) fn is_synced(&self) -> bool {
+        self.shared.clock.look().synced
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.waiting.check(Instant::now()) == Err(Halt::Stopped)
     }

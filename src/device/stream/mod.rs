@@ -11,6 +11,7 @@ pub mod fake;
 mod gate;
 pub mod hls;
 mod names;
+pub mod push;
 mod refusal;
 mod wire;
 

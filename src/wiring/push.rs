@@ -1,0 +1,101 @@
+//! The seats of pushes: one for each source that has an `icecast_url`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{live, start, stations};
+use crate::actor::icecast::Push;
+use crate::config::{Config, SourceConfig};
+use crate::device::clock::RealClock;
+use crate::device::stream::Agent;
+use crate::device::stream::push::Lines;
+use crate::device::{Fault, FaultKind};
+use crate::message::live::Stage;
+use crate::policy::reconnect::Reconnect;
+use crate::policy::retry::RestartBudget;
+use crate::status::{ActorStatus, LaneStatus};
+use crate::supervisor::{Body, Role, Seat};
+
+const STACK: usize = 192 << 10;
+/// Connecting tries one address after another; every wait in it ends when the program is to stop.
+const LIMIT_MS: u64 = 5 * 60_000;
+/// Every 1.5 s, and less and less often after a minute.
+const RETRIES: (u32, f64) = (10, 1.5);
+
+/// Whether a source is to be pushed.
+pub fn is_wanted(source: &SourceConfig) -> bool {
+    source.lane.icecast.url.is_some()
+}
+
+pub fn seats(config: &Config, statuses: &[Arc<LaneStatus>], live: &live::Plan, stop: &Arc<AtomicBool>) -> Vec<Seat> {
+    let mut agent = None;
+    let rows = start::recorded(config).zip(statuses).zip(&live.stages);
+    let wanted = rows.filter(|((source, _), _)| is_wanted(source));
+    let seats = wanted.filter_map(|((source, status), stage)| {
+        let Some(stage) = stage else {
+            log::warn!("[{}] icecast_url: what a station sends is not pushed on", source.name);
+            return None;
+        };
+        status.push.is_wanted.store(true, Relaxed);
+        let agent = agent.get_or_insert_with(|| stations::agent(config)).clone();
+        Some(seat(source, stage, status, agent, stop))
+    });
+    seats.collect()
+}
+
+fn seat(
+    source: &SourceConfig,
+    stage: &Arc<Stage>,
+    status: &Arc<LaneStatus>,
+    agent: Option<Agent>,
+    stop: &Arc<AtomicBool>,
+) -> Seat {
+    let actor = Arc::new(ActorStatus::default());
+    let (source, stage, status, stop, row) = (source.clone(), stage.clone(), status.clone(), stop.clone(), actor.clone());
+    let name: Arc<str> = format!("{}/icecast", source.name).into();
+    let own = name.clone();
+    let make = move || -> Body {
+        let Some(agent) = &agent else { return Box::new(|| Err(Fault::new(FaultKind::Config, "no network"))) };
+        let push = Push {
+            name: own.clone(),
+            stage: stage.clone(),
+            url: source.lane.icecast.url.as_ref().map(|url| url.of(&source.name)).unwrap_or_default(),
+            lines: lines(&source, &stage),
+            client: agent.client(stop.clone()),
+            second: agent.client(stop.clone()),
+            clock: Arc::new(RealClock),
+            actor: row.clone(),
+            status: status.clone(),
+            stop: stop.clone(),
+            reconnect: Reconnect::new(RETRIES.0, RETRIES.1),
+        };
+        Box::new(move || push.run())
+    };
+    let make: Box<dyn FnMut() -> Body> = Box::new(make);
+    Seat {
+        name,
+        actor,
+        stack_bytes: STACK,
+        device_limit_ms: LIMIT_MS,
+        role: Role::Side,
+        make: Some(make),
+        budget: RestartBudget::new(),
+    }
+}
+
+/// What the server is told of the stream.
+fn lines(source: &SourceConfig, stage: &Stage) -> Lines {
+    let icecast = &source.lane.icecast;
+    let ascii = |text: &str| text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect::<String>();
+    let mut lines = vec![
+        ("Content-Type", "audio/ogg".to_owned()),
+        ("Ice-Name", ascii(icecast.name.as_deref().unwrap_or(&stage.title))),
+        ("Ice-Public", u8::from(icecast.is_public).to_string()),
+        ("Ice-Bitrate", icecast.kilobits_per_second.to_string()),
+        ("Ice-Audio-Info", format!("bitrate={};samplerate=48000", icecast.kilobits_per_second)),
+    ];
+    lines.extend(icecast.description.as_deref().map(|text| ("Ice-Description", ascii(text))));
+    lines.extend(icecast.genre.as_deref().map(|text| ("Ice-Genre", ascii(text))));
+    lines
+}
