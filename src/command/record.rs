@@ -88,12 +88,12 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
     let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
-    seats.extend(start::lanes(config, &table, &statuses, &shared)?);
+    let heard = live::Plan::new(config, &table, &statuses, ears_out);
+    seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     let alarms: Arc<Alarms> = Arc::default();
-    let heard = live::Plan::new(config, &table, &statuses, ears_out);
     let pushes = push::seats(config, &statuses, &heard, &shared.stop);
     let mut is_heard = false;
     if config.web.enabled {

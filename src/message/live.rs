@@ -1,10 +1,10 @@
 //! The newest sound of a source, on its way to whoever looks or listens just now.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mount::{Client, Listener, Manner, Mount};
-use super::{Lane, PcmFormat};
+use super::{Container, Lane, PcmFormat};
 use crate::pool::Block;
 use crate::status::LaneStatus;
 
@@ -63,6 +63,32 @@ impl View {
         }
     }
 }
+
+/// A station that is recorded, and its own bytes for whoever listens.
+pub struct OnAir {
+    pub source: Arc<str>,
+    pub mount: Arc<Mount>,
+    /// `None`: it is not on the air.
+    container: Mutex<Option<Container>>,
+}
+
+impl OnAir {
+    pub fn new(source: Arc<str>) -> OnAir {
+        let manner = Manner { ring: ON_AIR_BYTES, burst: 64 << 10, lag: 192 << 10, chains: true, is_warm: false };
+        OnAir { source, mount: Arc::new(Mount::new(manner)), container: Mutex::default() }
+    }
+
+    pub fn container(&self) -> Option<Container> {
+        *self.container.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_container(&self, container: Option<Container>) {
+        *self.container.lock().unwrap_or_else(PoisonError::into_inner) = container;
+    }
+}
+
+/// What a station's ring holds while somebody listens.
+pub const ON_AIR_BYTES: usize = 256 << 10;
 
 /// How Opus is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,6 +70,8 @@ pub enum Route {
     Healthz,
     Metrics,
     OpenApi,
+    /// A source and the extension of its own bytes, or of the Opus that is made of it.
+    Station(String),
     /// A path that a source may feed.
     Mount(String),
     /// `/status-json.xsl`
@@ -129,7 +131,7 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         ["api", "live", source, "spectrum"] => live(method, source, View::Spectrum),
         ["api", "live", source, "waterfall"] => live(method, source, View::Waterfall),
         ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
-        ["live", name] if name.ends_with(".opus") => live(method, name.trim_end_matches(".opus"), View::Opus),
+        ["live", name] if is_station(name) => get(method, || Ok(Route::Station((*name).to_owned()))),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -164,6 +166,11 @@ pub fn mount(target: &str) -> Result<String, Refusal> {
         true => Ok(format!("/{}", words.join("/"))),
         false => Err(Refusal::new(Status::Forbidden, "Nothing can be fed at this address.")),
     }
+}
+
+/// Whether it may be a station's; one that sends Opus has the name that other sources have.
+fn is_station(name: &str) -> bool {
+    [".mp3", ".aac", ".ogg", ".flac", ".opus"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
 }
 
 fn live(method: Method, source: &str, view: View) -> Result<Route, Refusal> {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{LaneRow, Table, start};
+use super::{Feed, LaneRow, Table, start};
 use crate::actor::live::Live;
 use crate::config::{Config, SourceConfig};
 use crate::edge::Receiver;
 use crate::message::handover::Hub;
-use crate::message::live::{Heard, Quality, Stage, View};
+use crate::message::live::{Heard, OnAir, Quality, Stage, View};
 use crate::policy::retry::RestartBudget;
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, LaneStatus};
@@ -54,6 +54,8 @@ pub struct Plan {
     pub inbox: Receiver<Heard>,
     /// One a lane; none for those that hand over no sound.
     pub stages: Vec<Option<Arc<Stage>>>,
+    /// One a lane; of stations only, and only where there is a page.
+    pub on_air: Vec<Option<Arc<OnAir>>>,
     pub tuning: Tuning,
 }
 
@@ -68,7 +70,11 @@ impl Plan {
             Some(Arc::new(Stage::new(lane.name.clone(), title.into(), quality, status.clone())))
         };
         let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
-        Plan { inbox, stages, tuning: config.live.spectrum }
+        let on_air = |lane: &LaneRow| {
+            let is_station = matches!(lane.feed, Feed::Stream { .. });
+            (is_station && table.page.is_some()).then(|| Arc::new(OnAir::new(lane.name.clone())))
+        };
+        Plan { inbox, stages, on_air: table.lanes.iter().map(on_air).collect(), tuning: config.live.spectrum }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
-use crate::message::live::Stage;
+use crate::message::live::{OnAir, Stage};
 use crate::message::relay::{self, Relay};
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
@@ -51,6 +51,7 @@ impl Page {
         library: Arc<dyn Library>,
         hub: Arc<Hub>,
         stages: Vec<Arc<Stage>>,
+        on_air: Vec<Arc<OnAir>>,
     ) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
         let at = SocketAddr::new(web.bind, web.port);
@@ -62,6 +63,7 @@ impl Page {
             library,
             desk: Arc::new(Desk::default()),
             stages,
+            on_air,
             relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
             words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),

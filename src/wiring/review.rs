@@ -138,7 +138,8 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
     let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
-    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone())?);
+    let on_air = live.iter().flat_map(|plan| plan.on_air.iter().flatten().cloned()).collect();
+    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), on_air)?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];

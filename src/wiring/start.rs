@@ -15,7 +15,7 @@ use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
 use crate::format::civil;
 use crate::format::metadata::Station;
-use crate::message::live::Heard;
+use crate::message::live::{Heard, OnAir};
 use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::split::{Zone, zone_named};
@@ -88,7 +88,13 @@ pub fn recorded(config: &Config) -> impl Iterator<Item = &SourceConfig> {
 }
 
 /// Capture and encoder of every lane, or the one thread of a station.
-pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], shared: &Shared) -> Result<Vec<Seat>, String> {
+pub fn lanes(
+    config: &Config,
+    table: &Table,
+    statuses: &[Arc<LaneStatus>],
+    shared: &Shared,
+    on_air: &[Option<Arc<OnAir>>],
+) -> Result<Vec<Seat>, String> {
     let station = Station {
         name: config.site.name.clone(),
         latitude: config.site.position.map(|p| p.latitude),
@@ -100,7 +106,8 @@ pub fn lanes(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], share
         let lane = Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?;
         let Feed::Sound(_, container) = row.feed else {
             let agent = agent.get_or_insert_with(|| stations::agent(config));
-            seats.push(stations::seat(lane, source, row, status, shared, agent, zone(source)?));
+            let on_air = on_air.get(usize::from(lane)).cloned().flatten();
+            seats.push(stations::seat(lane, source, row, status, shared, agent, zone(source)?, on_air));
             continue;
         };
         let parts = Arc::new(Parts {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::start::{Shared, new_session};
 use super::{LaneRow, STREAM_STACK};
 use crate::actor::encoder::Output;
-use crate::actor::stream::{Cutter, Lines, Settings, StreamLane};
+use crate::actor::stream::{Air, Cutter, Lines, Settings, StreamLane};
 use crate::config::{Config, FilenameTime, SourceConfig, SourceKind, StreamFormat};
 use crate::device::clock::RealClock;
 use crate::device::stream::{self, Agent, Limits, Options, Radio};
 use crate::device::{Fault, FaultKind};
 use crate::format::stream::Framing;
 use crate::message::Lane;
+use crate::message::live::OnAir;
 use crate::policy::reconnect::Reconnect;
 use crate::policy::split::Zone;
 use crate::pool::Pool;
@@ -52,6 +53,7 @@ pub fn seat(
     shared: &Shared,
     agent: &Option<Agent>,
     zone: Zone,
+    on_air: Option<Arc<OnAir>>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let pool = Pool::new(row.out_blocks, row.out_block_bytes);
@@ -61,7 +63,7 @@ pub fn seat(
     let make = move || -> Body {
         let output = Output::new(lane, pool.clone(), store.clone(), row.clone(), stop.clone());
         let (source, agent, zone, row, status) = (source.clone(), agent.clone(), zone.clone(), row.clone(), status.clone());
-        let (notices, stop) = (notices.clone(), stop.clone());
+        let (notices, stop, on_air) = (notices.clone(), stop.clone(), on_air.clone());
         Box::new(move || {
             let agent = agent.ok_or_else(|| Fault::new(FaultKind::Config, "no network"))?;
             let cutter = Cutter::new(settings(lane, &source, zone)).map_err(|e| Fault::new(FaultKind::Config, e.to_string()))?;
@@ -80,6 +82,7 @@ pub fn seat(
                 new_session,
                 clock: Arc::new(RealClock),
                 lines: Lines::default(),
+                air: on_air.map(Air::new),
             };
             lane.run()
         })

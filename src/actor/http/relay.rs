@@ -12,6 +12,7 @@ use crate::message::relay::{About, Relayed};
 use crate::web::answer::{Head, Refusal, Status};
 use crate::web::auth::{Checked, basic};
 use crate::web::icecast::{self, CHALLENGE, Row, TITLES_EVERY, Task};
+use crate::web::media;
 
 /// Who asks, for those who look after the recorder.
 pub fn client(office: &Office, ask: &Ask) -> Client {
@@ -73,6 +74,32 @@ pub fn mount(office: &Office, ask: &Ask, path: &str) -> Result<Answer, Refusal> 
     Ok(Answer { head: head.finish(), body: Some(Body::Live(relayed.mount.listen(client(office, ask)), titles)) })
 }
 
+/// A station's own bytes.
+pub fn station(office: &Office, ask: &Ask, name: &str) -> Result<Answer, Refusal> {
+    let (source, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let absent = || Refusal::new(Status::NotFound, format!("There is no source {source} that could be listened to."));
+    let on = office.on_air.iter().find(|on| *on.source == *source).ok_or_else(absent)?;
+    let Some(container) = on.container() else {
+        let silent = Refusal::new(Status::Unavailable, format!("{source} is not on the air just now."));
+        return Err(silent.with("Retry-After", "10"));
+    };
+    if container.extension() != extension {
+        let why = format!("{source} is to be heard at /live/{source}.{}.", container.extension());
+        return Err(Refusal::new(Status::NotFound, why));
+    }
+    room(office, &on.mount)?;
+    let media = media::of_name(name).unwrap_or("application/octet-stream");
+    let titles = (icecast::has_titles(media) && ask.line("icy-metadata") == Some("1")).then_some(TITLES_EVERY);
+    let mut head = Head::new(Status::Ok).line("Content-Type", media).line("Cache-Control", "no-cache, no-store");
+    if let Some(every) = titles {
+        head = head.line("icy-metaint", &every.to_string());
+    }
+    if ask.head_only() {
+        return Ok(Answer { head: head.finish(), body: None });
+    }
+    Ok(Answer { head: head.finish(), body: Some(Body::Live(on.mount.listen(client(office, ask)), titles)) })
+}
+
 /// Every mount, those of the recorder's own sources for those only who may hear them.
 fn rows(office: &Office, with_own: bool) -> Vec<Row> {
     let fed = office.relay.fed();
@@ -89,6 +116,13 @@ fn rows(office: &Office, with_own: bool) -> Vec<Row> {
         let path = format!("/live/{}.opus", stage.source);
         let (listeners, peak) = (mount.listeners(), mount.peak());
         rows.push(Row { path, about, title: stage.title.to_string(), listeners, peak, bytes_read: 0 });
+    }
+    for (on, container) in office.on_air.iter().filter(|_| with_own).filter_map(|on| Some((on, on.container()?))) {
+        let path = format!("/live/{}.{}", on.source, container.extension());
+        let media = media::of_name(&path).unwrap_or_default().to_owned();
+        let about = About { media, name: on.source.to_string(), began: office.relay.began, ..About::default() };
+        let (listeners, peak, title) = (on.mount.listeners(), on.mount.peak(), on.mount.title().to_string());
+        rows.push(Row { path, about, title, listeners, peak, bytes_read: 0 });
     }
     rows
 }
@@ -165,6 +199,9 @@ fn any(office: &Office, path: &str) -> Option<Arc<Mount>> {
     let relayed = office.relay.fed().into_iter().find(|relayed| *relayed.path == *path).map(|relayed| relayed.mount.clone());
     relayed.or_else(|| {
         let (name, end) = path.strip_prefix("/live/")?.rsplit_once('.')?;
+        if let Some(on) = office.on_air.iter().find(|on| *on.source == *name) {
+            return Some(on.mount.clone());
+        }
         let view = [(View::Opus, "opus"), (View::Wav, "wav")].into_iter().find(|(_, known)| *known == end)?.0;
         Some(office.stages.iter().find(|stage| *stage.source == *name)?.mount(view).clone())
     })

@@ -21,7 +21,7 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
     let route = route(ask.method, &ask.target, &library.zone())?;
     match &route {
         // Players know one password, the page another: whoever knows the page's hears everything.
-        Route::Live { view: View::Wav | View::Opus, .. } if office.relay.settings.listen_password.is_some() => {
+        Route::Live { view: View::Wav, .. } | Route::Station(_) if office.relay.settings.listen_password.is_some() => {
             if !login::is_in(office, ask) {
                 relay::may_listen(office, ask)?;
             }
@@ -40,6 +40,10 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Logout => Ok(login::logout(office, ask)),
         Route::Events => Ok(events()),
         Route::Live { source, view } => live(office, ask, &source, view),
+        Route::Station(name) => match name.strip_suffix(".opus") {
+            Some(source) if office.stages.iter().any(|stage| *stage.source == *source) => live(office, ask, source, View::Opus),
+            _ => relay::station(office, ask, &name),
+        },
         Route::Mount(path) => relay::mount(office, ask, &path),
         Route::Mounts => Ok(relay::status(office, ask)),
         Route::Admin(task) => relay::admin(office, ask, task),

@@ -133,7 +133,9 @@ impl StreamLane {
         let window = Window::new(ENOUGH_BYTES);
         let mut ear =
             Ear { window, framer: None, writer: None, format: None, began: now, last_unit: now, garbage: 0, changes: (0, now) };
-        let (cause, fault) = self.hear_on(connected, &mut ear)?;
+        let heard = self.hear_on(connected, &mut ear);
+        self.air.iter_mut().for_each(|air| air.lost());
+        let (cause, fault) = heard?;
         let look = self.clock.look();
         // What came last waits for a header behind it, which will never come now.
         if ear.framer.is_some() {
@@ -155,6 +157,7 @@ impl StreamLane {
                 Ok(Heard::Bytes(n)) => ear.window.filled(n, Instant::now()),
                 Ok(Heard::Title(title)) => {
                     self.say(log::Level::Info, format!("now: {title}"));
+                    self.air.iter().for_each(|air| air.title(&title));
                     self.cutter.title(title, look);
                 }
                 Ok(Heard::End) => {
@@ -264,6 +267,9 @@ impl StreamLane {
                 sent = output.part(bytes, now);
             }
         };
+        if let (Some(air), Some(new)) = (&mut self.air, &opens) {
+            air.opened(&new.identity);
+        }
         if let Some(new) = opens {
             ear.writer = Some(Writer::begin(framer, unit, &new.identity, &mut sink));
         }
@@ -271,6 +277,9 @@ impl StreamLane {
             writer.unit(framer, unit, bytes, &mut sink);
         }
         sent?;
+        if let Some(air) = &mut self.air {
+            air.unit(framer, unit, bytes, format);
+        }
         self.output.complete(unit.frames, now)?;
         self.cutter.wrote(unit);
         let pool = &self.output.pool;

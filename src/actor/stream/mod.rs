@@ -7,6 +7,7 @@
 //! network's buffers fill, and the server holds the sound. A connection never shares a file with another one; one that is lost
 //! is tried again for ever. What a file's bytes are and when it ends is decided in pure code.
 
+mod air;
 mod cutter;
 mod listen;
 
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use air::Air;
 pub use cutter::{Before, Cutter, Settings};
 
 use crate::actor::encoder::{Output, StoreGone};
@@ -49,6 +51,8 @@ pub struct StreamLane {
     pub new_session: fn() -> Arc<str>,
     pub clock: Arc<dyn Clock>,
     pub lines: Lines,
+    /// For whoever listens here.
+    pub air: Option<Air>,
 }
 
 /// What has been said, so that it is not said again and again.

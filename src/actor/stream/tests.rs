@@ -181,6 +181,7 @@ fn check(start_s: f64, synced: bool, script: Vec<Step>, want: &[&str]) {
         new_session,
         clock: clock as Arc<dyn Clock>,
         lines: Lines::default(),
+        air: None,
     };
     lane.run().expect("a stop in good order");
     let mut found = Vec::new();
