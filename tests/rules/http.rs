@@ -82,7 +82,7 @@ fn asked(head: &RequestHead) {
         Route::Days { .. } | Route::Day { .. } | Route::Picture { .. } | Route::Files(_) | Route::Status | Route::Events => {
             vec![]
         }
-        Route::Live { source, .. } => vec![source],
+        Route::Live { source, .. } | Route::Keep(source) => vec![source],
         Route::Login | Route::Logout | Route::Healthz | Route::Metrics | Route::OpenApi => vec![],
     };
     for name in names {

@@ -15,7 +15,7 @@ use crate::actor::librarian::FOREIGN;
 use crate::format::civil::Civil;
 use crate::format::cut::{self, Cut, Part};
 use crate::format::{Flaw, ReadAt, flac, wav};
-use crate::message::library::{FileRow, FileState, GapRow, Trouble};
+use crate::message::library::{FileRow, FileState, GapRow, KeptPart, Trouble};
 use crate::message::page::Excerpt;
 use crate::policy::joint::{InRun, Stand, follows};
 use crate::time::{SECOND_NS, Wall};
@@ -174,7 +174,28 @@ impl Stretch {
         format!("{whose}_{year:04}{month:02}{day:02}_{h:02}{m:02}{s:02}.{}", extension(&row.name))
     }
 
-    fn gaps(&self) -> impl Iterator<Item = GapRow> {
+    pub fn first(&self) -> Option<&FileRow> {
+        self.rows.first()
+    }
+
+    /// Frames, and their rate.
+    pub fn length(&self) -> (u64, u32) {
+        (self.cut.frames, self.cut.rate_hz)
+    }
+
+    /// Frames of each recording that are in it.
+    pub fn parts(&self) -> Vec<KeptPart> {
+        let frame = |seconds: f64| (seconds * f64::from(self.cut.rate_hz)).round() as u64;
+        let last = self.rows.len().saturating_sub(1);
+        let part = |(n, row): (usize, &FileRow)| KeptPart {
+            name: row.name.clone(),
+            from: if n == 0 { frame(self.cut.from_s) } else { 0 },
+            to: if n == last { frame(self.cut.to_s) } else { row.frames },
+        };
+        self.rows.iter().enumerate().map(part).collect()
+    }
+
+    pub fn gaps(&self) -> impl Iterator<Item = GapRow> {
         let gaps = self.rows.iter().flat_map(|row| row.gaps.iter());
         gaps.filter(|gap| gap.end > self.from && gap.start < self.to).cloned()
     }
