@@ -14,6 +14,8 @@ use common::lanes::{RATE, counted, lane, no_boundary, stop};
 use common::{Place, Recorder, assert_sound, decode, gaps, noise, recordings, sidecar, soundpost, tool};
 use serde_json::{Value, json};
 use soundpost::format::sidecar::parse_rfc3339;
+use soundpost::format::{flac, wav};
+use soundpost::time::Wall;
 use web::Web;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,6 +74,10 @@ fn whole(value: &Value) -> usize {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number")) as usize
 }
 
+fn start_of(side: &Value) -> Wall {
+    parse_rfc3339(side["start"].as_str().expect("a time")).expect("RFC 3339")
+}
+
 /// A clip is what it says: those frames of those files, locked, and as far as was asked; each of those files tells of it.
 #[track_caller]
 fn is_of(root: &Path, name: &str, seconds: usize) -> usize {
@@ -94,6 +100,19 @@ fn is_of(root: &Path, name: &str, seconds: usize) -> usize {
     }
     assert!(samples == want, "{name}: {} samples are not the {} that it is from", samples.len(), want.len());
     assert_eq!((whole(&side["frames"]), &side["locked"], &side["end_reason"]), (samples.len(), &json!(true), &json!("mark")));
+    // Its header says the same for those who know no sidecars.
+    let bytes = fs::read(&path).expect("read");
+    let header = if name.ends_with("flac") {
+        flac::parse(&bytes).map(|head| head.identity)
+    } else {
+        wav::parse(&bytes).map(|head| head.identity)
+    };
+    let header = header.expect("a header").expect("an identity");
+    assert_eq!(
+        (&*header.session, header.first_frame, header.start.micros()),
+        (side["session"].as_str().expect("text"), 0, start_of(&side).micros())
+    );
+    assert!(header.session.starts_with("mark-"));
     let at = |text: &Value| parse_rfc3339(text.as_str().expect("a time")).expect("RFC 3339").0 as f64 / 1e9;
     let (asked, start, end) = (at(&side["mark"]["at"]), at(&side["start"]), at(&side["end"]));
     println!(

@@ -210,6 +210,8 @@ pub enum Answer {
 pub struct Kept {
     /// Where it lies, in a hidden folder below that of the recordings.
     pub draft: PathBuf,
+    /// A run of its own.
+    pub session: String,
     /// Path below the folder that it gets if that is free, without extension.
     pub stem: String,
     /// What it was cut from, oldest first; never empty.

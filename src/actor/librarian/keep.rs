@@ -46,7 +46,6 @@ impl Librarian {
                 continue;
             }
             sidecar.file.clone_from(&name);
-            sidecar.session = format!("{KEPT}-{name}");
             self.shelf.put_sidecar(&name, &sidecar).map_err(failed)?;
             let path = self.shelf.root.join(&name);
             match RealDisk.rename(&kept.draft, &path) {
@@ -89,6 +88,7 @@ fn describe(kept: &Kept, of: Sidecar) -> Sidecar {
     let part = |part: &KeptPart| json!({ "file": part.name, "from_frame": part.from, "to_frame": part.to });
     let parts: Vec<Value> = kept.parts.iter().map(part).collect();
     let mut sidecar = Sidecar {
+        session: kept.session.clone(),
         first_frame: 0,
         frames: kept.frames,
         lost_frames,
@@ -148,6 +148,7 @@ mod tests {
         let check = |told: &[(i64, i64)], want: &[(u64, u64)]| {
             let kept = Kept {
                 draft: "/r/.marks/1.part".into(),
+                session: "mark-1".into(),
                 stem: "a_mark_000000".into(),
                 parts: Vec::new(),
                 start: wall(1_000),

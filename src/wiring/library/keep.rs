@@ -23,6 +23,7 @@ use crate::device::disk::{Disk, DiskFile, RealDisk};
 use crate::format::Flaw;
 use crate::format::civil::Civil;
 use crate::format::growing::growing;
+use crate::format::sidecar::KEPT;
 use crate::message::library::{Answer, FileRow, FileState, Kept, Trouble, Wish};
 use crate::message::page::SourceStatus;
 use crate::policy::mark;
@@ -87,9 +88,9 @@ impl Shelves {
         }
         let _seat = self.keeping.sit().ok_or(Trouble::Busy(2))?;
         let (rows, from) = self.heard(source, asked, seconds)?;
-        let stretches = self.folder.stretches(rows, from, Wall(i64::MAX))?;
+        let mut stretches = self.folder.stretches(rows, from, Wall(i64::MAX))?;
         let mut clips = Vec::new();
-        for stretch in &stretches {
+        for stretch in &mut stretches {
             let kept = Box::new(self.folder.kept(stretch, asked, seconds, note)?);
             let draft = kept.draft.clone();
             let answer = self.ask(Wish::Keep(kept)).inspect_err(|_| discard(&draft))?;
@@ -162,7 +163,10 @@ impl Folder {
     }
 
     /// Written beside the recordings.
-    fn kept(&self, stretch: &Stretch, asked: Wall, seconds: u32, note: &str) -> Result<Kept, Trouble> {
+    fn kept(&self, stretch: &mut Stretch, asked: Wall, seconds: u32, note: &str) -> Result<Kept, Trouble> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let session = format!("{KEPT}-{}-{}", asked.micros(), NUMBER.fetch_add(1, Relaxed));
+        self.label(stretch, &session);
         let (first, parts) = (stretch.first().ok_or(Trouble::Nothing)?, stretch.parts());
         let room = RealDisk.free_bytes(&self.root).map_err(gone)?;
         if room < stretch.bytes().saturating_add(ROOM_BYTES) {
@@ -171,7 +175,8 @@ impl Folder {
         let local = Civil::at(stretch.from, first.utc_offset_s);
         let (frames, rate_hz) = stretch.length();
         Ok(Kept {
-            draft: self.draft(stretch).map_err(super::flaw)?,
+            draft: self.draft(stretch, &session).map_err(super::flaw)?,
+            session,
             stem: mark::stem(&first.name, local.hour_minute_second()),
             parts,
             start: stretch.from,
@@ -184,11 +189,10 @@ impl Folder {
         })
     }
 
-    fn draft(&self, stretch: &Stretch) -> Result<PathBuf, Flaw> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
+    fn draft(&self, stretch: &Stretch, name: &str) -> Result<PathBuf, Flaw> {
         let folder = self.root.join(DRAFTS);
         RealDisk.create_dirs(&folder)?;
-        let path = folder.join(format!("{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Relaxed)));
+        let path = folder.join(format!("{name}.part"));
         write(stretch, &path).inspect_err(|_| discard(&path))?;
         Ok(path)
     }

@@ -15,6 +15,7 @@ use crate::actor::librarian::FOREIGN;
 use crate::format::civil::Civil;
 use crate::format::cut::{self, Cut, Part};
 use crate::format::{Flaw, ReadAt, flac, wav};
+use crate::message::Identity;
 use crate::message::library::{FileRow, FileState, GapRow, KeptPart, Trouble};
 use crate::message::page::Excerpt;
 use crate::policy::joint::{InRun, Stand, follows};
@@ -42,6 +43,13 @@ struct Item {
 }
 
 impl Folder {
+    /// The stretch becomes a recording of its own, and its header says so.
+    pub fn label(&self, stretch: &mut Stretch, session: &str) {
+        let Some(of) = stretch.rows.first().and_then(|row| self.identity(row)) else { return };
+        let start = Wall::from_micros(stretch.from.micros());
+        stretch.cut.label(&Identity { session: session.into(), first_frame: 0, start, ..of });
+    }
+
     /// Of rows in the order of their time.
     pub fn stretches(&self, rows: Vec<FileRow>, from: Wall, to: Wall) -> Result<Vec<Stretch>, Trouble> {
         let mut groups: Vec<Vec<Item>> = Vec::new();
@@ -106,14 +114,19 @@ impl Folder {
         Stand { extension, rate_hz: row.rate_hz, channels: row.channels, start: row.start, end, run }
     }
 
-    /// Sound of our own that has no sidecar yet says in its header who it is.
-    fn header(&self, row: &FileRow) -> Option<InRun> {
+    /// Who a recording of our own is, by its header.
+    fn identity(&self, row: &FileRow) -> Option<Identity> {
         let file = self.open_file(row).ok()?;
-        let identity = match extension(&row.name) {
+        match extension(&row.name) {
             "wav" => wav::parse(&file).ok()?.identity,
             "flac" => flac::parse(&file).ok()?.identity,
             _ => None,
-        }?;
+        }
+    }
+
+    /// That of one that has no sidecar yet.
+    fn header(&self, row: &FileRow) -> Option<InRun> {
+        let identity = self.identity(row)?;
         let (session, first) = (identity.session.to_string(), identity.first_frame);
         Some(InRun { session, first, end: first })
     }
