@@ -54,7 +54,7 @@ export function activity(day, span, files) {
 			picture.append(bar("section", from, to, 1.6, 2));
 		for (const file of own)
 			for (const { from_s, to_s } of bookmarksOf(file))
-				picture.append(bar("bookmark", startsAt(file) + from_s, startsAt(file) + to_s, 3));
+				picture.append(bar("bookmark", startsAt(file) + from_s, startsAt(file) + to_s, 3, 4));
 		for (const gap of gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
 	});
 	const labels = [timeOfDay(span.from, false), timeOfDay((span.from + span.to) / 2, false), endOfDay(span.to)];
