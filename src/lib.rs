@@ -16,7 +16,7 @@
 //!  beside it, and never waited for:
 //!  capture ──Heard──► live ──units──► mounts ─► gate         spectra, columns, sound, while somebody is there
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
-//!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, deletion; backlog: files that were never analysed
+//!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, clips, deletion; backlog: files that were never analysed
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
 //!
 //!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program, and tells the
@@ -64,6 +64,9 @@
 //!   read from the disk once, later. So the recording path knows nothing of analysis but one copy of each block.
 //! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole, each when it is its
 //!   turn ([`device::turns`]); the store never waits for its turn. A catalogue is a cache.
+//! * **The last seconds of a source are kept out of the files**, not out of rings ([`wiring::library::keep`]): they are there for as
+//!   long back as one likes, in their own format, and the recording is asked for nothing. A worker cuts them out into a draft, the
+//!   librarian gives it sidecar and name. Marks in a file that is not finished wait in a list that whoever writes its sidecar reads.
 //! * **Live is fed by captures, not encoders**, as they read and only while [`status::LaneStatus::wanted`] is set: 20 ms behind the
 //!   microphone, and nothing at all for nobody. What it makes lies in rings ([`message::mount`]) with a cursor for each listener.
 //! * **An alarm lies where its cause is known** ([`status::Alarm`]): its owner raises and clears it, and readers have a list of all.

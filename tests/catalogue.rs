@@ -300,6 +300,18 @@ fn files_of_a_range_overlap_it() {
 }
 
 #[test]
+fn a_range_late_in_a_day_of_many_files_is_found_without_what_was_cut_out_of_them() {
+    let Desk { mut writer, mut reader, _folder } = desk();
+    let mut rows: Vec<FileRow> = (0..1_440).map(|n| file(&format!("{n:04}"), CHRISTMAS + n * 60)).collect();
+    let details = r#"{"clock":"synced","end_reason":"mark"}"#.into();
+    rows.push(FileRow { details, ..file("1438_mark", CHRISTMAS + 1_438 * 60) });
+    put(&mut writer, &rows);
+    let at = |s: i64| Wall((CHRISTMAS + s) * SECOND_NS);
+    let files = reader.between(Some("mic"), at(1_438 * 60 + 30), at(1_440 * 60)).expect("files");
+    assert_eq!(files.into_iter().map(|file| file.name).collect::<Vec<_>>(), ["1438", "1439"]);
+}
+
+#[test]
 fn a_catalogue_that_is_no_good_is_made_anew_and_readers_follow() {
     let damage = |text: &str, harm: &dyn Fn(&Path)| {
         let Desk { mut writer, mut reader, _folder } = desk();

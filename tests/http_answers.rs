@@ -130,6 +130,10 @@ fn changes() {
     site.ask("DELETE", "/api/files/a.wav", "", "").is_refusal(423);
     put("/api/files/a.wav/lock", "{\"locked\":false}");
     site.ask("DELETE", "/api/files/a.wav", "Origin: http://evil.example\r\n", "").is_refusal(403);
+    site.ask("POST", "/api/sources/mic/mark", "Origin: http://evil.example\r\n", "{}").is_refusal(403);
+    // Nothing is recorded here.
+    site.ask("POST", "/api/sources/mic/mark", "", "").is_refusal(404);
+    site.ask("POST", "/api/sources/mic/mark", "", "{\"seconds\":0}").is_refusal(422);
     assert!(site.file("a.wav").exists());
     let gone = site.ask("DELETE", "/api/files/a.wav", "", "");
     assert_eq!((gone.status, gone.body.len()), (204, 0));
@@ -157,6 +161,7 @@ fn the_password_is_asked_for() {
         refused.is_refusal(401);
         assert!(refused.line("www-authenticate").is_some_and(|way| way.starts_with("Basic ")), "{}", refused.head);
     }
+    site.ask("POST", "/api/sources/mic/mark", "", "{}").is_refusal(401);
     // A browser must not ask by itself.
     let browser = site.ask("GET", "/api/status", "User-Agent: Mozilla/5.0\r\n", "");
     assert!(browser.line("www-authenticate").is_some_and(|way| way.starts_with("Cookie ")), "{}", browser.head);

@@ -2,7 +2,7 @@
 // labels. An SVG, because it is read by eyes and by screen readers alike and there is little of it.
 import { svg } from "./dom.js";
 import { count, endOfDay, timeOfDay } from "./format.js";
-import { lengthOf, startsAt } from "./library.js";
+import { bookmarksOf, lengthOf, startsAt } from "./library.js";
 import { gapSeconds, pauses } from "./daypicture.js";
 import { get } from "./store.js";
 
@@ -21,7 +21,8 @@ export function activity(day, span, files) {
 	const sources = [...new Set([...files, ...gaps].map((one) => one.source))].sort();
 	const height = Math.max(1, sources.length) * (LANE + SPACE) - SPACE;
 	const found = files.reduce((sum, file) => sum + file.sections.length, 0);
-	const title = `Activity from ${timeOfDay(span.from, false)} to ${endOfDay(span.to)}: ${count(files.length, "file")}, ${count(found, "loud section")}, ${count(day.gaps.length, "gap")}`;
+	const marked = files.reduce((sum, file) => sum + bookmarksOf(file).length, 0);
+	const title = `Activity from ${timeOfDay(span.from, false)} to ${endOfDay(span.to)}: ${count(files.length, "file")}, ${count(found, "loud section")}, ${count(day.gaps.length, "gap")}${marked ? `, ${count(marked, "mark")}` : ""}`;
 	const picture = svg(
 		"svg",
 		{
@@ -51,6 +52,9 @@ export function activity(day, span, files) {
 		const sections = own.flatMap((file) => file.sections.map((s) => [startsAt(file) + s.from_s, startsAt(file) + s.to_s]));
 		for (const [from, to] of joined(sections, (NEAR / WIDTH) * (span.to - span.from)))
 			picture.append(bar("section", from, to, 1.6, 2));
+		for (const file of own)
+			for (const { from_s, to_s } of bookmarksOf(file))
+				picture.append(bar("bookmark", startsAt(file) + from_s, startsAt(file) + to_s, 3, 4));
 		for (const gap of gaps.filter((gap) => gap.source === source)) picture.append(bar("gap", ...gapSeconds(gap, day), 3));
 	});
 	const labels = [timeOfDay(span.from, false), timeOfDay((span.from + span.to) / 2, false), endOfDay(span.to)];

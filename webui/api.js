@@ -116,6 +116,8 @@ export const api = {
 	reviewed: (name, reviewed) => put(name, "reviewed", { reviewed }),
 	lock: (name, locked) => put(name, "lock", { locked }),
 	note: (name, note) => put(name, "note", { note }),
+	keep: (source, seconds) =>
+		send(`api/sources/${encodeURIComponent(source)}/mark`, { method: "POST", body: JSON.stringify({ seconds }) }).then((answer) => answer.json()),
 	remove: (name) => send(`api/files/${encoded(name)}`, { method: "DELETE" }),
 	login: (password) =>
 		send("api/login", { method: "POST", body: JSON.stringify({ password }), headers: { "Content-Type": "application/json" } }),

@@ -7,7 +7,7 @@ import { announce, el, icon, iconButton, setText, waiting } from "./dom.js";
 import { DayPicture, parsePicture } from "./daypicture.js";
 import { matches } from "./filters.js";
 import { bytes, count, dateLong, span } from "./format.js";
-import { lengthOf, library, loadDay, queueOf, startsAt } from "./library.js";
+import { bookmarksOf, lengthOf, library, loadDay, queueOf, startsAt } from "./library.js";
 import { each } from "./marks.js";
 import { Row } from "./row.js";
 import { playQueue } from "./clipbar.js";
@@ -82,7 +82,7 @@ export class Day {
 			from,
 			to,
 			todo,
-			day.files.map((file) => [file.name, file.version, file.state, file.reviewed, file.locked, file.note, file.sections.length]),
+			day.files.map((file) => [file.name, file.version, file.state, file.reviewed, file.locked, file.note, file.sections.length, bookmarksOf(file).length]),
 			day.gaps.length,
 		]);
 		const differs = key !== this.key;

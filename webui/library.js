@@ -174,8 +174,14 @@ export function lengthOf(file) {
 /** Seconds since local midnight at which a file starts. */
 export const startsAt = (file) => secondOfDay(file.local);
 
+/** Moments of a recording that somebody marked, in its seconds: from_s, to_s, at, note, clip. */
+export const bookmarksOf = ({ details, rate_hz }) =>
+	(rate_hz && details?.bookmarks ? details.bookmarks : []).map((mark) => ({ ...mark, from_s: mark.from_frame / rate_hz, to_s: mark.to_frame / rate_hz }));
+
 /** Sections of these files in time order, each with its file: what J and K step through. */
 export function queueOf(files) {
-	const all = files.flatMap((file) => file.sections.map((section) => ({ file, section, at: startsAt(file) + section.from_s })));
+	// What was cut out of others stands in them.
+	const own = files.filter((file) => files.length === 1 || file.details?.end_reason !== "mark");
+	const all = own.flatMap((file) => file.sections.map((section) => ({ file, section, at: startsAt(file) + section.from_s })));
 	return all.sort((a, b) => a.at - b.at);
 }

@@ -7,6 +7,7 @@ import { onLevels } from "./events.js";
 import { hz } from "./format.js";
 import { library, on } from "./library.js";
 import { Listen } from "./listen.js";
+import { keepButton } from "./marks.js";
 import { NAMES } from "./palette.js";
 import * as sound from "./sound.js";
 import { get, on as onState, recall, remember, set } from "./store.js";
@@ -77,7 +78,7 @@ function build({ name, rate_hz: rate }, sources) {
 			looked,
 		),
 		waterfall.node,
-		el("div.live-tools", pause, ...pictureTools(waterfall, rate)),
+		el("div.live-tools", pause, keepButton(name), ...pictureTools(waterfall, rate)),
 		bars.node,
 		listening.node,
 		note,

@@ -1,8 +1,8 @@
-// What a person says of a recording: reviewed, locked, a note, away with it. Each is on the recorder's disk before it is shown, and
+// What a person says of a recording: reviewed, locked, a note, away with it; and of a source: keep what was just heard. Each is on the recorder's disk before it is shown, and
 // each can be taken back, except deletion: that asks once and says what goes.
 import { api } from "./api.js";
 import { ask, confirm } from "./dialog.js";
-import { announce } from "./dom.js";
+import { announce, el, icon, setText } from "./dom.js";
 import { bytes, clock, count } from "./format.js";
 import { drop, lengthOf, put } from "./library.js";
 
@@ -37,6 +37,31 @@ export const note = (file) =>
 		changed(file, await api.note(file.name, text.trim()));
 		announce("The note is kept.");
 	});
+
+const LAST_S = 30;
+export const KEEP = `Keep the last ${LAST_S} s`;
+
+/** Of a source, as a recording that nothing deletes. What was just heard is waited for. */
+export const keep = (source) =>
+	told(async () => {
+		const { clips } = await api.keep(source, LAST_S);
+		clips.forEach(put);
+		announce(`Kept: ${clips.map(({ name }) => name).join(", ")}.`);
+	});
+
+export function keepButton(source) {
+	const words = el("span", KEEP);
+	const act = async () => {
+		if (button.getAttribute("aria-busy") === "true") return;
+		button.setAttribute("aria-busy", true);
+		setText(words, "Keeping…");
+		await keep(source);
+		button.setAttribute("aria-busy", false);
+		setText(words, KEEP);
+	};
+	const button = el("button.keep", { onclick: act, "aria-label": `${KEEP} of ${source}` }, icon("keep"), words);
+	return button;
+}
 
 /** The same for many: act(file) answers what the recorder made of it; done says what was done to all. */
 export const each = (files, act, done) =>

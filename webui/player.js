@@ -6,8 +6,8 @@ import { playQueue } from "./clipbar.js";
 import { Cut } from "./cut.js";
 import { sections } from "./detect.js";
 import { announce, el, setText, waiting } from "./dom.js";
-import { count, hz } from "./format.js";
-import { detection, lengthOf, queueOf, startsAt } from "./library.js";
+import { clock as time, count, hz } from "./format.js";
+import { bookmarksOf, detection, lengthOf, queueOf, startsAt } from "./library.js";
 import { Pictures } from "./pictures.js";
 import { Profile } from "./profile.js";
 import * as sound from "./sound.js";
@@ -95,6 +95,7 @@ export class Player {
 		}
 		if (file.state === "open" || before.state === "open")
 			this.transport.fresh.hidden = !(lengthOf(file) > this.audio.duration + 2);
+		this.pictures.spectrogram.file = file;
 		this.#showFacts();
 		this.remark();
 	}
@@ -152,6 +153,8 @@ export class Player {
 			["Ended by", end_reason],
 			["Clock", clockState],
 			["Recovered", recovered && "after a power cut"],
+			...bookmarksOf(file).map((mark) => ["Marked", `${time(mark.from_s)}–${time(mark.to_s)}, kept as ${mark.clip}${mark.note && `: ${mark.note}`}`]),
+			...(file.details?.mark?.of ?? []).map((part) => ["Kept from", part.file]),
 			["Note", file.note],
 			["Trouble", file.trouble],
 		];

@@ -4,7 +4,7 @@ import { urls } from "./api.js";
 import { announce, colour, el, fitted, icon, iconButton, redrawn, setText } from "./dom.js";
 import { drawMinutes } from "./daypicture.js";
 import { bytes, clock, count, extension } from "./format.js";
-import { fileOf, lengthOf, library, startsAt } from "./library.js";
+import { bookmarksOf, fileOf, lengthOf, library, startsAt } from "./library.js";
 import { remove, review, undeletable } from "./marks.js";
 import { menu } from "./menu.js";
 import { Player } from "./player.js";
@@ -121,7 +121,8 @@ export class Row {
 
 	#showBadges() {
 		const { file } = this;
-		const key = `${file.state}${file.locked}${file.note}${file.trouble}${file.reviewed}${file.gaps.length}`;
+		const marked = bookmarksOf(file).length;
+		const key = `${marked}${file.state}${file.locked}${file.note}${file.trouble}${file.reviewed}${file.gaps.length}`;
 		if (key === this.badged) return;
 		this.badged = key;
 		const badge = (kind, sign, text, title = text) => el("span", { class: `badge ${kind}`, title }, sign && icon(sign), text);
@@ -131,6 +132,7 @@ export class Row {
 				file.reviewed && badge("done", "check", "reviewed"),
 				file.locked && badge("locked", "lock", "locked"),
 				file.gaps.length > 0 && badge("gapped", null, count(file.gaps.length, "gap")),
+				marked > 0 && badge("marked", "keep", count(marked, "mark")),
 				file.trouble && badge("bad", "warn", "trouble", file.trouble),
 				file.note && badge("noted", "note", file.note),
 			].filter(Boolean),

@@ -2,7 +2,7 @@
 import { urls } from "./api.js";
 import { show } from "./dialog.js";
 import { announce, el } from "./dom.js";
-import { lock, note, remove, review, undeletable } from "./marks.js";
+import { KEEP, keep, lock, note, remove, review, undeletable } from "./marks.js";
 
 /** row: {file, open(wanted, byHand), openCut()}. */
 export function entries(row) {
@@ -15,6 +15,7 @@ export function entries(row) {
 		{ text: file.reviewed ? "To review again" : "Mark reviewed", sign: "check", run: () => review(file) },
 		{ text: file.locked ? "Unlock" : "Lock", sign: "lock", run: () => lock(file) },
 		{ text: file.note ? "Change the note" : "Add a note", sign: "note", run: () => note(file) },
+		...(isOpen && file.source ? [{ text: KEEP, sign: "keep", run: () => keep(file.source) }] : []),
 		{ text: "Copy a link", sign: "share", run: () => (row.open(true, true), copy(location.href)) },
 		...(isOpen
 			? []

@@ -6,6 +6,7 @@ import { after, colour, el, fitted, redrawn } from "./dom.js";
 import { label } from "./daypicture.js";
 import { clock, hz } from "./format.js";
 import { gestures } from "./gestures.js";
+import { bookmarksOf } from "./library.js";
 import { ink } from "./palette.js";
 import { recall } from "./store.js";
 import { marks } from "./zoom.js";
@@ -133,6 +134,11 @@ export class Spectrogram {
 					end = height * (1 - this.partOf(section.f_lo_hz));
 				context.strokeRect(x, top, w, Math.max(3, end - top));
 			}
+		}
+		context.fillStyle = colour("accent");
+		for (const mark of bookmarksOf(this.file)) {
+			const x = this.zoom.x(mark.from_s, width);
+			context.fillRect(x, height - 3, Math.max(3, this.zoom.x(mark.to_s, width) - x), 3);
 		}
 		const { step, seconds } = marks(this.zoom.from, this.zoom.to, width);
 		for (const second of seconds) {

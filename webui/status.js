@@ -3,6 +3,7 @@ import { el, icon, setText } from "./dom.js";
 import { bytes, count, hz, span } from "./format.js";
 import { library, now, on } from "./library.js";
 import { onLevels } from "./events.js";
+import { keepButton } from "./marks.js";
 import { get, on as onState } from "./store.js";
 
 const place = el("div.status");
@@ -116,9 +117,10 @@ function sourceTable(sources) {
 			el("td.number", String(source.xruns)),
 			el("td.number", String(source.gaps)),
 			el("td", source.since ? span((now() - Date.parse(source.since)) / 1000) : "–"),
+			el("td", source.file ? keepButton(source.name) : "–"),
 		);
 	};
-	const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For"].map((text) =>
+	const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For", "Keep"].map((text) =>
 		el("th", { scope: "col" }, text),
 	);
 	return el("table.sources", el("thead", el("tr", ...heads)), el("tbody", ...sources.map(row)));

@@ -4,6 +4,7 @@
 //! soundpost; a coded FLAC frame is called so in full.
 
 pub mod adts;
+pub mod bookmark;
 pub mod broadcast;
 pub mod civil;
 pub mod clip;

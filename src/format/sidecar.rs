@@ -18,6 +18,10 @@ pub const SCHEMA: &str = "soundpost/analysis/1";
 /// End reason of a recording that goes on: written beside a stream that is kept as it comes, whose own bytes name nobody.
 pub const RECORDING: &str = "recording";
 
+/// End reason of a recording that was cut out of others, because somebody asked for the last seconds of a source. It is no part
+/// of its source's sound besides theirs, and follows nothing.
+pub const KEPT: &str = "mark";
+
 /// Larger files are not read: an hour of sections is a few hundred KiB.
 pub const LIMIT_BYTES: usize = 8 << 20;
 

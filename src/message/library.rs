@@ -5,6 +5,7 @@
 //! http, analyser, store ──Ask──► librarian ──Event──► whoever listens (a slow one loses, and it is counted)
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::analysis::{Analysis, Centibel, Detection, Section};
@@ -159,6 +160,8 @@ pub enum Trouble {
     Absent,
     /// Being recorded.
     Open,
+    /// The source has recorded nothing yet, or not lately.
+    Nothing,
     Locked,
     /// Nothing may be written here.
     ReadOnly,
@@ -181,6 +184,8 @@ pub enum Wish {
     Set { name: String, mark: Mark },
     /// The recording and all that belongs to it.
     Delete { name: String },
+    /// Makes a recording of what was cut out; on disk before it is answered, with the recording.
+    Keep(Box<Kept>),
     /// What an analysis found; answered when it is on disk, with the file as it is now.
     Analysed { name: String, found: Box<Found> },
     /// It cannot be analysed; it is not offered again before it changes.
@@ -198,6 +203,36 @@ pub enum Answer {
     Done,
     File(Arc<FileRow>),
     Next { name: Option<String>, waiting: Option<u64> },
+}
+
+/// Sound of a source that is to stay: cut out already, and on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Where it lies, in a hidden folder below that of the recordings.
+    pub draft: PathBuf,
+    /// A run of its own.
+    pub session: String,
+    /// Path below the folder that it gets if that is free, without extension.
+    pub stem: String,
+    /// What it was cut from, oldest first; never empty.
+    pub parts: Vec<KeptPart>,
+    pub start: Wall,
+    pub frames: u64,
+    pub rate_hz: u32,
+    /// Inside it.
+    pub gaps: Vec<GapRow>,
+    /// When somebody asked for the last so many seconds.
+    pub asked: Wall,
+    pub seconds: u32,
+    pub note: String,
+}
+
+/// Frames `from..to` of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPart {
+    pub name: String,
+    pub from: u64,
+    pub to: u64,
 }
 
 /// What an analysis of a whole recording found.

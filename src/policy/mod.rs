@@ -5,6 +5,7 @@ pub mod hls;
 pub mod joint;
 pub mod lead;
 pub mod limit;
+pub mod mark;
 pub mod name;
 pub mod offset;
 pub mod reconnect;

@@ -170,6 +170,11 @@ pub fn files(page: &FilesPage) -> String {
     Json::object().raw("files", list(&page.files, file)).raw("total", page.total).raw("next", next).end()
 }
 
+/// What was kept.
+pub fn clips(rows: &[FileRow]) -> String {
+    Json::object().raw("clips", list(rows, file)).end()
+}
+
 pub fn analysis(view: &AnalysisView) -> String {
     let quality = Json::object()
         .real("peak", view.quality.peak)

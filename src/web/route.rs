@@ -64,6 +64,8 @@ pub enum Route {
     Reviewed(String),
     /// Body: `{"note":"…"}`.
     Note(String),
+    /// The last seconds of this source. Body: `{"seconds":30,"note":"…"}`, both optional.
+    Keep(String),
     /// Body: `{"password":"…"}`.
     Login,
     Logout,
@@ -132,6 +134,7 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         ["api", "live", source, "waterfall"] => live(method, source, View::Waterfall),
         ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
         ["live", name] if is_station(name) => get(method, || Ok(Route::Station((*name).to_owned()))),
+        ["api", "sources", source, "mark"] => only(method, &[Method::Post], Route::Keep((*source).to_owned())),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),

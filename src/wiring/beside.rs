@@ -43,6 +43,7 @@ pub fn seats(
     // The store makes the folder too, whoever comes first.
     let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));
     std::fs::create_dir_all(&root).map_err(no_folder)?;
+    library::keep::sweep(&root);
     let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
     let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
     let settings = library::Settings {

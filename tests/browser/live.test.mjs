@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { DESKTOP, PHONE, shot, until, withPage } from "./world.mjs";
+import { DESKTOP, PHONE, api, encoded, openRow, row, shot, until, withPage } from "./world.mjs";
 
 const tone = process.env.TONE;
 const HZ = 3000,
@@ -106,6 +106,28 @@ live("Listen", {
 	assert.ok(first - clicked < 3000, `${first - clicked} ms`);
 	await page.getByRole("button", { name: "Stop listening" }).click();
 	await until("it has stopped", () => page.getByRole("button", { name: "Listen", exact: true }).getAttribute("aria-pressed"), "false");
+});
+
+live("Keep the last 30 s, of what is heard just now", {}, async (page) => {
+	const button = page.getByRole("button", { name: `Keep the last 30 s of ${tone}` });
+	await button.click();
+	const words = await until("it is kept", () => page.locator("#spoken").textContent().then((text) => /^Kept: (\S+_mark_\d{6}\S*)\.$/.exec(text)));
+	const clip = await api(`api/files/${encoded(words[1])}`);
+	assert.deepEqual([clip.locked, clip.source, clip.details.end_reason, clip.details.mark.seconds], [true, tone, "mark", 30]);
+	assert.ok(clip.duration_s > 0.5 && clip.duration_s < 34, `${clip.duration_s} s`);
+	await until("it can be done again", () => button.getAttribute("aria-busy"), "false");
+	await page.getByRole("button", { name: "Live", exact: true }).click();
+	const kept = row(page, words[1]);
+	await kept.locator(".badge.locked").waitFor();
+	await page.locator(".row.recording .badge.marked").waitFor();
+	await page.locator(".activity .bookmark").first().waitFor({ state: "attached" });
+	await shot(page, "live kept");
+	const recording = page.locator(".row.recording").first();
+	await openRow(page, await recording.locator(".name").textContent());
+	await recording.locator(".facts").getByText(`kept as ${words[1]}`).first().waitFor();
+	await page.getByRole("button", { name: "Status" }).click();
+	await page.getByRole("button", { name: `Keep the last 30 s of ${tone}` }).click();
+	await until("from there too", () => page.locator("#spoken").textContent().then((text) => text.startsWith("Kept: ") && !text.includes(`${words[1]}.`)));
 });
 
 live("whoever leaves is left alone", {}, async (page) => {

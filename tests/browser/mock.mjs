@@ -244,6 +244,15 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 		});
 	}
 
+	async function keep(request, response, source) {
+		const { seconds = 30, note = "" } = JSON.parse((await text(request)) || "{}");
+		const growing = [...folder.files.values()].find((file) => file.state === "open" && file.source === source);
+		if (!growing) throw new Refused(409, "Nothing of this source is recorded yet, or not lately.");
+		const file = Object.assign(folder.add(source, Date.now() - seconds * 1000, seconds), { locked: true, note });
+		send("closed", folder.row(file));
+		json(response, { clips: [folder.row(file)] });
+	}
+
 	const status = () => {
 		const growing = [...folder.files.values()].find((file) => file.state === "open");
 		return {
@@ -364,6 +373,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 		}
 		if (path === "/api/files") return json(response, list(query));
 		if (path.startsWith("/api/files/")) return aFile(request, response, path.slice(11), query);
+		if (path.startsWith("/api/sources/") && path.endsWith("/mark")) return keep(request, response, decodeURIComponent(path.split("/")[3]));
 		if (path === "/api/clip" || path === "/api/cut") {
 			const { file, from, to } = range(query);
 			return wav(

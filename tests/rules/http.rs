@@ -86,7 +86,7 @@ fn asked(head: &RequestHead) {
         Route::Days { .. } | Route::Day { .. } | Route::Picture { .. } | Route::Files(_) | Route::Status | Route::Events => {
             vec![]
         }
-        Route::Live { source, .. } | Route::Station(source) => vec![source],
+        Route::Live { source, .. } | Route::Station(source) | Route::Keep(source) => vec![source],
         Route::Mount(path) => {
             assert!(path.starts_with('/') && route::is_mount(&path[1..].split('/').collect::<Vec<_>>()), "{path}");
             vec![]

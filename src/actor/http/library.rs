@@ -33,6 +33,9 @@ pub trait Library: Send + Sync {
     fn cut(&self, what: &Excerpt) -> Result<Option<Piece>, Trouble>;
     /// On the disk when it returns.
     fn mark(&self, name: &str, mark: Mark) -> Result<FileRow, Trouble>;
+    /// The last seconds of a source, up to now, as recordings of their own, which nothing deletes: one, or one for each side of a
+    /// hole. On the disk when it returns; what was heard just now is waited for. The source is one of [`Library::status`].
+    fn keep(&self, source: &str, seconds: u32, note: &str) -> Result<Vec<FileRow>, Trouble>;
     fn delete(&self, name: &str) -> Result<(), Trouble>;
     fn status(&self) -> Status;
     /// As configured.

@@ -6,6 +6,7 @@ use super::{Office, files, login, relay};
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
 use crate::message::live::View;
+use crate::policy::mark;
 use crate::web::answer::{Head, Refusal, Status, attachment};
 use crate::web::asset::{self, Asset};
 use crate::web::conditional::{etag, is_fresh};
@@ -80,9 +81,10 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
             library.delete(&name).map_err(refusal)?;
             Ok(Answer { head: Head::new(Status::NoContent).finish(), body: None })
         }
-        Route::Lock(name) => mark(library, ask, &name, |body| body.get("locked")?.as_bool().map(Mark::Locked)),
-        Route::Reviewed(name) => mark(library, ask, &name, |body| body.get("reviewed")?.as_bool().map(Mark::Reviewed)),
-        Route::Note(name) => mark(library, ask, &name, |body| body.get("note")?.as_str().and_then(note).map(Mark::Note)),
+        Route::Lock(name) => change(library, ask, &name, |body| body.get("locked")?.as_bool().map(Mark::Locked)),
+        Route::Reviewed(name) => change(library, ask, &name, |body| body.get("reviewed")?.as_bool().map(Mark::Reviewed)),
+        Route::Note(name) => change(library, ask, &name, |body| body.get("note")?.as_str().and_then(note).map(Mark::Note)),
+        Route::Keep(source) => keep(library, ask, &source),
     }
 }
 
@@ -105,6 +107,7 @@ pub fn refusal(trouble: Trouble) -> Refusal {
         Trouble::Unclear(why) => Refusal::new(Status::BadRequest, why),
         Trouble::Absent => Refusal::new(Status::NotFound, "There is no such recording."),
         Trouble::Open => Refusal::new(Status::Conflict, "It is still being recorded."),
+        Trouble::Nothing => Refusal::new(Status::Conflict, "Nothing of this source is recorded yet, or not lately."),
         Trouble::Locked => Refusal::new(Status::Locked, "It is locked: unlock it first."),
         Trouble::ReadOnly => Refusal::new(Status::Forbidden, "Nothing may be written in this folder."),
         Trouble::Busy(seconds) => {
@@ -200,7 +203,7 @@ fn export(library: &dyn Library, ask: &Ask, name: &str, table: Table) -> Result<
     })
 }
 
-fn mark(
+fn change(
     library: &dyn Library,
     ask: &Ask,
     name: &str,
@@ -209,6 +212,29 @@ fn mark(
     let body: serde_json::Value = serde_json::from_slice(&ask.body).map_err(|_| unreadable())?;
     let mark = read(&body).ok_or_else(unreadable)?;
     library.mark(name, mark).map(|row| Answer::bytes(plain(JSON, "no-store"), json::file(&row).into_bytes())).map_err(refusal)
+}
+
+/// A body that says nothing asks for the usual.
+fn keep(library: &dyn Library, ask: &Ask, source: &str) -> Result<Answer, Refusal> {
+    let body = if ask.body.is_empty() { &b"{}"[..] } else { &ask.body };
+    let body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(|_| unreadable())?;
+    let seconds = match body.get("seconds") {
+        None => mark::USUAL_SECONDS,
+        Some(told) => whole(told).filter(|seconds| mark::SECONDS.contains(seconds)).ok_or_else(unreadable)?,
+    };
+    let text = body.get("note").map_or(Some(""), serde_json::Value::as_str);
+    let note = text.and_then(note).ok_or_else(unreadable)?;
+    if !library.status().sources.iter().any(|known| known.name == source) {
+        return Err(Refusal::new(Status::NotFound, "There is no such source."));
+    }
+    let clips = library.keep(source, seconds, &note).map_err(refusal)?;
+    Ok(Answer::bytes(plain(JSON, "no-store"), json::clips(&clips).into_bytes()))
+}
+
+/// `30` and `30.0` are one number.
+fn whole(told: &serde_json::Value) -> Option<u32> {
+    let seconds = told.as_f64().filter(|seconds| seconds.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(seconds))?;
+    Some(seconds as u32)
 }
 
 pub fn unreadable() -> Refusal {

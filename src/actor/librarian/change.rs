@@ -81,6 +81,7 @@ impl Librarian {
         let old = self.writer()?.find(name)?;
         match folder::look(&self.shelf.root, name) {
             Some(found) => {
+                self.settle_bookmarks(&found, now)?;
                 let fresh = self.read(found, old.as_ref(), now);
                 self.put(&fresh)?;
                 self.tell_change(old.as_ref(), &Arc::new(fresh.row));
@@ -93,7 +94,10 @@ impl Librarian {
 
     pub(super) fn read(&self, found: FoundFile<'_>, old: Option<&Entry>, now: Wall) -> Entry {
         let beside = self.shelf.stamps(found.name);
-        let sidecar = if beside.sidecar_ns == 0 { self.begun(&found) } else { self.shelf.sidecar(found.name) };
+        let mut sidecar = if beside.sidecar_ns == 0 { self.begun(&found) } else { self.shelf.sidecar(found.name) };
+        if let Some(sidecar) = &mut sidecar {
+            self.bookmarks.add_to(sidecar, found.name);
+        }
         self.is_restless.set(self.is_restless.get() || (!found.is_part && is_open(&found, sidecar.as_ref(), now)));
         let sound = if tells_length(sidecar.as_ref()) || is_open(&found, sidecar.as_ref(), now) {
             None
@@ -104,7 +108,7 @@ impl Librarian {
     }
 
     /// What would stand in the sidecar of a recording that says itself who it is, and has none before it is finished.
-    fn begun(&self, found: &FoundFile<'_>) -> Option<Sidecar> {
+    pub(super) fn begun(&self, found: &FoundFile<'_>) -> Option<Sidecar> {
         let path = self.shelf.root.join(format!("{}{PART}", found.name));
         let identity = found.is_part.then(|| self.prober.identity(&path, found.extension)).flatten()?;
         Some(Sidecar::begun(found.name.to_owned(), &identity, &self.settings.software))
@@ -140,7 +144,7 @@ impl Librarian {
         });
     }
 
-    fn refresh(&mut self, name: &str, now: Wall) -> Result<Answer, Refused> {
+    pub(super) fn refresh(&mut self, name: &str, now: Wall) -> Result<Answer, Refused> {
         self.look(name, now)?;
         let row = self.writer()?.find(name)?.ok_or(Trouble::Absent)?.row;
         Ok(Answer::File(Arc::new(row)))
@@ -160,17 +164,17 @@ impl Librarian {
         if self.is_new { Trouble::Busy(5) } else { Trouble::Absent }
     }
 
-    fn sidecar_for(&self, row: &FileRow) -> Sidecar {
+    pub(super) fn sidecar_for(&self, row: &FileRow) -> Sidecar {
         self.shelf.sidecar(&row.name).unwrap_or_else(|| foreign_sidecar(row, &self.settings.software))
     }
 
-    fn may_write_analyses(&self) -> Result<(), Refused> {
+    pub(super) fn may_write_analyses(&self) -> Result<(), Refused> {
         let is_inside = self.shelf.analyses.starts_with(&self.shelf.root);
         if self.settings.read_only && is_inside { Err(Trouble::ReadOnly.into()) } else { Ok(()) }
     }
 }
 
-fn failed(e: io::Error) -> Trouble {
+pub(super) fn failed(e: io::Error) -> Trouble {
     match e.kind() {
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Trouble::ReadOnly,
         io::ErrorKind::StorageFull => Trouble::Failed("The disk is full.".into()),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::device::catalogue::{Beside, Entry};
 use crate::device::folder::Found;
+use crate::format::bookmark;
 use crate::format::foreign::{self, Named};
 use crate::format::found::FoundSection;
 use crate::format::sidecar::{SCHEMA, Sidecar};
@@ -20,7 +21,7 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 12] = [
+const DETAILS: [&str; 14] = [
     "quality",
     "indices",
     "detection",
@@ -33,10 +34,15 @@ const DETAILS: [&str; 12] = [
     "measured_rate",
     "session",
     "titles",
+    bookmark::KEY,
+    MARK,
 ];
 
 /// Key of the sidecar with the length of the file that was analysed.
 pub const ANALYSED_BYTES: &str = "analysed_bytes";
+
+/// Key of the sidecar of a recording that somebody kept: what it was cut from.
+pub const MARK: &str = "mark";
 
 /// (rate in Hz, channels, frames).
 pub type Sound = (u32, u8, u64);

@@ -6,8 +6,10 @@
 //!
 //! Thread: [`run`]. It may be slow, absent or fall; recording does not need it.
 
+mod bookmarks;
 mod change;
 mod entry;
+mod keep;
 mod orphans;
 mod scan;
 pub mod shelf;
@@ -30,6 +32,7 @@ use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
 use crate::policy::split::Zone;
 use crate::time::Wall;
+use bookmarks::Waiting;
 pub use entry::FOREIGN;
 use shelf::Shelf;
 
@@ -84,6 +87,7 @@ pub struct Librarian {
     orphans_at: Option<Wall>,
     /// A file was met that may still be growing, or was just copied here: it is looked at again soon.
     is_restless: Cell<bool>,
+    bookmarks: Waiting,
 }
 
 /// When a file that was written to just now is known to be finished.
@@ -98,6 +102,7 @@ impl Librarian {
         let (writer, is_new) = Writer::open(&settings.catalogue)?;
         let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let writer = Some(writer);
+        let bookmarks = Waiting::open(&shelf);
         Ok(Librarian {
             settings,
             shelf,
@@ -108,6 +113,7 @@ impl Librarian {
             gaps_seen: Vec::new(),
             orphans_at: None,
             is_restless: Cell::new(false),
+            bookmarks,
         })
     }
 
@@ -116,6 +122,7 @@ impl Librarian {
         let done = match wish {
             Wish::Set { name, mark } => self.set(&name, &mark, now()),
             Wish::Delete { name } => self.delete(&name, now()),
+            Wish::Keep(kept) => self.keep(&kept, now()),
             Wish::Analysed { name, found } => self.analysed(&name, &found, now()),
             Wish::Unfit { name, why } => self.unfit(&name, &why),
             Wish::Look { name } => self.look(&name, now()).map(|()| Answer::Done),

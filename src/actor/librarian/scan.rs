@@ -50,6 +50,7 @@ impl Librarian {
             self.writer()?.hurry()?;
         }
         let done = self.compare(inbox, now).and_then(|unread| {
+            self.settle_all_bookmarks(now())?;
             self.read_gaps()?;
             // What is in a folder that cannot be read may be there.
             if unread.is_empty() && !self.settings.read_only {

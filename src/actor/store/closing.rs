@@ -16,6 +16,7 @@ use super::naming::{CUE, DRAFT, Places, dotted};
 use super::repair::{create_draft, folder};
 use super::root::Files;
 use crate::device::disk::{Disk, DiskFile, read_small};
+use crate::format::bookmark;
 use crate::format::cue;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar, Unread};
 use crate::message::{self, Identity};
@@ -137,7 +138,7 @@ impl<F: DiskFile> Closing<F> {
         true
     }
 
-    fn sidecar(&self, software: &str) -> Sidecar {
+    fn sidecar<D: Disk>(&self, disk: &D, places: &Places, software: &str) -> Sidecar {
         let name = self.open.name.to_string_lossy().into_owned();
         let mut sidecar = Sidecar::new(name, &self.open.new.identity, &self.closing, software);
         sidecar.suspect = self.open.suspect;
@@ -145,6 +146,7 @@ impl<F: DiskFile> Closing<F> {
         if self.open.corrected_ns != 0 {
             sidecar.correct(self.open.corrected_ns);
         }
+        add_bookmarks(disk, places, &mut sidecar);
         sidecar
     }
 
@@ -194,7 +196,7 @@ impl<F: DiskFile> Closing<F> {
             }
             other => other?,
         };
-        file.write_at(0, &self.sidecar(software).write())?;
+        file.write_at(0, &self.sidecar(disk, &files.places, software).write())?;
         Ok(Some(file))
     }
 
@@ -212,7 +214,7 @@ impl<F: DiskFile> Closing<F> {
         let path = files.places.sidecar(&self.open.name);
         files.fresh.make(disk, folder(&path))?;
         let (_, file) = create_draft(disk, &path)?;
-        file.write_at(0, &self.sidecar(software).write())?;
+        file.write_at(0, &self.sidecar(disk, &files.places, software).write())?;
         (self.sidecar, self.draft) = (Some(file), Draft::Written);
         Ok(())
     }
@@ -269,6 +271,13 @@ impl<F: DiskFile> Closing<F> {
     fn later(&mut self, now: Mono) {
         self.retry_at = now.plus_ns(RETRY_NS);
     }
+}
+
+/// What somebody marked in it while it was recorded. Should the list be unreadable now, the librarian brings them later.
+pub fn add_bookmarks<D: Disk>(disk: &D, places: &Places, sidecar: &mut Sidecar) {
+    let lists = bookmark::read(&read_small(disk, &places.analyses.join(bookmark::LIST), LIMIT_BYTES).unwrap_or_default());
+    let name = sidecar.file.clone();
+    bookmark::add(sidecar, &lists, &name);
 }
 
 fn draft_of(sidecar: &Path) -> PathBuf {

@@ -39,7 +39,7 @@ mod restart;
 mod root;
 mod steps;
 
-pub use ledger::parse as parse_gap_line;
+pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
 pub use machine::Machine;
 pub use naming::{EXTENSIONS, Places};
 pub use repair::{Report, repair};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Formats;
 use super::begun;
-use super::closing::others;
+use super::closing::{add_bookmarks, others};
 use super::ledger;
 use super::look::{Look, Seen, look};
 use super::naming::{DRAFT, Places, dotted, finished_name, known_extension};
@@ -281,6 +281,7 @@ fn compose<D: Disk>(disk: &D, places: &Places, formats: &Formats, job: &Job, abo
     if job.corrected_ns != 0 {
         sidecar.correct(job.corrected_ns);
     }
+    add_bookmarks(disk, places, &mut sidecar);
     sidecar
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::naming::{Places, SIDECAR};
 use crate::device::disk::{Disk, Kind, read_small};
-use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
+use crate::format::sidecar::{KEPT, LIMIT_BYTES, Sidecar};
 use crate::message::{Cause, GapEntry, Identity, Reason};
 use crate::time::{Rate, Wall};
 
@@ -34,7 +34,7 @@ pub fn newest_ends<D: Disk>(disk: &D, places: &Places, sources: &[String]) -> Ve
     }
     let read = |path: &PathBuf| read_small(disk, path, LIMIT_BYTES).ok().and_then(|bytes| Sidecar::read(&bytes).ok());
     let read: Vec<Sidecar> = newest.values().filter_map(read).collect();
-    let last = |source: &String| read.iter().filter(|s| s.source == *source).max_by_key(|s| s.end);
+    let last = |source: &String| read.iter().filter(|s| s.source == *source && s.end_reason != KEPT).max_by_key(|s| s.end);
     // A source that had come to its end is not missing after it.
     let in_good_order = |s: &&Sidecar| [Cause::Shutdown.name(), Cause::End.name()].contains(&s.end_reason.as_str());
     sources.iter().filter_map(last).filter(|s| !in_good_order(s)).map(|s| (s.source.clone(), s.end)).collect()

@@ -11,6 +11,7 @@ use super::row::{self, COLUMNS, Parts, unsigned};
 use super::schema::VERSION;
 use super::{Failure, connect, write};
 use crate::format::civil::parse_utc;
+use crate::format::sidecar::KEPT;
 use crate::message::analysis::Centibel;
 use crate::message::library::{Date, Day, DayRow, FileRow, FilesPage, FilesQuery, GapRow, Trouble};
 use crate::time::{SECOND_NS, Wall};
@@ -108,15 +109,19 @@ impl Reader {
         })
     }
 
-    /// Files of a source, or of any, that have sound of [from, to): oldest first, at most `MAX_LIMIT`.
+    /// Files of a source, or of any, that have sound of [from, to): oldest first, at most `MAX_LIMIT`. Without those that were cut
+    /// out of others.
     pub fn between(&mut self, source: Option<&str>, from: Wall, to: Wall) -> Result<Vec<FileRow>, Trouble> {
         self.ask(|db| {
             let mut wanted = Wanted::default();
             // The end is no column: a file lasts a day at most, or begins a day before.
             wanted.and("start_us < ? AND start_us >= ?", [to.micros().into(), from.plus_ns(-86_400 * SECOND_NS).micros().into()]);
+            // With gaps in it, it lasts longer: that is looked at below.
+            wanted.and("(frames = 0 OR gaps > 0 OR start_us + duration_ms * 1000 >= ?)", [from.micros().into()]);
             if let Some(source) = source {
                 wanted.and("source = ?", [source.to_owned().into()]);
             }
+            wanted.and("details NOT LIKE ?", [format!("%\"end_reason\":\"{KEPT}\"%").into()]);
             let text = format!("SELECT {COLUMNS} FROM files{} ORDER BY start_us, name LIMIT {MAX_LIMIT}", wanted.condition);
             let mut files = file_rows(db, &text, wanted.values)?;
             files.retain(|file| file.frames == 0 || end(file) > from);

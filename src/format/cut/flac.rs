@@ -18,7 +18,7 @@ const LAST: u8 = 0x80;
 
 #[derive(Debug)]
 pub struct Plan {
-    header: Vec<u8>,
+    pub(super) header: Vec<u8>,
     /// One a file.
     stretches: Vec<Stretch>,
 }

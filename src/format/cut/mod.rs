@@ -19,6 +19,7 @@
 
 mod flac;
 mod frames;
+mod label;
 mod ogg;
 mod wav;
 

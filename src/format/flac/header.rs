@@ -34,7 +34,7 @@ pub struct Final {
 pub(super) const STREAMINFO: u8 = 0;
 pub(super) const PADDING: u8 = 1;
 pub(super) const SEEKTABLE: u8 = 3;
-pub(super) const VORBIS_COMMENT: u8 = 4;
+pub(crate) const VORBIS_COMMENT: u8 = 4;
 pub(super) const LAST: u8 = 0x80;
 /// Stands instead of ENCODER where somebody else encoded: repair tells a kept stream from a recording by it.
 pub(super) const KEPT_AS_IT_CAME: &str = "KEPT_AS_IT_CAME";

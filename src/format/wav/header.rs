@@ -60,7 +60,7 @@ fn chunk(out: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
 }
 
 /// EBU Tech 3285 version 1: local time without a zone, which is why `guan` says it again with one.
-fn bext(identity: &Identity) -> Vec<u8> {
+pub(crate) fn bext(identity: &Identity) -> Vec<u8> {
     let local = Civil::at(identity.start, identity.utc_offset_s);
     let (h, m, s) = local.hour_minute_second();
     let rate = i128::from(identity.format.rate.hz());

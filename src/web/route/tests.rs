@@ -30,6 +30,14 @@ fn pages_and_small_things() {
 }
 
 #[test]
+fn a_source_is_marked() {
+    assert_eq!(ask("POST", "/api/sources/a%20b/mark"), Ok(Route::Keep("a b".into())));
+    assert_eq!(refused("GET", "/api/sources/a/mark", 405).why, "This address takes POST only.");
+    refused("POST", "/api/sources/a", 404);
+    refused("POST", "/api/sources/mark", 404);
+}
+
+#[test]
 fn names_keep_their_folders() {
     is("/stream/2026/05/a%20b.flac", Route::Stream("2026/05/a b.flac".into()));
     is("/download/a.wav", Route::Download("a.wav".into()));

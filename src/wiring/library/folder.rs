@@ -4,11 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{Patched, SIDECARS, extension, flaw, gone, whole};
+use crate::actor::store::recent_gaps;
 use crate::device::disk::{RealDisk, RealFile};
 use crate::format::growing::growing;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::format::{ReadAt, decode};
-use crate::message::library::{FileRow, FileState, Trouble};
+use crate::message::library::{FileRow, FileState, GapRow, Trouble};
+use crate::time::Wall;
 
 #[derive(Clone)]
 pub struct Folder {
@@ -54,7 +56,8 @@ impl Folder {
 
     /// With its length, if that can be found: the catalogue knows it neither of a file that grows nor of one that was not yet
     /// analysed and whose header does not tell.
-    pub fn measured(&self, mut row: FileRow) -> FileRow {
+    pub fn measured(&self, row: FileRow) -> FileRow {
+        let mut row = self.with_gaps(row);
         if row.frames == 0 || row.rate_hz == 0 {
             let measured = self.decoder(&row).and_then(|mut decoder| {
                 let frames = decoder.measure().map_err(flaw)?;
@@ -63,6 +66,16 @@ impl Folder {
             if let Ok((info, frames)) = measured {
                 (row.rate_hz, row.channels, row.frames) = (info.rate_hz, info.channels, frames);
             }
+        }
+        row
+    }
+
+    /// Of one that grows nobody but the store has heard so far.
+    pub fn with_gaps(&self, mut row: FileRow) -> FileRow {
+        if row.state == FileState::Open && row.gaps.is_empty() {
+            let told = recent_gaps(&RealDisk, &self.root, &row.source, row.start, Wall(i64::MAX));
+            let gap = |(start, end, frames_lost, reason)| GapRow { source: row.source.clone(), start, end, frames_lost, reason };
+            row.gaps = told.into_iter().map(gap).collect();
         }
         row
     }

@@ -5,6 +5,7 @@
 
 mod excerpt;
 pub mod folder;
+pub mod keep;
 mod picture;
 mod pump;
 mod spectrogram;
@@ -74,6 +75,7 @@ pub struct Shelves {
     alarms: Arc<Alarms>,
     /// The disk will be full soon.
     room: Arc<Alarm>,
+    keeping: keep::Keeping,
 }
 
 impl Shelves {
@@ -89,7 +91,7 @@ impl Shelves {
         alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room }
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default() }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -311,6 +313,10 @@ impl Library for Shelves {
             Answer::File(row) => Ok((*row).clone()),
             Answer::Done | Answer::Next { .. } => self.file(name),
         }
+    }
+
+    fn keep(&self, source: &str, seconds: u32, note: &str) -> Result<Vec<FileRow>, Trouble> {
+        self.keep_of(source, seconds, note)
     }
 
     fn delete(&self, name: &str) -> Result<(), Trouble> {

@@ -15,7 +15,8 @@ use crate::actor::librarian::FOREIGN;
 use crate::format::civil::Civil;
 use crate::format::cut::{self, Cut, Part};
 use crate::format::{Flaw, ReadAt, flac, wav};
-use crate::message::library::{FileRow, FileState, GapRow, Trouble};
+use crate::message::Identity;
+use crate::message::library::{FileRow, FileState, GapRow, KeptPart, Trouble};
 use crate::message::page::Excerpt;
 use crate::policy::joint::{InRun, Stand, follows};
 use crate::time::{SECOND_NS, Wall};
@@ -42,6 +43,13 @@ struct Item {
 }
 
 impl Folder {
+    /// The stretch becomes a recording of its own, and its header says so.
+    pub fn label(&self, stretch: &mut Stretch, session: &str) {
+        let Some(of) = stretch.rows.first().and_then(|row| self.identity(row)) else { return };
+        let start = Wall::from_micros(stretch.from.micros());
+        stretch.cut.label(&Identity { session: session.into(), first_frame: 0, start, ..of });
+    }
+
     /// Of rows in the order of their time.
     pub fn stretches(&self, rows: Vec<FileRow>, from: Wall, to: Wall) -> Result<Vec<Stretch>, Trouble> {
         let mut groups: Vec<Vec<Item>> = Vec::new();
@@ -106,14 +114,19 @@ impl Folder {
         Stand { extension, rate_hz: row.rate_hz, channels: row.channels, start: row.start, end, run }
     }
 
-    /// Sound of our own that has no sidecar yet says in its header who it is.
-    fn header(&self, row: &FileRow) -> Option<InRun> {
+    /// Who a recording of our own is, by its header.
+    fn identity(&self, row: &FileRow) -> Option<Identity> {
         let file = self.open_file(row).ok()?;
-        let identity = match extension(&row.name) {
+        match extension(&row.name) {
             "wav" => wav::parse(&file).ok()?.identity,
             "flac" => flac::parse(&file).ok()?.identity,
             _ => None,
-        }?;
+        }
+    }
+
+    /// That of one that has no sidecar yet.
+    fn header(&self, row: &FileRow) -> Option<InRun> {
+        let identity = self.identity(row)?;
         let (session, first) = (identity.session.to_string(), identity.first_frame);
         Some(InRun { session, first, end: first })
     }
@@ -174,7 +187,28 @@ impl Stretch {
         format!("{whose}_{year:04}{month:02}{day:02}_{h:02}{m:02}{s:02}.{}", extension(&row.name))
     }
 
-    fn gaps(&self) -> impl Iterator<Item = GapRow> {
+    pub fn first(&self) -> Option<&FileRow> {
+        self.rows.first()
+    }
+
+    /// Frames, and their rate.
+    pub fn length(&self) -> (u64, u32) {
+        (self.cut.frames, self.cut.rate_hz)
+    }
+
+    /// Frames of each recording that are in it.
+    pub fn parts(&self) -> Vec<KeptPart> {
+        let frame = |seconds: f64| (seconds * f64::from(self.cut.rate_hz)).round() as u64;
+        let last = self.rows.len().saturating_sub(1);
+        let part = |(n, row): (usize, &FileRow)| KeptPart {
+            name: row.name.clone(),
+            from: if n == 0 { frame(self.cut.from_s) } else { 0 },
+            to: if n == last { frame(self.cut.to_s) } else { row.frames },
+        };
+        self.rows.iter().enumerate().map(part).collect()
+    }
+
+    pub fn gaps(&self) -> impl Iterator<Item = GapRow> {
         let gaps = self.rows.iter().flat_map(|row| row.gaps.iter());
         gaps.filter(|gap| gap.end > self.from && gap.start < self.to).cloned()
     }
