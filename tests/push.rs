@@ -76,16 +76,17 @@ fn an_icecast_has_the_sound_again_when_it_comes_back() {
     let mut icecast = Icecast::start();
     let pushed = Pushed::to(&format!("icecast://source:{PASSWORD}@127.0.0.1:{}/mic-{{source}}.opus", icecast.port));
     icecast.wait_for(&["mic-mic-1.opus"]);
-    is_heard(&icecast.url("mic-mic-1.opus"));
+    // Icecast sends listeners away who come before it has seen the headers.
     pushed.wait_until("it is pushed", |state| state["connected"] == true && state["connections"] == 1);
+    is_heard(&icecast.url("mic-mic-1.opus"));
     let info = tool("curl", &["-s", &icecast.url("status-json.xsl")]);
     let source = &serde_json::from_str::<Value>(&info).expect("JSON")["icestats"]["source"];
     assert_eq!((&source["server_name"], &source["genre"], &source["bitrate"]), (&"The wood".into(), &"birds".into(), &48.into()));
 
     icecast = icecast.again();
     icecast.wait_for(&["mic-mic-1.opus"]);
-    is_heard(&icecast.url("mic-mic-1.opus"));
     pushed.wait_until("it is pushed again", |state| state["connected"] == true && state["connections"] == 2);
+    is_heard(&icecast.url("mic-mic-1.opus"));
     let log = pushed.end();
     assert!(!log.join("\n").contains(PASSWORD), "no password in a log");
 }

@@ -325,3 +325,32 @@ fn a_recorder_records_the_mount_of_another() {
     assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
     tool("opusinfo", &[files[0].to_str().expect("plain")]);
 }
+
+#[test]
+fn a_station_is_heard_while_it_is_recorded() {
+    let relay = Relay::start(LIVE);
+    let codings: [(&str, &str, &[&str]); 3] = [
+        ("/a.mp3", "mp3", &["-c:a", "libmp3lame", "-b:a", "128k", "-f", "mp3", "-content_type", "audio/mpeg"]),
+        ("/a.ogg", "ogg", &["-c:a", "libvorbis", "-page_duration", "200000", "-f", "ogg", "-content_type", "application/ogg"]),
+        ("/a.opus", "opus", &["-c:a", "libopus", "-page_duration", "200000", "-f", "ogg", "-content_type", "audio/ogg"]),
+    ];
+    let _feeds: Vec<Process> = codings.iter().map(|(mount, _, coding)| relay.feed(mount, &[], coding)).collect();
+    codings.iter().for_each(|(mount, ..)| relay.wait_for(mount));
+    let (place, port) = (Place::new(), free_port());
+    let sections: String =
+        codings.iter().map(|(mount, name, _)| format!("[{name}]\ntype = stream\nurl = {}\n", relay.url(mount))).collect();
+    let config = place.config("", &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{sections}"));
+    let mut recorder = Recorder::spawn(soundpost().args(["record", "-c"]).arg(config));
+    for (_, name, _) in codings {
+        recorder.wait_for(&format!("[{name}] recording"), PATIENCE);
+    }
+    let mut other = Relay { place, recorder, port };
+    for (_, name, _) in codings {
+        assert!(is_tone(&other.heard(&format!("/live/{name}.{name}")), 440.0), "{name}");
+    }
+    assert_eq!(other.ask("/live/mp3.ogg", None).0, 404);
+    assert!(other.ask("/status-json.xsl", None).1.contains("/live/mp3.mp3"));
+    other.recorder.signal("TERM");
+    assert!(other.recorder.wait(PATIENCE).success(), "{}", other.recorder.log.join("\n"));
+    tool(env!("CARGO_BIN_EXE_soundpost"), &["verify", other.place.recordings().to_str().expect("plain")]);
+}

@@ -7,6 +7,7 @@ use super::answer::{Refusal, Status};
 use super::head::Method;
 use super::icecast::Task;
 use super::target::{self, pairs, segments, split};
+use crate::message::Container;
 use crate::message::analysis::{Centibel, Detection, Detector};
 use crate::message::library::{Date, FilesQuery};
 use crate::message::live::View;
@@ -173,7 +174,8 @@ pub fn mount(target: &str) -> Result<String, Refusal> {
 
 /// Whether it may be a station's; one that sends Opus has the name that other sources have.
 fn is_station(name: &str) -> bool {
-    [".mp3", ".aac", ".ogg", ".flac", ".opus"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+    let container = name.rsplit_once('.').and_then(|(_, extension)| Container::of_extension(extension));
+    container.is_some_and(|container| container != Container::Wav)
 }
 
 fn live(method: Method, source: &str, view: View) -> Result<Route, Refusal> {
