@@ -7,7 +7,7 @@
 //! * Depth: what is 16 bits or less is kept to the bit. Everything else is rounded with TPDF dither (two uniform numbers of one
 //!   step each) from a generator that is the same each time, so that a clip asked for twice is the same twice.
 
-mod resample;
+pub(super) mod resample;
 
 use std::io;
 
@@ -173,7 +173,7 @@ fn rate_for(source_hz: u32) -> u32 {
 }
 
 /// Interleaved samples of the clip's channels in steps of 16 bits.
-fn mix(sound: &[i32], channels: usize, bits: u8, out: &mut Vec<f32>) {
+pub(super) fn mix(sound: &[i32], channels: usize, bits: u8, out: &mut Vec<f32>) {
     let step = 2_f32.powi(16 - i32::from(bits));
     if channels <= 2 {
         out.extend(sound.iter().map(|&s| s as f32 * step));

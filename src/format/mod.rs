@@ -31,6 +31,7 @@ pub mod playlist;
 pub mod profile;
 pub mod samples;
 pub mod sidecar;
+pub mod stereo;
 pub mod stream;
 pub mod uri;
 pub mod vorbis;
