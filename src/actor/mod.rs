@@ -8,6 +8,7 @@ pub mod gate;
 pub mod http;
 pub mod librarian;
 pub mod live;
+pub mod monitor;
 pub mod splitter;
 pub mod store;
 pub mod stream;

@@ -7,6 +7,7 @@ pub mod check;
 mod console;
 pub mod devices;
 pub mod hash_password;
+pub mod monitor;
 pub mod piece;
 pub mod play;
 pub mod rebuild;

@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, live, probe, review, storage};
+use crate::wiring::{Table, analysis, beside, live, monitor, probe, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -93,24 +93,23 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     let alarms: Arc<Alarms> = Arc::default();
+    let live = live::Plan::new(&table, &statuses, ears_out);
+    let heard = config.general.monitor.as_ref().and_then(|source| monitor::seat(&live, source, &shared.stop));
+    let mut alone = heard.is_some().then(|| live.clone());
+    seats.extend(heard);
     if config.web.enabled {
-        match beside::seats(
-            config,
-            &statuses,
-            live::Plan::new(&table, &statuses, ears_out),
-            recorded_out,
-            shared.stop.clone(),
-            turns,
-            alarms.clone(),
-        ) {
+        match beside::seats(config, &statuses, live, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
+                alone = None; // the page has brought it
             }
             // Recording comes first.
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
+    // Who is heard without a page needs what makes the sound all the same.
+    seats.extend(alone.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;

@@ -46,6 +46,7 @@ impl fmt::Display for EarRow {
     }
 }
 
+#[derive(Clone)]
 pub struct Plan {
     pub inbox: Receiver<Heard>,
     /// One a lane; none for those that hand over no sound.

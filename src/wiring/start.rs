@@ -63,8 +63,9 @@ pub struct Shared {
 /// The row of each source that can be recorded, sized by what was asked for.
 pub fn table(config: &Config) -> Table {
     let page = config.web.enabled.then_some(PageRow { connections: config.web.max_connections as usize });
-    let heard = |lane: LaneRow| if page.is_some() { lane.heard() } else { lane };
-    Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page }
+    let monitored = config.general.monitor.as_deref();
+    let heard = |lane: LaneRow| if page.is_some() || monitored == Some(&*lane.name) { lane.heard() } else { lane };
+    Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page, is_monitored: monitored.is_some() }
 }
 
 fn row(source: &SourceConfig) -> Option<LaneRow> {
