@@ -1,24 +1,22 @@
 //! `soundpost monitor`: what a running recorder hears just now, on the local output. It asks the recorder's page for it, and so needs
 //! nothing of the sound card and disturbs nothing.
 
-use std::io::{self, BufRead, IsTerminal, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::Exit;
 use super::console::{Asked, Line};
+use super::hash_password::typed;
 use super::piece::Failure;
-use super::{Exit, say};
 use crate::actor::monitor::headphones::{Headphones, Heard};
 use crate::config::settings::Web;
 use crate::config::{Config, Environment, SourceConfig, SourceKind};
 use crate::device::stream::{Auth, Client};
 use crate::device::{Fault, FaultKind};
-use crate::web::auth::MAX_PASSWORD_BYTES;
 use crate::web::target::encode;
 use crate::wiring::stations;
 
@@ -61,38 +59,28 @@ fn monitor(options: &Options, line: &mut Line) -> Result<(), Failure> {
         client: agent.client(stop.clone()),
         url: url(&config.web, &options.source)?,
         auth,
-        headphones: Arc::default(),
+        shared: Arc::default(),
         stop: stop.clone(),
     };
-    let headphones = ear.headphones.clone();
-    let (tell, told) = mpsc::channel();
-    let listen = move || ear.listen(&|news| tell.send(news).is_ok());
-    thread::Builder::new().name("ear".into()).spawn(listen).map_err(|e| failed(format!("no thread to listen: {e}")))?;
-    let outcome = watch(&options.source, &options.config, &headphones, &told, &mut asked, line);
+    let shared = ear.shared.clone();
+    let listening = thread::Builder::new().name("ear".into()).spawn(move || ear.listen());
+    listening.map_err(|e| failed(format!("no thread to listen: {e}")))?;
+    let outcome = watch(options, &shared, &mut asked, line);
     stop.store(true, Relaxed);
     outcome
 }
 
 /// Shows how it goes, until somebody asks for the end.
-fn watch(
-    source: &str,
-    config: &Path,
-    headphones: &Mutex<Headphones>,
-    told: &Receiver<News>,
-    asked: &mut Asked,
-    line: &mut Line,
-) -> Result<(), Failure> {
+fn watch(options: &Options, shared: &Shared, asked: &mut Asked, line: &mut Line) -> Result<(), Failure> {
+    let source = &options.source;
     loop {
-        match told.try_recv() {
-            Ok(News::Lost(fault)) => line.tell(format_args!("{source}: {fault}; trying again")),
-            Ok(News::Over(fault)) => return Err((Exit::Failed, text_of(&fault, config))),
-            Err(TryRecvError::Disconnected) => {
-                return Err((Exit::Failed, "listening has failed: this is a defect of soundpost".into()));
-            }
-            Err(TryRecvError::Empty) => {}
+        match shared.told.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(News::Lost(fault)) => line.tell(format_args!("{source}: {fault}; trying again")),
+            Some(News::Over(fault)) => return Err((Exit::Failed, text_of(&fault, &options.config))),
+            None => {}
         }
         // It may be busy opening the output.
-        let heard = headphones.try_lock().map_or(Ok(None), |headphones| headphones.look());
+        let heard = shared.headphones.try_lock().map_or(Ok(None), |headphones| headphones.look());
         if let Some(heard) = heard.map_err(|fault| (Exit::Failed, fault.what))? {
             line.show(|| progress(source, &heard));
         }
@@ -152,14 +140,8 @@ fn password(web: &Web) -> Result<Option<Auth>, Failure> {
     if web.password_hash.is_none() {
         return Ok(None);
     }
-    if io::stdin().is_terminal() {
-        say("password of the page (it is shown while you type):");
-    }
-    let mut line = String::new();
-    let limit = MAX_PASSWORD_BYTES as u64 + 2;
-    let read = io::stdin().lock().take(limit).read_line(&mut line);
-    read.map_err(|e| (Exit::Failed, format!("the password cannot be read: {e}")))?;
-    Ok(Some(Auth::new("soundpost", line.trim_end_matches(['\r', '\n']))))
+    let password = typed("password of the page").map_err(|e| (Exit::Failed, format!("the password cannot be read: {e}")))?;
+    Ok(Some(Auth::new("soundpost", password)))
 }
 
 /// What there is to tell of listening.
@@ -170,31 +152,37 @@ enum News {
     Over(Fault),
 }
 
+/// Between who listens and who shows how it goes.
+#[derive(Default)]
+struct Shared {
+    headphones: Mutex<Headphones>,
+    told: Mutex<Option<News>>,
+}
+
 /// Listens to the recorder.
 struct Ear {
     client: Client,
     url: String,
     auth: Option<Auth>,
-    headphones: Arc<Mutex<Headphones>>,
+    shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
 }
 
 impl Ear {
-    /// Until nobody hears the news any more. A recorder that was heard once may go and come again.
-    fn listen(&self, tell: &dyn Fn(News) -> bool) {
+    /// Until it is stopped. A recorder that was heard once may go and come again.
+    fn listen(&self) {
+        let tell = |news| *self.shared.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(news);
         let (mut was_heard, mut is_lost) = (false, false);
         while !self.stop.load(Relaxed) {
             let fault = match self.hear(&mut was_heard, &mut is_lost) {
                 Ok(()) => Fault::new(FaultKind::Retry, "the recorder has ended"),
                 Err(fault) => fault,
             };
-            let is_over = !was_heard || fault.kind == FaultKind::Config;
-            if is_over {
-                tell(News::Over(fault));
-                return;
+            if !was_heard || fault.kind == FaultKind::Config {
+                return tell(News::Over(fault));
             }
-            if !std::mem::replace(&mut is_lost, true) && !tell(News::Lost(fault)) {
-                return;
+            if !std::mem::replace(&mut is_lost, true) {
+                tell(News::Lost(fault));
             }
             thread::sleep(AGAIN);
         }
@@ -203,7 +191,7 @@ impl Ear {
     /// One connection, to its end.
     fn hear(&self, was_heard: &mut bool, is_lost: &mut bool) -> Result<(), Fault> {
         let mut body = self.client.open(&self.url, self.auth.as_ref(), None)?;
-        let headphones = || self.headphones.lock().unwrap_or_else(PoisonError::into_inner);
+        let headphones = || self.shared.headphones.lock().unwrap_or_else(PoisonError::into_inner);
         headphones().begin();
         let mut space = vec![0; PIECE];
         while !self.stop.load(Relaxed) {

@@ -1,9 +1,8 @@
 //! `soundpost play`: a recording on the local output.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Exit;
@@ -13,8 +12,8 @@ use super::reel::{Next, Reel};
 use crate::device::speaker::{CHANNELS, Fill, Speaker};
 use crate::format::stereo::{Stereo, output_rate};
 
-/// Pieces of a reel that wait for the output: two seconds of 48 kHz, for disks that stand still.
-const PIECES: usize = 24;
+/// What waits for the output at most: two seconds, for disks that stand still.
+const AHEAD_S: u32 = 2;
 /// How soon an end is noticed.
 const BEAT: Duration = Duration::from_millis(50);
 
@@ -43,13 +42,11 @@ fn play(options: &Options, line: &mut Line) -> Result<String, Failure> {
     let mut reel = Reel::open(&options.file, from, to)?;
     let mut asked = Asked::new().map_err(|e| (Exit::Failed, format!("signals cannot be caught: {e}")))?;
     let (info, started) = (reel.info(), reel.at_s());
-    let (pieces, heard) = mpsc::sync_channel(PIECES);
-    let counts: Arc<Counts> = Arc::default();
-    let speaker = Speaker::open(output_rate(info.rate_hz), |_| fill(heard, counts.clone()));
+    let queue: Arc<Mutex<Queue>> = Arc::default();
+    let speaker = Speaker::open(output_rate(info.rate_hz), &mut |_| fill(queue.clone()));
     let speaker = speaker.map_err(|fault| (Exit::Failed, fault.what))?;
     let stereo = Stereo::new(info.rate_hz, info.channels, info.bits, speaker.rate_hz);
-    let (waiting, pieces) = (Vec::new(), Some(pieces));
-    let mut deck = Deck { reel: &mut reel, stereo, speaker, waiting, is_over: false, pieces, sent: 0, counts, started };
+    let mut deck = Deck { reel: &mut reel, stereo, speaker, made: Vec::new(), is_over: false, queue, started };
     let mut over_since = None;
     loop {
         let is_full = deck.feed()?;
@@ -83,11 +80,31 @@ fn progress(at: f64, length: f64, level_db: f64) -> String {
 
 /// Between who decodes and the output's thread.
 #[derive(Default)]
-struct Counts {
+struct Queue {
+    /// Left and right in turn.
+    sound: VecDeque<f32>,
     /// Enough is there to begin with.
-    is_begun: AtomicBool,
+    is_begun: bool,
     /// Frames that the output has taken.
-    taken: AtomicU64,
+    taken: u64,
+}
+
+impl Queue {
+    fn of(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+        queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fills the space as far as there is something, and then with silence.
+    fn take(&mut self, space: &mut [f32]) {
+        let some = if self.is_begun { self.sound.len().min(space.len()) } else { 0 };
+        self.taken += (some / CHANNELS) as u64;
+        space.fill(0.0);
+        space.iter_mut().zip(self.sound.drain(..some)).for_each(|(place, sample)| *place = sample);
+    }
+}
+
+fn fill(queue: Arc<Mutex<Queue>>) -> Fill {
+    Box::new(move |space| Queue::of(&queue).take(space))
 }
 
 /// A recording on its way to the output.
@@ -95,89 +112,48 @@ struct Deck<'a> {
     reel: &'a mut Reel,
     stereo: Stereo,
     speaker: Speaker,
-    /// For the output, and not sent yet.
-    waiting: Vec<f32>,
-    /// All of the recording has been read.
+    made: Vec<f32>,
+    /// All of the recording is in the queue, or was.
     is_over: bool,
-    /// Until all of it was sent.
-    pieces: Option<SyncSender<Vec<f32>>>,
-    /// Frames of the output.
-    sent: u64,
-    counts: Arc<Counts>,
+    queue: Arc<Mutex<Queue>>,
     /// Second of the recording at which it began.
     started: f64,
 }
 
 impl Deck<'_> {
-    /// Decodes the next piece and sends it, if there is room; true when nothing is to be done for a while.
+    /// Decodes the next piece, if there is room for it; true when nothing is to be done for a while.
     fn feed(&mut self) -> Result<bool, Failure> {
-        let is_full = self.feed_one()?;
-        if is_full {
-            self.counts.is_begun.store(true, Relaxed);
-        }
-        Ok(is_full)
-    }
-
-    fn feed_one(&mut self) -> Result<bool, Failure> {
-        let Some(pieces) = &self.pieces else { return Ok(true) };
-        if self.waiting.is_empty() && !self.is_over {
+        let most = AHEAD_S as usize * self.speaker.rate_hz as usize * CHANNELS;
+        self.made.clear();
+        let mut is_full = self.is_over || Queue::of(&self.queue).sound.len() >= most;
+        if !is_full {
             match self.reel.next()? {
-                Next::Sound(sound) => self.stereo.push(sound, &mut self.waiting),
-                Next::Later => return Ok(true),
+                Next::Sound(sound) => self.stereo.push(sound, &mut self.made),
+                Next::Later => is_full = true,
                 Next::Over => {
-                    self.stereo.finish(&mut self.waiting);
+                    self.stereo.finish(&mut self.made);
                     self.is_over = true;
                 }
             }
         }
-        let piece = std::mem::take(&mut self.waiting);
-        let frames = (piece.len() / CHANNELS) as u64;
-        match pieces.try_send(piece) {
-            Ok(()) => self.sent += frames,
-            Err(TrySendError::Full(piece) | TrySendError::Disconnected(piece)) => {
-                self.waiting = piece;
-                return Ok(true);
-            }
-        }
-        if self.is_over {
-            self.pieces = None;
-        }
-        Ok(self.is_over)
+        let mut queue = Queue::of(&self.queue);
+        queue.sound.extend(&self.made);
+        queue.is_begun |= is_full || self.is_over;
+        Ok(is_full)
     }
 
     /// Everything was taken by the device.
     fn is_through(&self) -> bool {
-        self.pieces.is_none() && self.counts.taken.load(Relaxed) >= self.sent
+        self.is_over && Queue::of(&self.queue).sound.is_empty()
     }
 
     /// Second of the recording that is heard now.
     fn position(&self) -> f64 {
         let rate = f64::from(self.speaker.rate_hz);
-        let heard = self.counts.taken.load(Relaxed) as f64 / rate
-            - if self.is_through() { 0.0 } else { self.speaker.delay().as_secs_f64() };
+        let held = if self.is_through() { 0.0 } else { self.speaker.delay().as_secs_f64() };
+        let heard = Queue::of(&self.queue).taken as f64 / rate - held;
         self.started + heard.max(0.0)
     }
-}
-
-/// Hands pieces on as they are asked for, and silence where there are none.
-fn fill(pieces: Receiver<Vec<f32>>, counts: Arc<Counts>) -> Fill {
-    let (mut piece, mut used) = (Vec::new(), 0);
-    Box::new(move |space| {
-        let mut done = 0;
-        while done < space.len() && counts.is_begun.load(Relaxed) {
-            if used == piece.len() {
-                match pieces.try_recv() {
-                    Ok(next) => (piece, used) = (next, 0),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
-            }
-            let some = (piece.len() - used).min(space.len() - done);
-            space[done..done + some].copy_from_slice(&piece[used..used + some]);
-            (done, used) = (done + some, used + some);
-        }
-        space[done..].fill(0.0);
-        counts.taken.fetch_add((done / CHANNELS) as u64, Relaxed);
-    })
 }
 
 #[cfg(test)]
@@ -194,25 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn the_output_gets_every_piece_in_turn_and_silence_afterwards() {
-        let (pieces, heard) = mpsc::sync_channel(4);
-        let counts: Arc<Counts> = Arc::default();
-        let mut fill = fill(heard, counts.clone());
-        pieces.send(vec![1.0, 2.0, 3.0, 4.0]).expect("room");
-        pieces.send(vec![5.0, 6.0]).expect("room");
-        let mut space = vec![9.0; 2];
-        fill(&mut space);
-        assert_eq!(space, [0.0; 2], "not before there is enough");
-        counts.is_begun.store(true, Relaxed);
-        for (length, want, frames) in [(2, &[1.0, 2.0][..], 1), (6, &[3.0, 4.0, 5.0, 6.0, 0.0, 0.0], 3), (2, &[0.0, 0.0], 3)] {
+    fn the_output_gets_everything_in_turn_and_silence_around_it() {
+        let mut queue = Queue { sound: (1..=6).map(|n| n as f32).collect(), ..Queue::default() };
+        let taken = |queue: &mut Queue, length| {
             let mut space = vec![9.0; length];
-            fill(&mut space);
-            assert_eq!((&space[..], counts.taken.load(Relaxed)), (want, frames));
-        }
-        pieces.send(vec![7.0, 8.0]).expect("room");
-        drop(pieces);
-        let mut space = vec![9.0; 4];
-        fill(&mut space);
-        assert_eq!(space, [7.0, 8.0, 0.0, 0.0]);
+            queue.take(&mut space);
+            (space, queue.taken)
+        };
+        assert_eq!(taken(&mut queue, 2), (vec![0.0; 2], 0), "not before there is enough");
+        queue.is_begun = true;
+        assert_eq!(taken(&mut queue, 2), (vec![1.0, 2.0], 1));
+        assert_eq!(taken(&mut queue, 6), (vec![3.0, 4.0, 5.0, 6.0, 0.0, 0.0], 3));
+        queue.sound.extend([7.0, 8.0]);
+        assert_eq!(taken(&mut queue, 4), (vec![7.0, 8.0, 0.0, 0.0], 4));
     }
 }

@@ -9,10 +9,10 @@
 //! * Its end waits for its thread, which may wait for the device for ever. So a helper ends it, and is waited for a second at most.
 //! * A device that opens and cannot be set up stays open. So no process opens it more than [`MOST_OPENED`] times.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tinyaudio::{OutputDevice, OutputDeviceParameters, run_output_device};
 
@@ -30,6 +30,7 @@ const STILL_MS: u64 = 3_000;
 /// Of a thread that must not turn as fast as it can.
 const NAP: Duration = Duration::from_millis(100);
 const END_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Full scale of what is given to [`Speaker::open`].
 const FULL_SCALE: f32 = 32_768.0;
 
@@ -83,7 +84,7 @@ fn no_output(why: &Trouble) -> Fault {
 
 impl Speaker {
     /// Opens the output near this rate; look at [`Speaker::rate_hz`] for the one that it has: `fill` is made for it.
-    pub fn open(rate_hz: u32, fill: impl FnOnce(u32) -> Fill) -> Result<Speaker, Fault> {
+    pub fn open(rate_hz: u32, fill: &mut dyn FnMut(u32) -> Fill) -> Result<Speaker, Fault> {
         let (rate_hz, buffer_frames) = probe(rate_hz)?;
         if OPENED.fetch_add(1, Relaxed) >= MOST_OPENED {
             let text = format!("the local output was opened {MOST_OPENED} times already: start the program anew to hear more");
@@ -128,13 +129,11 @@ impl Drop for Speaker {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Relaxed);
         let Some(device) = self.device.take() else { return };
-        let (ended, end) = mpsc::sync_channel(1);
-        let helper = move || {
-            drop(device);
-            let _ = ended.send(());
-        };
-        if thread::Builder::new().name("speaker's end".into()).stack_size(64 << 10).spawn(helper).is_ok() {
-            let _ = end.recv_timeout(END_WITHIN); // one that hangs is left behind
+        let helper = thread::Builder::new().name("speaker's end".into()).stack_size(64 << 10).spawn(move || drop(device));
+        let until = Instant::now() + END_WITHIN;
+        // One that hangs is left behind.
+        while helper.as_ref().is_ok_and(|helper| !helper.is_finished()) && Instant::now() < until {
+            thread::sleep(LOOK_EVERY);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Headphones {
         }
         self.out = None; // closed before it is opened anew
         let mut queue = None;
-        let speaker = Speaker::open(rate_hz, |rate_hz| {
+        let speaker = Speaker::open(rate_hz, &mut |rate_hz| {
             let jitter = Arc::new(Mutex::new(Jitter::new(rate_hz)));
             queue = Some(jitter.clone());
             fill(jitter)
