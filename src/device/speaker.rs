@@ -2,12 +2,12 @@
 //!
 //! tinyaudio plays on ALSA's "default", with 16 bits, from a thread that asks for sound and writes it. It does not say what went wrong:
 //!
-//! * It does not look at the rate that the device really took. So alsa-lib is asked first ([`Libasound::output`]), and the device is
+//! * It does not look at the rate that the device really took. So alsa-lib is asked first (`Libasound::output`), and the device is
 //!   opened at the rate that comes out; what does not open at all fails there, where nothing leaks.
-//! * It takes no notice of writes that fail, and turns as fast as it can on a device that is gone or that nothing paces. [`Watch`]
+//! * It takes no notice of writes that fail, and turns as fast as it can on a device that is gone or that nothing paces. `Watch`
 //!   counts what is asked for; over twice the rate within a second, the thread is put to sleep in here, and [`Speaker::look`] tells.
 //! * Its end waits for its thread, which may wait for the device for ever. So a helper ends it, and is waited for a second at most.
-//! * A device that opens and cannot be set up stays open. So no process opens it more than [`MOST_OPENED`] times.
+//! * A device that opens and cannot be set up stays open. So no process opens it more than `MOST_OPENED` times.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};

@@ -1,7 +1,7 @@
 //! Between a sound that comes when it comes and an output that wants some every so often: a short queue that keeps its length.
 //!
-//! It begins when it holds [`AHEAD_MS`], and gives silence when it has run dry, until it holds that much again. The clock of the
-//! source and that of the output differ, so over minutes the queue grows or shrinks: then a piece of [`PIECE_MS`] is left out or said
+//! It begins when it holds `AHEAD_MS`, and gives silence when it has run dry, until it holds that much again. The clock of the
+//! source and that of the output differ, so over minutes the queue grows or shrinks: then a piece of `PIECE_MS` is left out or said
 //! twice, and the ends of the piece are faded into each other. A queue that is far too long, after the network stood still,
 //! is shortened at once. Left and right in turn, in any unit.
 
@@ -119,7 +119,7 @@ impl Jitter {
         }
     }
 
-    /// The first frames go; the sound turns within [`FADE_MS`] from them to what comes after them.
+    /// The first frames go; the sound turns within `FADE_MS` from them to what comes after them.
     fn leave_out(&mut self, piece: usize) {
         let fade = self.frames(FADE_MS).min(self.queue.len().saturating_sub(piece)).min(piece);
         for index in 0..fade {

@@ -1,7 +1,7 @@
 //! Monitor: one source of the recorder on its own output, for whoever stands beside it with headphones.
 //!
 //! A listener like any other of the source's sound ([`View::Wav`]): it may be late and lose some, and costs the recording nothing. An
-//! output that is missing or stops is told of once, and tried again every [`AGAIN`]; meanwhile nobody listens, and the source
+//! output that is missing or stops is told of once, and tried again every `AGAIN`; meanwhile nobody listens, and the source
 //! hands over nothing.
 
 pub mod headphones;
