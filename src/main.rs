@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use soundpost::command::{self, Exit, analyse, piece::Piece, record::Options, serve};
+use soundpost::command::{self, Exit, analyse, monitor, piece::Piece, play, record::Options, serve};
 use soundpost::message::analysis::{Centibel, Detection, Detector};
 use soundpost::signal::Scope;
 
@@ -102,6 +102,25 @@ enum Command {
         #[arg(long, value_name = "RATE", value_parser = ["source"])]
         rate: Option<String>,
     },
+    /// Play a recording on the local output
+    Play {
+        /// Any recording; also one that is being made, which is followed
+        file: PathBuf,
+        /// Where to begin: seconds, m:ss or h:mm:ss, with fractions [default: the start]
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Where to end [default: the end]
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+    },
+    /// Play what a source of the running recorder hears just now on the local output, until ctrl-c
+    Monitor {
+        /// A source of the configuration: the name of its section
+        source: String,
+        /// The recorder's configuration; with a password for its page, the password is read from standard input
+        #[arg(short, long, value_name = "FILE", default_value = "soundpost.ini")]
+        config: PathBuf,
+    },
     /// Check every recording (checksums, lengths) and the continuity between them
     Verify {
         /// A folder of recordings
@@ -198,6 +217,8 @@ fn run(command: Command) -> Exit {
         Command::HashPassword => command::hash_password::run(),
         Command::Cut { piece } => command::piece::cut(&piece.into()),
         Command::Clip { piece, rate } => command::piece::clip(&piece.into(), rate.is_some()),
+        Command::Play { file, from, to } => command::play::run(&play::Options { file, from, to }),
+        Command::Monitor { source, config } => command::monitor::run(&monitor::Options { source, config }),
         Command::Repair { paths } => command::repair::run(&paths),
         Command::Rebuild { folder } => command::rebuild::run(&folder),
         Command::Verify { folder } => command::verify::run(&folder),

@@ -369,6 +369,21 @@ fn sources_that_fight_for_names_are_warned_of() {
     assert_eq!(parsed.config.sources[0].name, "ü /\"\\");
 }
 
+#[test]
+fn what_is_monitored_is_a_source_that_can_be_heard() {
+    for (name, heard, said) in [
+        ("mic", Some("mic"), ""),
+        ("", None, ""),
+        ("mix", None, "s.ini:2: monitor: [mix] is no source: did you mean 'mic'?"),
+        ("radio", None, "s.ini:2: monitor: [radio] is a station, which is not heard here"),
+    ] {
+        let sources = "[mic]\ntype=demo\n[radio]\ntype=stream\nurl=http://h/\nfilename_pattern=r_%H\n";
+        let parsed = parse(&format!("[general]\nmonitor = {name}\n{sources}"));
+        assert_eq!((parsed.config.general.monitor.as_deref(), lines(&parsed).join("\n")), (heard, said.to_owned()), "{name}");
+        assert!(!parsed.has_errors(), "there is something to record");
+    }
+}
+
 // The environment.
 
 #[test]

@@ -37,6 +37,7 @@ const DOORS: &[(&str, &str)] = &[
     ("env_logger", "logging.rs"),
     ("rustfft::", "signal/fft.rs"),
     ("ureq::", "device"),
+    ("tinyaudio", "device/speaker.rs"),
     ("rusqlite::", "device/catalogue"),
     ("tiny_http::", "actor/http"),
     ("httparse::", "web/head.rs"),

@@ -9,6 +9,7 @@ pub mod http;
 pub mod icecast;
 pub mod librarian;
 pub mod live;
+pub mod monitor;
 pub mod splitter;
 pub mod store;
 pub mod stream;

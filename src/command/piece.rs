@@ -50,7 +50,7 @@ fn ended(done: Result<String, (Exit, String)>) -> Exit {
 pub type Failure = (Exit, String);
 
 fn run_cut(piece: &Piece) -> Result<String, Failure> {
-    let (from, to) = range(piece)?;
+    let (from, to) = range(piece.from.as_deref(), piece.to.as_deref())?;
     let file = RealDisk.open_to_read(&piece.file).map_err(|e| unreadable(&piece.file, e.into()))?;
     let plan = cut::plan(&file, &extension(&piece.file), from, to).map_err(|e| unreadable(&piece.file, e))?;
     write(&piece.output, |out| plan.write(&file, &mut |bytes| out.write_all(bytes)))?;
@@ -58,7 +58,7 @@ fn run_cut(piece: &Piece) -> Result<String, Failure> {
 }
 
 fn run_clip(piece: &Piece, source_rate: bool) -> Result<String, Failure> {
-    let (from, to) = range(piece)?;
+    let (from, to) = range(piece.from.as_deref(), piece.to.as_deref())?;
     let wrong = |e| unreadable(&piece.file, e);
     let file = RealDisk.open_to_read(&piece.file).map_err(|e| wrong(e.into()))?;
     let mut decoder = decode::open(Box::new(file), &extension(&piece.file)).map_err(wrong)?;
@@ -75,14 +75,15 @@ fn run_clip(piece: &Piece, source_rate: bool) -> Result<String, Failure> {
     Ok(format!("{}: {from} to {to}, {} Hz, {} bytes{damaged}", piece.output.display(), plan.rate_hz, plan.bytes()))
 }
 
-fn range(piece: &Piece) -> Result<(f64, f64), Failure> {
-    let time = |text: &Option<String>, absent: f64| match text {
+/// In seconds; what is not said is the start, and infinity.
+pub fn range(from: Option<&str>, to: Option<&str>) -> Result<(f64, f64), Failure> {
+    let time = |text: Option<&str>, absent: f64| match text {
         None => Ok(absent),
         Some(text) => {
             seconds(text).ok_or_else(|| (Exit::Usage, format!("'{text}' is no time: seconds, m:ss or h:mm:ss, with fractions")))
         }
     };
-    let (from, to) = (time(&piece.from, 0.0)?, time(&piece.to, f64::INFINITY)?);
+    let (from, to) = (time(from, 0.0)?, time(to, f64::INFINITY)?);
     if from < to { Ok((from, to)) } else { Err((Exit::Usage, "--to must be later than --from".into())) }
 }
 
@@ -104,19 +105,19 @@ pub fn seconds(text: &str) -> Option<f64> {
 }
 
 /// h:mm:ss.mmm, without hours below one.
-fn clock(seconds: f64) -> String {
+pub fn clock(seconds: f64) -> String {
     let ms = (seconds * 1_000.0).round() as u64;
     let (s, m, h) = (ms / 1_000 % 60, ms / 60_000 % 60, ms / 3_600_000);
     let hours = if h > 0 { format!("{h}:{m:02}") } else { m.to_string() };
     format!("{hours}:{s:02}.{:03}", ms % 1_000)
 }
 
-fn extension(path: &Path) -> String {
+pub fn extension(path: &Path) -> String {
     let whole = if path.extension().is_some_and(|e| e == "part") { path.with_extension("") } else { path.to_path_buf() };
     whole.extension().and_then(|e| e.to_str()).unwrap_or_default().to_owned()
 }
 
-fn unreadable(path: &Path, flaw: Flaw) -> Failure {
+pub fn unreadable(path: &Path, flaw: Flaw) -> Failure {
     (Exit::Failed, format!("{}: {flaw}", path.display()))
 }
 

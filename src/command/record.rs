@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, live, probe, push, review, storage};
+use crate::wiring::{Table, analysis, beside, live, monitor, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -94,23 +94,24 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     let alarms: Arc<Alarms> = Arc::default();
-    let pushes = push::seats(config, &statuses, &heard, &shared.stop);
-    let mut is_heard = false;
+    // Who is heard without a page needs what makes the sound all the same.
+    let mut alone =
+        Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
+    alone.extend(push::seats(config, &statuses, &heard, &shared.stop));
+    let mut plan = (!alone.is_empty()).then(|| heard.clone());
+    seats.extend(alone);
     if config.web.enabled {
-        match beside::seats(config, &statuses, heard.clone(), recorded_out, shared.stop.clone(), turns, alarms.clone()) {
+        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
-                is_heard = true;
+                plan = None; // the page has brought it
             }
             // Recording comes first.
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
-    if !is_heard && !pushes.is_empty() {
-        seats.push(live::seat(heard, &Arc::default()));
-    }
-    seats.extend(pushes);
+    seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;

@@ -62,6 +62,8 @@ pub static MEMORY_BUDGET_MB: Key<u32> = key("memory_budget_mb", "64", "MiB, 8 to
 pub static CA_FILE: Key<Option<PathBuf>> =
     key("ca_file", "", "a file with certificates in PEM that are trusted too, or nothing", |t| unless_empty(t, path));
 
+pub static MONITOR: Key<Option<String>> = key("monitor", "", "the name of a source, or nothing", |t| unless_empty(t, word));
+
 // [general], or any source.
 pub static OUTPUT_DIRECTORY: Key<PathBuf> = key("output_directory", "recordings", "a path", path);
 pub static SPLIT_MINUTES: Key<f64> = key("split_minutes", "60", "minutes, more than 0 and at most 1440", split_minutes);
@@ -173,7 +175,7 @@ pub static LONGITUDE: Key<Option<f64>> =
 
 pub type List = &'static [&'static About];
 
-pub static GENERAL: List = &[&LOG_LEVEL.about, &LOG_FILE.about, &MEMORY_BUDGET_MB.about, &CA_FILE.about];
+pub static GENERAL: List = &[&LOG_LEVEL.about, &LOG_FILE.about, &MEMORY_BUDGET_MB.about, &CA_FILE.about, &MONITOR.about];
 /// What a source takes over from `[general]` unless it says otherwise.
 pub static LANE: List = &[
     &OUTPUT_DIRECTORY.about,
@@ -325,7 +327,7 @@ mod tests {
                 LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
-                STREAM_FORMAT CUE_SHEET CA_FILE PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
+                STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH
                 WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST WEB_HOSTS DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD MAX_LISTENERS_PER_MOUNT
                 MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE

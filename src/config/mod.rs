@@ -133,6 +133,7 @@ impl Config {
             config.add(section, &inherited, &mut report);
         }
         config.compare_sources(&mut report.problems);
+        config.find_monitored(&mut report);
         config.expect_sources(&mut report.problems);
         report.unused_variables();
         Parsed { config, problems: report.problems.finish(), effective: report.effective }
@@ -201,6 +202,22 @@ impl Config {
                 problems.warn(source.line, &source.name, text);
             }
         }
+    }
+
+    /// A source that is not there, or cannot be heard, is not: that is no reason to record nothing.
+    fn find_monitored(&mut self, report: &mut Report) {
+        let Some(name) = &self.general.monitor else { return };
+        let why = match self.sources.iter().find(|source| source.name == *name) {
+            Some(SourceConfig { kind: SourceKind::Stream { .. }, .. }) => "is a station, which is not heard here".to_owned(),
+            Some(_) => return,
+            None => {
+                let near = nearest::nearest(name, self.sources.iter().map(|source| source.name.as_str()));
+                format!("is no source{}", reader::did_you_mean(near))
+            }
+        };
+        let text = format!("monitor: [{}] {why}", quoted(name));
+        report.problems.warn(report.line_of("general", "monitor"), "general", text);
+        self.general.monitor = None;
     }
 
     fn expect_sources(&self, problems: &mut Problems) {

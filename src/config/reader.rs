@@ -67,6 +67,12 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Of a key that has been read; 0 if its value stands in no line.
+    pub fn line_of(&self, section: &str, key: &str) -> u32 {
+        let origin = self.effective.iter().find(|e| e.section == section && e.key == key).map(|e| &e.origin);
+        if let Some(Origin::Line(line)) = origin { *line } else { 0 }
+    }
+
     /// Variables that are meant for this program and were of no use: after everything was read.
     pub fn unused_variables(&mut self) {
         let unused =

@@ -22,6 +22,8 @@ pub struct General {
     pub memory_budget_mb: u32,
     /// Certificates that are trusted besides the well-known ones.
     pub ca_file: Option<PathBuf>,
+    /// The source that is heard on the local output.
+    pub monitor: Option<String>,
     /// What a source has that does not say otherwise.
     pub lane: LaneSettings,
 }
@@ -110,6 +112,7 @@ pub fn general(reader: &mut Reader) -> General {
         log_file: reader.get(&keys::LOG_FILE),
         memory_budget_mb: reader.get(&keys::MEMORY_BUDGET_MB),
         ca_file: reader.get(&keys::CA_FILE),
+        monitor: reader.get(&keys::MONITOR),
         lane: LaneSettings::read(reader),
     }
 }

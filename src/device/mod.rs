@@ -14,6 +14,7 @@ pub mod memory;
 pub mod pacer;
 pub mod sched;
 pub mod service;
+pub mod speaker;
 pub mod stream;
 pub mod tone;
 pub mod turns;

@@ -171,7 +171,7 @@ fn rate_for(source_hz: u32) -> u32 {
 }
 
 /// Interleaved samples of the clip's channels in steps of 16 bits.
-fn mix(sound: &[i32], channels: usize, bits: u8, out: &mut Vec<f32>) {
+pub(super) fn mix(sound: &[i32], channels: usize, bits: u8, out: &mut Vec<f32>) {
     let step = 2_f32.powi(16 - i32::from(bits));
     if channels <= 2 {
         out.extend(sound.iter().map(|&s| s as f32 * step));

@@ -34,6 +34,7 @@ pub mod profile;
 pub mod resample;
 pub mod samples;
 pub mod sidecar;
+pub mod stereo;
 pub mod stream;
 pub mod uri;
 pub mod vorbis;

@@ -8,6 +8,7 @@ pub mod cells;
 pub mod fft;
 pub mod floor;
 pub mod indices;
+pub mod jitter;
 pub mod lanes;
 pub mod level;
 pub mod meter;

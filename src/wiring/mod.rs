@@ -8,6 +8,7 @@
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
+//! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -21,6 +22,7 @@ pub mod backlog;
 pub mod beside;
 pub mod library;
 pub mod live;
+pub mod monitor;
 pub mod page;
 pub mod probe;
 #[cfg(test)]
@@ -220,6 +222,10 @@ fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> us
 pub struct Table {
     pub lanes: Vec<LaneRow>,
     pub page: Option<PageRow>,
+    /// A source is heard on the local output.
+    pub is_monitored: bool,
+    /// Sources that are pushed to an Icecast elsewhere.
+    pub pushes: usize,
 }
 
 impl Table {
@@ -265,6 +271,12 @@ impl Table {
             let bytes = live::STACK + depth * QUEUE_SLOT;
             shared.push(("live", format!("thread, inbox of {depth} messages"), bytes));
         }
+        if self.pushes > 0 {
+            shared.push(("icecast", format!("{} threads, network buffers", self.pushes), self.pushes * push::BYTES));
+        }
+        if self.is_monitored {
+            shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
+        }
         shared.extend(self.page.map(|page| ("page", page.to_string(), page.bytes())));
         shared
     }
@@ -277,7 +289,11 @@ impl Table {
     pub fn threads(&self) -> usize {
         let of = |lane: &LaneRow| if let Feed::Stream { .. } = lane.feed { 1 } else { 2 };
         let page = self.page.map_or(0, |_| PageRow::THREADS - 1); // the row itself is one of those shared
-        self.lanes.iter().map(of).sum::<usize>() + self.shared().len() + page
+        self.lanes.iter().map(of).sum::<usize>()
+            + self.shared().len()
+            + page
+            + usize::from(self.is_monitored)
+            + self.pushes.saturating_sub(1)
     }
 }
 
@@ -323,10 +339,10 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None }.within(budget);
+            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None }.bytes();
+        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -335,7 +351,8 @@ mod tests {
     #[test]
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
-        let table = Table { lanes, page: Some(PageRow { connections: 64, listeners: 100, mounts: 10 }) };
+        let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
+        let table = Table { lanes, page, is_monitored: true, pushes: 1 };
         let printed: usize = table
             .to_string()
             .lines()
@@ -344,7 +361,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9, 7));
+        let without = Table { page: None, is_monitored: false, pushes: 0, ..table.clone() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 3, 7));
     }
 }

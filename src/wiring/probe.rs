@@ -23,7 +23,9 @@ pub fn sized(config: &Config, table: Table) -> Table {
         let lane = &source.lane;
         let Feed::Sound(_, container) = row.feed else { return None };
         let larger = |format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size);
-        found.map(|format| if row.tap.is_some() { larger(format).tapped(lane.split_minutes) } else { larger(format) })
+        let tapped = |lane_row: LaneRow| if row.tap.is_some() { lane_row.tapped(lane.split_minutes) } else { lane_row };
+        let heard = |lane_row: LaneRow| if row.ear.is_some() { lane_row.heard() } else { lane_row };
+        found.map(|format| heard(tapped(larger(format))))
     });
     let larger = rows.collect();
     enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000)
@@ -81,7 +83,12 @@ mod tests {
 
     #[track_caller]
     fn check(wished: &[(u32, u8)], found: &[Option<(u32, u8)>], budget_mb: usize, expected: &[(u32, u8)]) {
-        let table = Table { lanes: wished.iter().map(|&(hz, channels)| row(hz, channels)).collect(), page: None };
+        let table = Table {
+            lanes: wished.iter().map(|&(hz, channels)| row(hz, channels)).collect(),
+            page: None,
+            is_monitored: false,
+            pushes: 0,
+        };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);
         let shape = |lane: &LaneRow| match lane.feed {

@@ -18,6 +18,8 @@ use crate::status::{ActorStatus, LaneStatus};
 use crate::supervisor::{Body, Role, Seat};
 
 const STACK: usize = 192 << 10;
+/// With the buffers of two connections.
+pub const BYTES: usize = STACK + (56 << 10);
 /// Connecting tries one address after another; every wait in it ends when the program is to stop.
 const LIMIT_MS: u64 = 5 * 60_000;
 /// Every 1.5 s, and less and less often after a minute.

@@ -68,9 +68,12 @@ pub fn table(config: &Config) -> Table {
         listeners: live.max_listeners as usize,
         mounts: if live.source_password.is_some() { live.max_sources as usize } else { 0 },
     });
-    let is_heard = page.is_some() || recorded(config).any(push::is_wanted);
-    let heard = |lane: LaneRow| if is_heard { lane.heard() } else { lane };
-    Table { lanes: recorded(config).filter_map(row).map(heard).collect(), page }
+    let monitored = config.general.monitor.as_deref();
+    let pushes = recorded(config).filter(|source| push::is_wanted(source)).count();
+    let is_heard = |lane: &LaneRow| page.is_some() || pushes > 0 || monitored == Some(&*lane.name);
+    let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
+    let lanes = recorded(config).filter_map(row).map(heard).collect();
+    Table { lanes, page, is_monitored: monitored.is_some(), pushes }
 }
 
 fn row(source: &SourceConfig) -> Option<LaneRow> {

@@ -66,6 +66,17 @@ impl Rig {
         ]
     }
 
+    /// The environment of a program whose local output is a device of the rig, in real time; all that it plays is also written into
+    /// `file`, in 16 bits, left and right in turn, at the rate that the program asked for.
+    pub fn output(&self, device: &str, file: &Path) -> [(&'static str, PathBuf); 3] {
+        let [(_, usual), cookie, runtime] = self.environment();
+        let path = self.folder.path().join(format!("{device}.output.conf"));
+        let (usual, played) = (usual.display(), file.display());
+        let slave = format!("{{ type file file \"{played}\" format \"raw\" slave.pcm \"{device}_out\" }}");
+        fs::write(&path, format!("<{usual}>\npcm.!default {{ type plug slave.pcm {slave} }}\n")).expect("written");
+        [("ALSA_CONFIG_PATH", path), cookie, runtime]
+    }
+
     /// Plays raw interleaved samples into a device, without waiting for the end. `format` as aplay names it.
     pub fn play(&self, device: &str, format: &str, rate: u32, channels: u8, samples: &[u8]) -> Child {
         let file = self.folder.path().join(format!("{device}.raw"));

@@ -56,6 +56,24 @@ impl Door for Libasound {
     }
 }
 
+impl Libasound {
+    /// What the default output would be set up with, near this rate and period, for two channels of 16 bits: its rate, and the frames
+    /// that it holds. It is closed again.
+    pub fn output(self, rate_hz: u32, period_frames: u32) -> Result<(u32, u32), Trouble> {
+        let _quiet = Quiet::new();
+        let asked = PCM::open(c"default", Direction::Playback, true).and_then(|pcm| {
+            let hw = space(&pcm, Sample::S16)?;
+            let rate = hw.set_rate_near(rate_hz, ValueOr::Nearest)?;
+            hw.set_channels(2)?;
+            hw.set_period_size_near(i64::from(period_frames) as alsa::pcm::Frames, ValueOr::Nearest)?;
+            hw.set_buffer_size_near(2 * i64::from(period_frames) as alsa::pcm::Frames)?;
+            pcm.hw_params(&hw)?;
+            Ok((rate, u32::try_from(hw.get_buffer_size()?).unwrap_or(0)))
+        });
+        asked.map_err(trouble)
+    }
+}
+
 /// An open device.
 pub struct Card {
     pcm: PCM,
@@ -216,6 +234,12 @@ fn trouble(error: alsa::Error) -> Trouble {
     } else {
         Trouble::Other(errno)
     }
+}
+
+/// What it does is done without alsa-lib's complaints.
+pub fn quietly<T>(what: impl FnOnce() -> T) -> T {
+    let _quiet = Quiet::new();
+    what()
 }
 
 /// alsa-lib writes its complaints to stderr, for every name that is tried. On this thread they go into a buffer instead, which is

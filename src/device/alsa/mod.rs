@@ -15,8 +15,8 @@
 mod allocations;
 mod balance;
 mod choose;
-mod door;
-mod libasound;
+pub(super) mod door;
+pub(super) mod libasound;
 mod list;
 mod negotiate;
 mod reader;

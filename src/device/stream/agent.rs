@@ -94,6 +94,7 @@ impl Agent {
     }
 
     /// For one lane, which uses it from one thread; `stop` ends whatever it waits for within 250 ms.
+    #[inline(never)] // large, and wanted in two places
     pub fn client(&self, stop: Arc<AtomicBool>) -> Client {
         let waiting = Arc::new(Waiting::new(stop));
         let dials = Arc::new(AtomicU32::new(0));

@@ -1,8 +1,10 @@
 //! The bytes before the first sample, and the two sizes that follow the file as it grows.
 //! EBU Tech 3285 (bext), the GUANO specification 1.0 (guan), Microsoft's WAVEFORMATEXTENSIBLE (fmt).
 
+use super::super::Flaw;
 use super::super::civil::Civil;
 use super::super::metadata::{MAKE, SOFTWARE, Station, facts};
+use super::fmt::{Fmt, le32};
 use crate::message::{Depth, Format, Identity, PcmFormat};
 use crate::time::{Rate, SECOND_NS};
 
@@ -31,6 +33,26 @@ pub fn endless_header(rate: Rate, channels: u8) -> Vec<u8> {
     chunk(&mut out, b"fmt ", &fmt(PcmFormat { rate, channels, depth: Depth::Sixteen }.into()));
     out.extend_from_slice(b"data\xFF\xFF\xFF\xFF");
     out
+}
+
+/// What such a stream begins with: its format, and the length of its header. `None`: more bytes are needed.
+pub fn endless_format(start: &[u8]) -> Result<Option<(PcmFormat, usize)>, Flaw> {
+    let not_ours = || Flaw::IllFormed("it does not begin like the WAV of a recorder");
+    let Some(head) = start.get(..20) else { return Ok(None) };
+    let fmt_bytes = usize::try_from(le32(&head[16..])).unwrap_or(usize::MAX);
+    if !head.starts_with(b"RIFF") || &head[8..16] != b"WAVEfmt " || fmt_bytes > 40 {
+        return Err(not_ours());
+    }
+    let data_at = 20 + fmt_bytes + 8;
+    let Some(head) = start.get(..data_at) else { return Ok(None) };
+    let fmt = Fmt::parse(&head[20..20 + fmt_bytes])?;
+    let (rate, channels) = (Rate::new(fmt.rate_hz), u8::try_from(fmt.channels).ok().filter(|n| *n <= 8));
+    match (rate, channels) {
+        (Some(rate), Some(channels)) if fmt.container_bytes == 2 && &head[data_at - 8..data_at - 4] == b"data" => {
+            Ok(Some((PcmFormat { rate, channels, depth: Depth::Sixteen }, data_at)))
+        }
+        _ => Err(not_ours()),
+    }
 }
 
 /// Whole frames' bytes in a file of `file_bytes`, never more than a size field can say.
@@ -171,6 +193,24 @@ mod tests {
         sizes(1_000, 999, 4, 992, 0);
         let top = (MAX_BYTES as u32 - 1_000) / 6 * 6;
         sizes(1_000, u64::MAX, 6, 992 + top, top);
+    }
+
+    #[test]
+    fn an_endless_header_says_what_follows_it() {
+        for (hz, channels) in [(8_000, 1), (48_000, 2), (384_000, 1), (44_100, 7)] {
+            let rate = Rate::new(hz).expect("a rate");
+            let header = endless_header(rate, channels);
+            let format = PcmFormat { rate, channels, depth: Depth::Sixteen };
+            assert_eq!(endless_format(&[&header, &[7; 9][..]].concat()).expect("ours"), Some((format, header.len())));
+            for have in 0..header.len() {
+                assert_eq!(endless_format(&header[..have]).expect("a part of ours"), None, "{have} bytes");
+            }
+        }
+        let mut other = endless_header(Rate::new(48_000).expect("a rate"), 2);
+        other[34] = 24;
+        for start in [&other[..], b"HTTP/1.1 200 OK, and so on", &[0xFF; 60]] {
+            assert!(endless_format(start).is_err(), "{start:?}");
+        }
     }
 
     #[test]

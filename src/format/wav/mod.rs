@@ -14,7 +14,7 @@ mod verify;
 
 pub use fmt::SampleKind;
 pub(crate) use header::bext;
-pub use header::{MAX_BYTES, data_bytes_at, endless_header, header, pad_bytes, size_patches};
+pub use header::{MAX_BYTES, data_bytes_at, endless_format, endless_header, header, pad_bytes, size_patches};
 pub use mend::mend;
 pub use parse::{Parsed, parse};
 pub use samples::Samples;
