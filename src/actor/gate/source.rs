@@ -127,6 +127,8 @@ async fn passed(gate: &Gate, stream: &mut Async<TcpStream>, head: &RequestHead, 
             return Ok(());
         }
         piece.resize(PIECE, 0);
+        // A source that is faster than the network is read: others have their turn.
+        smol::future::yield_now().await;
         match within(gate.mounts.settings.patience, stream.read(&mut piece)).await? {
             0 if !icecast::has_end(head) => return Ok(()),
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

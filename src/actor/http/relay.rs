@@ -147,7 +147,7 @@ pub fn status(office: &Office, ask: &Ask) -> Answer {
     let rows = rows(office, login::needed(office, ask).is_ok());
     let json = icecast::status_json(&rows, host(ask), office.relay.began);
     let head = Head::new(Status::Ok).line("Content-Type", "application/json").line("Cache-Control", "no-cache, no-store");
-    Answer::bytes(head.line("Access-Control-Allow-Origin", "*"), json.into_bytes())
+    Answer::bytes(head, json.into_bytes())
 }
 
 /// What only those do who know `admin_password`; titles those, too, who feed mounts.
