@@ -61,5 +61,5 @@ fn a_tone_as_it_sounds() {
 
 #[test]
 fn what_happens_at_no_ones_will() {
-    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now"), "UTC", &[]);
+    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now|^Status: where"), "UTC", &[]);
 }
