@@ -5,18 +5,17 @@
 
 mod browser_rig;
 mod common;
+#[path = "common/icecast.rs"]
+mod icecast;
 #[path = "common/web.rs"]
 mod web;
 
-use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use browser_rig::wood::{Noon, plant};
 use browser_rig::{Served, browse, station};
 use common::{Place, soundpost};
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
+use icecast::{Process, free_port};
 
 #[test]
 fn over_a_folder() {
@@ -49,17 +48,29 @@ fn beside_a_recorder() {
     browse("record", Some(only), &noon.name, &[("BASE_URL", &served.base), ("STATION", &station.url("/"))]);
 }
 
+/// Somebody feeds a tone of 440 Hz to a mount.
+fn feed(target: &str) -> Process {
+    let input = ["-v", "error", "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"];
+    let coding = ["-c:a", "libopus", "-f", "ogg", "-content_type", "audio/ogg", target];
+    Process(
+        Command::new("ffmpeg").args(input).args(coding).stdin(Stdio::null()).spawn().expect("ffmpeg is installed: make setup"),
+    )
+}
+
 #[test]
 fn a_tone_as_it_sounds() {
     let place = Place::new();
     let port = free_port();
     let tone = "[tone]\ntype = tone\nhz = 3000\ndbfs = -12\npace = real\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
-    let config = place.config("min_free_mb = 0", &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{tone}"));
+    let web = format!("[web]\nbind = 127.0.0.1\nport = {port}\n[live]\nsource_password = feed\n");
+    let config = place.config("min_free_mb = 0", &format!("{web}{tone}"));
     let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config));
-    browse("live", Some("^Live view"), "UTC", &[("BASE_URL", &served.base), ("TONE", "tone")]);
+    let _feed = feed(&format!("icecast://source:feed@127.0.0.1:{port}/far.opus"));
+    let variables = [("BASE_URL", served.base.as_str()), ("TONE", "tone"), ("MOUNT", "far.opus")];
+    browse("live", Some("^Live view|^Audio element"), "UTC", &variables);
 }
 
 #[test]
 fn what_happens_at_no_ones_will() {
-    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now"), "UTC", &[]);
+    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now|^Status: where"), "UTC", &[]);
 }

@@ -24,6 +24,7 @@ export const urls = {
 	spectrum: (source) => `api/live/${encodeURIComponent(source)}/spectrum`,
 	waterfall: (source) => `api/live/${encodeURIComponent(source)}/waterfall`,
 	wav: (source) => `live/${encodeURIComponent(source)}.wav`,
+	opus: (source) => `live/${encodeURIComponent(source)}.opus`,
 	download: (name) => `download/${encoded(name)}`,
 	export: (name, kind) => `api/files/${encoded(name)}/${kind}`,
 	zip: (names) => `api/export.zip?${names.map((name) => `name=${encodeURIComponent(name)}`).join("&")}`,

@@ -1,9 +1,11 @@
 // The recorder itself: what each source does, how long the disk lasts, what was set, what is wrong and since when.
-import { el, icon, setText } from "./dom.js";
+import { urls } from "./api.js";
+import { el, icon, iconButton, setText } from "./dom.js";
 import { bytes, count, hz, span } from "./format.js";
 import { library, now, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { keepButton } from "./marks.js";
+import { copy } from "./rowmenu.js";
 import { get, on as onState } from "./store.js";
 
 const place = el("div.status");
@@ -101,6 +103,19 @@ function diskBar({ free_bytes, total_bytes }) {
 	});
 }
 
+/** Where any player hears a source, and whether it reaches the Icecast that it is sent to. A station has an ending of its own. */
+function heard({ name, rate_hz, icecast }) {
+	const address = urls.opus(name);
+	const share = iconButton("share", `Copy where ${name} is heard`, () => copy(new URL(address, document.baseURI).href));
+	const here = rate_hz > 0 && el("span.state", el("a", { href: address }, decodeURI(address)), share);
+	return [here || "–", icecast && el("p.push.dim", ...sent(icecast))];
+}
+
+function sent({ connected, connections, trouble }) {
+	if (!connected) return [icon("warn"), `Not on its Icecast${trouble ? `: ${trouble}` : " yet"}`];
+	return ["On its Icecast", connections > 1 && `, connected ${connections} times`];
+}
+
 function sourceTable(sources) {
 	const row = (source) => {
 		const level = el("td.number", decibels(source.level_db));
@@ -117,10 +132,11 @@ function sourceTable(sources) {
 			el("td.number", String(source.xruns)),
 			el("td.number", String(source.gaps)),
 			el("td", source.since ? span((now() - Date.parse(source.since)) / 1000) : "–"),
+			el("td", heard(source)),
 			el("td", source.file ? keepButton(source.name) : "–"),
 		);
 	};
-	const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For", "Keep"].map((text) =>
+	const heads = ["Source", "State", "Level", "Sound", "Drift", "Overruns", "Gaps", "For", "Heard at", "Keep"].map((text) =>
 		el("th", { scope: "col" }, text),
 	);
 	return el("table.sources", el("thead", el("tr", ...heads)), el("tbody", ...sources.map(row)));

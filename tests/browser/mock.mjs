@@ -64,7 +64,8 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 	const listeners = new Set();
 	const delays = new Map();
 	let work = null,
-		alarms = [];
+		alarms = [],
+		push = null;
 	const send = (kind, data) => listeners.forEach((to) => to.write(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`));
 	const beat = setInterval(() => listeners.forEach((to) => to.write(": beat\n\n")), 10e3);
 	const meter = setInterval(() => {
@@ -281,7 +282,8 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 					frames: 123456789,
 					xruns: 0,
 					gaps: folder.gaps.length,
-					frames_unheard: 0, icecast: null,
+					frames_unheard: 0,
+					icecast: push,
 					drift_ppm: 3.2,
 					since: new Date(folder.midnight).toISOString(),
 					trouble: null,
@@ -297,7 +299,8 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 					frames: 0,
 					xruns: 0,
 					gaps: 0,
-					frames_unheard: 0, icecast: null,
+					frames_unheard: 0,
+					icecast: null,
 					drift_ppm: null,
 					since: null,
 					trouble: "The server answered 404; the next try is at 15:10.",
@@ -337,6 +340,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 			alarms = body.text ? [{ since: new Date().toISOString(), text: body.text }] : [];
 			send("alarm", alarms[0] ?? {});
 		}
+		if (path === "push") push = body;
 		if (path === "empty") folder.files.clear();
 		if (path === "delay") body.ms ? delays.set(body.path, body.ms) : delays.clear();
 		json(response, { growing: growing?.name ?? null });

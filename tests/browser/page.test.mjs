@@ -290,6 +290,34 @@ test(
 	}),
 );
 
+test("Status: where a source is heard, and whether its Icecast has it", async (t) => {
+	if (!isMock()) return t.skip("only the mock is refused at will");
+	const see = async (push, words) => {
+		await recorder.ask("push", push);
+		await withPage({}, async (page) => {
+			await page.getByRole("button", { name: "Status" }).click();
+			await page.locator(".sources .push").waitFor();
+			assert.equal(await page.locator(".sources .push").textContent(), words);
+			assert.equal(await page.locator(".sources .push .icon").count(), push.connected ? 0 : 1, "a sign where something is wrong");
+			assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0, "nothing sticks out");
+			await shot(page, `status ${push.connected ? "heard" : "refused"} elsewhere`);
+		})(t);
+	};
+	await see({ connected: false, connections: 2, trouble: "The server answered 401." }, "Not on its Icecast: The server answered 401.");
+	await see({ connected: false, connections: 0, trouble: null }, "Not on its Icecast yet");
+	await see({ connected: true, connections: 3, trouble: null }, "On its Icecast, connected 3 times");
+	await withPage({}, async (page, { context }) => {
+		await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+		await page.getByRole("button", { name: "Status" }).click();
+		const link = page.getByRole("link", { name: "live/mic.opus" });
+		assert.equal(await link.evaluate((node) => node.href), `${base}live/mic.opus`);
+		await page.getByRole("button", { name: "Copy where mic is heard" }).click();
+		await until("it is copied", () => page.evaluate(() => navigator.clipboard.readText()), `${base}live/mic.opus`);
+		assert.equal(await page.locator(".sources .push").count(), 1, "radio is sent nowhere");
+	})(t);
+	await recorder.ask("push", null);
+});
+
 test(
 	"Phone: everything within a thumb's reach",
 	withPage({ size: PHONE }, async (page) => {

@@ -1,7 +1,8 @@
 // What every test stands on: a browser, a recorder to talk to, and ways to wait for what one wants to see instead of for a time.
 //   BASE_URL=     a recorder over a folder prepared for the tests; without it the mock is started
 //   STATION=      the station that it records, which takes orders; without it nothing is recorded
-//   TONE=         a source of a tone that it records, for live.test.mjs
+//   TONE=         a source of a tone that it records, for live.test.mjs and audio.test.mjs
+//   MOUNT=        a mount of its relay that somebody feeds a tone of 440 Hz, for audio.test.mjs
 //   SCREENSHOTS=  where pictures are put
 //   CHROMIUM=     the browser, /usr/bin/chromium
 import { mkdir } from "node:fs/promises";
