@@ -2,7 +2,7 @@
 
 /// A chunk's length has at most so many hexadecimal digits: 2^60 bytes.
 const MOST_DIGITS: u8 = 15;
-/// What stands behind a length or in trailers is passed over, but not for ever.
+/// What stands between the data of two chunks, or behind the last one, is passed over, but not for ever.
 const MOST_IGNORED: u32 = 8 << 10;
 
 /// Where in the framing the next byte stands.
@@ -31,6 +31,7 @@ enum Place {
 #[derive(Clone, Debug)]
 pub struct Chunked {
     place: Place,
+    /// Since the last data. <= MOST_IGNORED
     ignored: u32,
 }
 
@@ -52,6 +53,7 @@ impl Chunked {
             if let Place::Data { left } = self.place {
                 let now = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                 out(&bytes[..now]);
+                self.ignored = 0;
                 bytes = &bytes[now..];
                 let left = left - now as u64;
                 self.place = if left == 0 { Place::AfterData } else { Place::Data { left } };
@@ -78,11 +80,11 @@ impl Chunked {
             (Place::Length { value, .. } | Place::Extension { value }, b'\n') => begun(value),
             (Place::Length { value, .. }, b';' | b' ' | b'\t' | b'\r') => Place::Extension { value },
             (Place::Extension { value }, _) if self.may_ignore() => Place::Extension { value },
-            (Place::AfterData, b'\r') => Place::AfterData,
+            (Place::AfterData, b'\r') if self.may_ignore() => Place::AfterData,
             (Place::AfterData, b'\n') => Place::Length { value: 0, digits: 0 },
             (Place::Trailer { length: 0 }, b'\n') => Place::Over,
             (Place::Trailer { .. }, b'\n') => Place::Trailer { length: 0 },
-            (Place::Trailer { length }, b'\r') => Place::Trailer { length },
+            (Place::Trailer { length }, b'\r') if self.may_ignore() => Place::Trailer { length },
             (Place::Trailer { length }, _) if self.may_ignore() => Place::Trailer { length: length + 1 },
             (Place::Over, _) => Place::Over,
             _ => return Err(WRONG),
@@ -90,8 +92,9 @@ impl Chunked {
     }
 
     fn may_ignore(&mut self) -> bool {
-        self.ignored += 1;
-        self.ignored <= MOST_IGNORED
+        let may = self.ignored < MOST_IGNORED;
+        self.ignored += u32::from(may);
+        may
     }
 }
 
@@ -127,5 +130,9 @@ mod tests {
         check("fffffffffffffffff\r\n", "!");
         check(&format!("1;{}", "x".repeat(9_000)), "!");
         check(&format!("0\r\n{}", "x".repeat(9_000)), "!");
+        check(&format!("1\r\na{}", "\r".repeat(9_000)), "a!");
+        check(&format!("0\r\n{}", "\r".repeat(9_000)), "!");
+        // Of one chunk: a stream of days may have an extension to each.
+        check(&("1;x=yyyyyyyy\r\na\r\n".repeat(2_000) + "0\r\n\r\n"), &("a".repeat(2_000) + "."));
     }
 }
