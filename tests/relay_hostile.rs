@@ -261,7 +261,9 @@ fn a_source_that_sends_as_fast_as_it_can() {
         waits.sort();
         println!("{cpu} ms of CPU; two answers in {:?} (median), {:?} at most", waits[waits.len() / 2], waits[waits.len() - 1]);
         let heard = read_for(&mut listener, Duration::from_secs(1));
-        println!("sent {} bytes, of which a slow listener heard {heard}", source.join().expect("no panic"));
+        let sent = source.join().expect("no panic");
+        println!("sent {sent} bytes, of which a slow listener heard {heard}");
+        assert!(sent < 50_000_000, "{sent} bytes in 6 s: more than any sound is");
     });
     siege.site.wait_for(|site| site.get(MOUNT).status == 404);
     siege.ends();
