@@ -15,7 +15,8 @@
 //!
 //!  beside it, and never waited for:
 //!  capture ──Heard──► live ──units──► mounts ─► gate         spectra, columns, sound, while somebody is there
-//!                                       └─► monitor          the sound of one source on the local output, if that is wanted
+//!                ▲                      └─► monitor          the sound of one source on the local output, if that is wanted
+//!  stream ─► on air ─► ear                                    a station's own bytes, decoded while somebody looks at it
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, clips, deletion; backlog: files that were never analysed
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer

@@ -3,6 +3,7 @@
 
 pub mod analyser;
 pub mod capture;
+pub mod ear;
 pub mod encoder;
 pub mod gate;
 pub mod http;

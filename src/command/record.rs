@@ -90,6 +90,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
+    seats.extend(live::ear(&heard, &shared));
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }

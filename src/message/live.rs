@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use event_listener::Event;
+
 use super::mount::{Client, Listener, Manner, Mount};
-use super::{Container, Lane, PcmFormat};
+use super::{Container, Format, Lane, PcmFormat};
 use crate::pool::Block;
 use crate::status::LaneStatus;
 
@@ -69,26 +71,34 @@ pub struct OnAir {
     pub source: Arc<str>,
     pub mount: Arc<Mount>,
     /// `None`: it is not on the air.
-    container: Mutex<Option<Container>>,
+    sound: Mutex<Option<(Container, Format)>>,
 }
 
 impl OnAir {
     pub fn new(source: Arc<str>) -> OnAir {
         let manner = Manner { ring: ON_AIR_BYTES, burst: 64 << 10, lag: 192 << 10, chains: true, is_warm: false };
-        OnAir { source, mount: Arc::new(Mount::new(manner)), container: Mutex::default() }
+        OnAir { source, mount: Arc::new(Mount::new(manner)), sound: Mutex::default() }
+    }
+
+    /// What it sends just now.
+    pub fn sound(&self) -> Option<(Container, Format)> {
+        *self.sound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn container(&self) -> Option<Container> {
-        *self.container.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sound().map(|(container, _)| container)
     }
 
-    pub fn set_container(&self, container: Option<Container>) {
-        *self.container.lock().unwrap_or_else(PoisonError::into_inner) = container;
+    pub fn set_sound(&self, sound: Option<(Container, Format)>) {
+        *self.sound.lock().unwrap_or_else(PoisonError::into_inner) = sound;
     }
 }
 
 /// What a station's ring holds while somebody listens.
 pub const ON_AIR_BYTES: usize = 256 << 10;
+
+/// Stations that are decoded at a time, whoever wants to look at more of them.
+pub const MOST_STATIONS: usize = 4;
 
 /// How Opus is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +115,23 @@ pub struct Stage {
     pub title: Arc<str>,
     pub quality: Quality,
     status: Arc<LaneStatus>,
+    /// Of a station: what wakes the one who decodes it.
+    bell: Option<Arc<Event>>,
     mounts: [Arc<Mount>; View::ALL.len()],
 }
 
 impl Stage {
     pub fn new(source: Arc<str>, title: Arc<str>, quality: Quality, status: Arc<LaneStatus>) -> Stage {
-        Stage { source, title, quality, status, mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))) }
+        Stage { source, title, quality, status, bell: None, mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))) }
+    }
+
+    /// The same of a station: it is decoded for those only who look at it or listen to it, not for its level in a list of all.
+    pub fn of_station(self, bell: Arc<Event>) -> Stage {
+        Stage { bell: Some(bell), ..self }
+    }
+
+    pub fn is_station(&self) -> bool {
+        self.bell.is_some()
     }
 
     pub fn mount(&self, view: View) -> &Arc<Mount> {
@@ -120,7 +141,8 @@ impl Stage {
     /// From now on its sound is wanted.
     pub fn listen(&self, view: View, client: Client) -> Listener {
         let listener = self.mount(view).listen(client);
-        self.status.wanted.store(true, Relaxed);
+        self.want();
+        self.bell.iter().for_each(|bell| _ = bell.notify(usize::MAX));
         listener
     }
 

@@ -1,15 +1,21 @@
-//! Live's seat, and what its taps weigh.
+//! The seats of live and of the ear for stations, and what they weigh.
 
 use std::fmt;
 use std::sync::Arc;
 
+use event_listener::Event;
+
+use super::start::Shared;
 use super::{Feed, LaneRow, Table, start};
+use crate::actor::ear::{Ear, Station};
 use crate::actor::live::Live;
 use crate::config::{Config, SourceConfig};
 use crate::edge::Receiver;
+use crate::message::Lane;
 use crate::message::handover::Hub;
-use crate::message::live::{Heard, OnAir, Quality, Stage, View};
+use crate::message::live::{Heard, ON_AIR_BYTES, OnAir, Quality, Stage, View};
 use crate::policy::retry::RestartBudget;
+use crate::pool::Pool;
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, LaneStatus};
 use crate::supervisor::{Body, Role, Seat};
@@ -23,6 +29,14 @@ const BUFFERS_BYTES: usize = 512 << 10;
 const LIMIT_MS: u64 = 10_000;
 /// Of Opus: what more work than this adds is not heard at these bit rates, and a small board has other things to do.
 const COMPLEXITY: u8 = 5;
+
+/// Decoded sound of stations on its way to live.
+pub const STATION_BLOCKS: usize = 16;
+const STATION_BLOCK_BYTES: usize = 16 << 10;
+pub const EAR_BYTES: usize = STACK + STATION_BLOCKS * STATION_BLOCK_BYTES;
+/// A station that is looked at and listened to: its own bytes, a decoder with its window, and what live makes of its sound.
+pub const STATION_BYTES: usize = ON_AIR_BYTES + (512 << 10) + BUFFERS_BYTES + ALL_RINGS;
+const ALL_RINGS: usize = 848 << 10;
 
 /// What listening to a lane takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,49 +66,82 @@ impl fmt::Display for EarRow {
 #[derive(Clone)]
 pub struct Plan {
     pub inbox: Receiver<Heard>,
-    /// One a lane; none for those that hand over no sound.
+    /// One a lane; none for those that nobody can look at.
     pub stages: Vec<Option<Arc<Stage>>>,
     /// One a lane; of stations only, and only where there is a page.
     pub on_air: Vec<Option<Arc<OnAir>>>,
     pub tuning: Tuning,
+    /// Rung when somebody comes to look at a station.
+    bell: Arc<Event>,
 }
 
 impl Plan {
     pub fn new(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<Heard>) -> Plan {
         let site = config.site.name.as_deref();
+        let bell: Arc<Event> = Arc::default();
+        let is_station = |lane: &LaneRow| matches!(lane.feed, Feed::Stream { .. }) && table.page.is_some();
         let stage = |((lane, source), status): ((&LaneRow, &SourceConfig), &Arc<LaneStatus>)| {
-            lane.ear?;
+            if lane.ear.is_none() && !is_station(lane) {
+                return None;
+            }
             let title = site.map_or_else(|| source.name.clone(), |site| format!("{site} · {}", source.name));
             let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
             let quality = Quality { bits_per_second, complexity: COMPLEXITY };
-            Some(Arc::new(Stage::new(lane.name.clone(), title.into(), quality, status.clone())))
+            let stage = Stage::new(lane.name.clone(), title.into(), quality, status.clone());
+            Some(Arc::new(if is_station(lane) { stage.of_station(bell.clone()) } else { stage }))
         };
         let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
-        let on_air = |lane: &LaneRow| {
-            let is_station = matches!(lane.feed, Feed::Stream { .. });
-            (is_station && table.page.is_some()).then(|| Arc::new(OnAir::new(lane.name.clone())))
-        };
-        Plan { inbox, stages, on_air: table.lanes.iter().map(on_air).collect(), tuning: config.live.spectrum }
+        let on_air = |lane: &LaneRow| is_station(lane).then(|| Arc::new(OnAir::new(lane.name.clone())));
+        Plan { inbox, stages, on_air: table.lanes.iter().map(on_air).collect(), tuning: config.live.spectrum, bell }
     }
 }
 
 pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
-    let (actor, hub) = (Arc::new(ActorStatus::default()), hub.clone());
-    let row = actor.clone();
-    let make = move || -> Body {
-        let (inbox, stages, hub, actor) = (plan.inbox.clone(), plan.stages.clone(), hub.clone(), row.clone());
-        let life = row.life();
+    let hub = hub.clone();
+    side("live", move |actor| {
+        let (inbox, stages, hub, life) = (plan.inbox.clone(), plan.stages.clone(), hub.clone(), actor.life());
         let live = Live { inbox, stages, hub, tuning: plan.tuning, actor };
         Box::new(move || live.run(life))
-    };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
+    })
+}
+
+/// `None` where no station can be looked at.
+pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
+    let mut stations = Vec::new();
+    for (lane, (stage, on)) in plan.stages.iter().zip(&plan.on_air).enumerate() {
+        if let (Ok(lane), Some(stage), Some(on)) = (Lane::try_from(lane), stage, on) {
+            stations.push(Station { lane, stage: stage.clone(), on: on.clone() });
+        }
+    }
+    let pool = (!stations.is_empty()).then(|| Pool::new(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
+    let (bell, inbox, stop) = (plan.bell.clone(), shared.ears.clone(), shared.stop.clone());
+    Some(side("ear", move |actor| {
+        let (stations, bell, pool, life) = (stations.clone(), bell.clone(), pool.clone(), actor.life());
+        let ear = Ear { stations, bell, pool, inbox: inbox.clone(), actor, stop: stop.clone() };
+        Box::new(move || ear.run(life))
+    }))
+}
+
+fn side(name: &str, mut body: impl FnMut(Arc<ActorStatus>) -> Body + 'static) -> Seat {
+    let actor = Arc::new(ActorStatus::default());
+    let row = actor.clone();
     Seat {
-        name: "live".into(),
+        name: name.into(),
         actor,
         stack_bytes: STACK,
         device_limit_ms: LIMIT_MS,
         role: Role::Side,
-        make: Some(make),
+        make: Some(Box::new(move || body(row.clone()))),
         budget: RestartBudget::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rings_are_counted() {
+        assert_eq!(ALL_RINGS, View::bytes());
     }
 }

@@ -6,6 +6,7 @@
 //! | capture of a stream (the cutter inside) | own | its station | the store's inbox | waits for a free block; the server holds the sound |
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
+//! | ear (where stations are recorded) | own | mounts of stations, while somebody looks or listens | live's inbox | jumps ahead |
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
@@ -41,6 +42,7 @@ use self::analysis::TapRow;
 use self::live::EarRow;
 use self::review::PageRow;
 use crate::format::encode::max_frame_bytes;
+use crate::message::live::MOST_STATIONS;
 use crate::message::{Container, PcmFormat};
 
 /// Capture hands over at least this often: about 85 ms of sound.
@@ -238,9 +240,16 @@ impl Table {
         self.lanes.iter().filter_map(|lane| lane.tap).map(|tap| tap.depth()).sum()
     }
 
-    /// What captures may hand over to live.
+    /// What captures, and the ear of stations, may hand over to live.
     pub fn ears_depth(&self) -> usize {
-        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum()
+        let of_stations = if self.stations() > 0 { live::STATION_BLOCKS } else { 0 };
+        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum::<usize>() + of_stations
+    }
+
+    /// Stations that can be looked at: where there is a page.
+    pub fn stations(&self) -> usize {
+        let is_station = |lane: &&LaneRow| matches!(lane.feed, Feed::Stream { .. });
+        self.page.map_or(0, |_| self.lanes.iter().filter(is_station).count())
     }
 
     /// Analysing while recording is given up, lane by lane from the last one, until the rest fits: files can be analysed later.
@@ -270,6 +279,11 @@ impl Table {
         if depth > 0 {
             let bytes = live::STACK + depth * QUEUE_SLOT;
             shared.push(("live", format!("thread, inbox of {depth} messages"), bytes));
+        }
+        let stations = self.stations().min(MOST_STATIONS);
+        if stations > 0 {
+            let what = format!("thread, decoders and rings of {stations} stations while somebody looks and listens");
+            shared.push(("ear", what, live::EAR_BYTES + stations * live::STATION_BYTES));
         }
         if self.pushes > 0 {
             shared.push(("icecast", format!("{} threads, network buffers", self.pushes), self.pushes * push::BYTES));

@@ -35,7 +35,7 @@ pub fn seats(config: &Config, statuses: &[Arc<LaneStatus>], live: &live::Plan, s
     let rows = start::recorded(config).zip(statuses).zip(&live.stages);
     let wanted = rows.filter(|((source, _), _)| is_wanted(source));
     let seats = wanted.filter_map(|((source, status), stage)| {
-        let Some(stage) = stage else {
+        let Some(stage) = stage.as_ref().filter(|stage| !stage.is_station()) else {
             log::warn!("[{}] icecast_url: what a station sends is not pushed on", source.name);
             return None;
         };

@@ -110,7 +110,7 @@ pub fn lanes(
         let Feed::Sound(_, container) = row.feed else {
             let agent = agent.get_or_insert_with(|| stations::agent(config));
             let on_air = on_air.get(usize::from(lane)).cloned().flatten();
-            seats.push(stations::seat(lane, source, row, status, shared, agent, zone(source)?, on_air));
+            seats.push(stations::seat((lane, row), source, status, shared, agent, zone(source)?, on_air));
             continue;
         };
         let parts = Arc::new(Parts {

@@ -46,9 +46,8 @@ pub fn agent(config: &Config) -> Option<Agent> {
 }
 
 pub fn seat(
-    lane: Lane,
+    (lane, row): (Lane, &LaneRow),
     source: &SourceConfig,
-    row: &LaneRow,
     status: &Arc<LaneStatus>,
     shared: &Shared,
     agent: &Option<Agent>,

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::ask::{Answer, Ask};
 use super::{Office, login};
+use crate::message::Container;
 use crate::message::handover::Body;
 use crate::message::live::View;
 use crate::message::mount::{Client, Mount};
@@ -74,6 +75,13 @@ pub fn mount(office: &Office, ask: &Ask, path: &str) -> Result<Answer, Refusal> 
     Ok(Answer { head: head.finish(), body: Some(Body::Live(relayed.mount.listen(client(office, ask)), titles)) })
 }
 
+/// Whether it is encoded here for those who want Opus: a station that sends something else, or a card.
+pub fn is_encoded(office: &Office, source: &str) -> bool {
+    let on = office.on_air.iter().find(|on| *on.source == *source);
+    let is_other = on.is_none_or(|on| on.container().is_some_and(|container| container != Container::Opus));
+    is_other && office.stages.iter().any(|stage| *stage.source == *source)
+}
+
 /// A station's own bytes.
 pub fn station(office: &Office, ask: &Ask, name: &str) -> Result<Answer, Refusal> {
     let (source, extension) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -104,7 +112,7 @@ pub fn station(office: &Office, ask: &Ask, name: &str) -> Result<Answer, Refusal
 fn rows(office: &Office, with_own: bool) -> Vec<Row> {
     let fed = office.relay.fed();
     let mut rows: Vec<Row> = fed.iter().map(|relayed| row(relayed)).collect();
-    for stage in office.stages.iter().filter(|_| with_own) {
+    for stage in office.stages.iter().filter(|stage| with_own && !stage.is_station()) {
         let mount = stage.mount(View::Opus);
         let about = About {
             media: "audio/ogg".into(),
@@ -199,7 +207,8 @@ fn any(office: &Office, path: &str) -> Option<Arc<Mount>> {
     let relayed = office.relay.fed().into_iter().find(|relayed| *relayed.path == *path).map(|relayed| relayed.mount.clone());
     relayed.or_else(|| {
         let (name, end) = path.strip_prefix("/live/")?.rsplit_once('.')?;
-        if let Some(on) = office.on_air.iter().find(|on| *on.source == *name) {
+        let is_own = |container: Container| container.extension() == end;
+        if let Some(on) = office.on_air.iter().find(|on| *on.source == *name && on.container().is_some_and(is_own)) {
             return Some(on.mount.clone());
         }
         let view = [(View::Opus, "opus"), (View::Wav, "wav")].into_iter().find(|(_, known)| *known == end)?.0;

@@ -1,11 +1,13 @@
 //! A route to its answer: the one table of what the recorder tells and does.
 
+use std::sync::Arc;
+
 use super::ask::{Answer, Ask};
 use super::library::Library;
 use super::{Office, files, login, relay};
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
-use crate::message::live::View;
+use crate::message::live::{MOST_STATIONS, Stage, View};
 use crate::policy::mark;
 use crate::web::answer::{Head, Refusal, Status, attachment};
 use crate::web::asset::{self, Asset};
@@ -42,7 +44,7 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Events => Ok(events()),
         Route::Live { source, view } => live(office, ask, &source, view),
         Route::Station(name) => match name.strip_suffix(".opus") {
-            Some(source) if office.stages.iter().any(|stage| *stage.source == *source) => live(office, ask, source, View::Opus),
+            Some(source) if relay::is_encoded(office, source) => live(office, ask, source, View::Opus),
             _ => relay::station(office, ask, &name),
         },
         Route::Mount(path) => relay::mount(office, ask, &path),
@@ -173,6 +175,11 @@ fn live(office: &Office, ask: &Ask, source: &str, view: View) -> Result<Answer, 
     let named = office.stages.iter().find(|stage| *stage.source == *source);
     let stage = named.or_else(|| office.stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
     relay::room(office, stage.mount(view))?;
+    let is_decoded = |stage: &&Arc<Stage>| stage.is_station() && stage.is_listened();
+    if stage.is_station() && !stage.is_listened() && office.stages.iter().filter(is_decoded).count() >= MOST_STATIONS {
+        let busy = Refusal::new(Status::Unavailable, "Several stations are looked at already: try again later.");
+        return Err(busy.with("Retry-After", "60"));
+    }
     let mut head = plain(view.media(), "no-store").line("X-Accel-Buffering", "no").finish();
     if view == View::Spectrum {
         let note = named.is_none().then(|| format!("There is no source {source}: this is {}.", stage.source));

@@ -1,6 +1,6 @@
 //! Live: what is heard of the sources just now, for whoever looks or listens.
 //!
-//! Captures hand it their sound as they read it, and only while somebody is there; it makes of it what is asked for (meters,
+//! Captures hand it their sound as they read it, the ear that of stations, and only while somebody is there; it makes of it what is asked for (meters,
 //! spectra, columns, sound) and pushes that into mounts, whose listeners the gate serves. A side consumer: it may be slow, fall or
 //! hang, and costs no lane anything. When the last listener has left, captures are told to keep their sound to themselves, and this
 //! thread sleeps.
@@ -51,9 +51,12 @@ impl Live {
 
     fn hear(&self, stage: &Stage, slot: &mut Option<Hearing>, heard: &Heard) {
         let is_looked_at = self.hub.is_heard();
-        if !is_looked_at && !stage.is_listened() {
+        if !stage.is_listened() && (!is_looked_at || stage.is_station()) {
             *slot = None;
             return stage.unwant();
+        }
+        if heard.sound.is_empty() {
+            return; // only said that nobody was there
         }
         let hearing = match slot.take() {
             Some(hearing) if hearing.fits(heard) => slot.insert(hearing),

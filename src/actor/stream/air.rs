@@ -34,7 +34,7 @@ impl Air {
         if self.writer.take().is_some() {
             self.on.mount.rest();
         }
-        self.on.set_container(None);
+        self.on.set_sound(None);
         self.format = None;
     }
 
@@ -42,7 +42,7 @@ impl Air {
     pub fn unit(&mut self, framer: &Framer, unit: &Unit, bytes: &[u8], format: Format) {
         if self.format != Some(format) {
             self.format = Some(format);
-            self.on.set_container(format.codec().map(container));
+            self.on.set_sound(format.codec().map(|codec| (container(codec), format)));
         }
         if self.on.mount.listeners() == 0 {
             if self.writer.take().is_some() {

@@ -11,6 +11,7 @@
 //! Memory is a window of the file and one coded frame, whatever the file claims. What belongs elsewhere: cutting without
 //! decoding (`cut`), sound for listeners (`clip`), replaying as a source (`pcm_reader`).
 
+mod endless;
 mod flac;
 mod frames;
 pub(crate) mod gapless;
@@ -19,6 +20,8 @@ mod ogg;
 mod packets;
 mod symphonia;
 mod wav;
+
+pub use self::endless::{Endless, framing};
 
 use super::samples::{Piece, Samples};
 use super::stream::Framing;

@@ -5,7 +5,7 @@
 //! chain are one recording as long as their shape stays the same, and end it where it changes.
 
 mod pages;
-mod queue;
+pub(super) mod queue;
 
 use super::super::Flaw;
 use super::super::stream::Step;

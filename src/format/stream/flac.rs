@@ -157,6 +157,11 @@ impl Framer {
     pub fn format(&self) -> Option<Format> {
         self.link.map(|link| link.format)
     }
+
+    /// Of the stream that the last unit belongs to.
+    pub(crate) fn shape(&self) -> Option<StreamInfo> {
+        self.link.map(|link| link.shape())
+    }
 }
 
 /// What STREAMINFO would say, as far as a coded frame knows it.

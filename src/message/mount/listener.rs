@@ -81,6 +81,11 @@ impl Listener {
         self.mount.news.listen()
     }
 
+    /// Which of the mount's streams it hears: another one has another number.
+    pub fn stream(&self) -> u64 {
+        self.stream
+    }
+
     /// How often it was too slow and jumped ahead.
     pub fn jumps(&self) -> u32 {
         self.jumps

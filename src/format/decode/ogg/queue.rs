@@ -8,22 +8,22 @@ const MAX_PACKET_BYTES: usize = 4 << 20;
 
 /// Packets of a page that wait to be decoded.
 #[derive(Default)]
-pub(super) struct Queue {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::format::decode) struct Queue {
+    pub(in crate::format::decode) bytes: Vec<u8>,
     /// End in `bytes` of each.
-    pub(super) ends: Vec<usize>,
-    pub(super) frames: Vec<u32>,
+    pub(in crate::format::decode) ends: Vec<usize>,
+    pub(in crate::format::decode) frames: Vec<u32>,
     /// How many were decoded.
-    pub(super) done: usize,
+    pub(in crate::format::decode) done: usize,
     /// Position of the next one's first sample, and where the page says that sound ends.
-    pub(super) at: i64,
-    pub(super) end: i64,
+    pub(in crate::format::decode) at: i64,
+    pub(in crate::format::decode) end: i64,
     /// A packet that goes on on the next page.
-    pub(super) open: Vec<u8>,
+    pub(in crate::format::decode) open: Vec<u8>,
 }
 
 impl Queue {
-    pub(super) fn clear(&mut self) {
+    pub(in crate::format::decode) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
         self.frames.clear();
@@ -32,7 +32,7 @@ impl Queue {
     }
 
     /// Packets that end on this page and whose start is known.
-    pub(super) fn fill(&mut self, page: &Page, lead: Lead) {
+    pub(in crate::format::decode) fn fill(&mut self, page: &Page, lead: Lead) {
         self.bytes.clear();
         self.ends.clear();
         self.done = 0;
@@ -64,13 +64,13 @@ impl Queue {
         self.bytes.truncate(from);
     }
 
-    pub(super) fn packets(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::format::decode) fn packets(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(from, &to)| self.bytes.get(from..to).unwrap_or(&[]))
     }
 
     /// The next packet and its frames.
-    pub(super) fn next(&mut self) -> Option<(&[u8], u32)> {
+    pub(in crate::format::decode) fn next(&mut self) -> Option<(&[u8], u32)> {
         let (&end, &frames) = (self.ends.get(self.done)?, self.frames.get(self.done)?);
         let from = self.done.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.done += 1;
