@@ -103,7 +103,7 @@ function diskBar({ free_bytes, total_bytes }) {
 	});
 }
 
-/** Where any player hears a source, and whether it reaches the Icecast that it is sent to. A station has an ending of its own. */
+/** Where any player hears a source, as soon as it sounds, and whether it reaches the Icecast that it is sent to. */
 function heard({ name, rate_hz, icecast }) {
 	const address = urls.opus(name);
 	const share = iconButton("share", `Copy where ${name} is heard`, () => copy(new URL(address, document.baseURI).href));
