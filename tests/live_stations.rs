@@ -134,6 +134,12 @@ fn a_station_is_looked_at_and_listened_to_as_a_card_is() {
     server.wait_for(&CODINGS.map(|(name, _)| name));
     let mut site = Site::record(&CODINGS.map(|(name, _)| (name, server.url(name))));
     assert_eq!((site.ticks("ear"), site.ticks("live")), (0, 0), "nobody was there so far");
+    let list: Value =
+        serde_json::from_str(&tool("curl", &["-s", &format!("http://127.0.0.1:{}/api/live", site.port)])).expect("JSON");
+    let row = serde_json::json!({"name": "mp3", "kind": "station", "rate_hz": 48_000, "channels": 1,
+        "heard": ["/live/mp3.wav", "/live/mp3.opus", "/live/mp3.mp3"]});
+    assert_eq!(list["sources"][0], row);
+    assert_eq!((list["sources"].as_array().map(Vec::len), list["devices"].is_array()), (Some(CODINGS.len()), true), "{list}");
     for (name, _) in CODINGS {
         let (head, mut body) = site.follow(&format!("/api/live/{name}/spectrum"));
         assert!(head.starts_with("HTTP/1.1 200"), "{name}: {head}");

@@ -107,6 +107,7 @@ const put = async (name, what, body) =>
 
 export const api = {
 	status: () => getJson("api/status"),
+	live: () => getJson("api/live"),
 	days: () => getJson("api/days").then((answer) => answer.days),
 	day: (date, detection) => getJson(`api/days/${date}${query(detection)}`),
 	picture: (date, options) => getBytes(`api/days/${date}/picture`, options),

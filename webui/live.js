@@ -94,10 +94,9 @@ function meterOf(source) {
 	meters.set(source.name, parts);
 	place(parts, source.level_db ?? LOWEST, source.peak_db ?? LOWEST);
 	const sign = source.state === "recording" ? el("span.dot", { "aria-hidden": "true" }) : icon("warn");
-	const link = source.rate_hz > 0 ? { href: `#/live/${encodeURIComponent(source.name)}` } : {};
 	return el(
-		link.href ? "a" : "span",
-		{ class: `source ${source.state}`, ...link, title: source.trouble ?? `${source.name} is ${WORDS[source.state]}` },
+		"a",
+		{ class: `source ${source.state}`, href: `#/live/${encodeURIComponent(source.name)}`, title: source.trouble ?? `${source.name} is ${WORDS[source.state]}` },
 		sign,
 		el("span.source-name", source.name),
 		source.state === "recording" ? bar : el("span.dim", WORDS[source.state]),

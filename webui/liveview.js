@@ -1,6 +1,6 @@
 // A source as it sounds now: meter, waterfall, bars, and its sound. Everything here is asked for when the view opens and let go when
 // it closes, so that the recorder does nothing for nobody.
-import { urls } from "./api.js";
+import { api, urls } from "./api.js";
 import { Bars } from "./bars.js";
 import { announce, el, iconButton, setText } from "./dom.js";
 import { onLevels } from "./events.js";
@@ -17,6 +17,8 @@ const place = el("div.liveview", { hidden: true });
 const AGAIN_MS = 2000;
 let following = null;
 let parts = null;
+/** Of the last call to show: an answer that comes after another call is not for it. */
+let turn = 0;
 
 export function start() {
 	onLevels((sources) => parts?.meter(sources.find(({ name }) => name === parts.source)));
@@ -26,18 +28,21 @@ export function start() {
 }
 
 /** Opens the view for the source of the address, or lets go of everything. */
-export function show(wanted) {
+export async function show(wanted) {
+	const mine = ++turn;
 	following?.abort();
 	following = null;
 	parts?.listen.stop();
 	parts = null;
-	const sources = (library.status?.sources ?? []).filter(({ rate_hz }) => rate_hz > 0);
 	if (!wanted || !library.status) return;
+	const { sources, devices } = await api.live().catch(() => ({ sources: library.status.sources, devices: [] }));
+	if (mine !== turn) return;
+	const idle = notRecorded(devices.filter(({ in_use }) => !in_use));
 	if (sources.length === 0)
-		return place.replaceChildren(el("div.empty", el("h2", "Nothing to hear"), el("p", "No sound card is recorded here.")));
+		return place.replaceChildren(el("div.empty", el("h2", "Nothing to hear"), el("p", "Nothing is recorded here.")));
 	const source = sources.find(({ name }) => name === get().live) ?? sources[0];
 	following = new AbortController();
-	parts = build(source, sources);
+	parts = build(source, sources, idle);
 	parts.bars.follow(urls.spectrum(source.name), following.signal);
 	follow(parts, following.signal);
 }
@@ -55,7 +60,16 @@ async function follow({ waterfall, note, source }, signal) {
 	}
 }
 
-function build({ name, rate_hz: rate }, sources) {
+/** The machine's other devices, and what to write so that they are recorded, and heard here. */
+function notRecorded(devices) {
+	if (devices.length === 0) return false;
+	const row = ({ device, name }) => el("li", name || device, el("code", `[name] type = soundcard, device = ${device}`));
+	return el("details.live-idle", el("summary", `Not recorded: ${devices.length}`), el("ul", ...devices.map(row)));
+}
+
+/** A station that is away tells no rate. */
+function build({ name, rate_hz }, sources, idle) {
+	const rate = rate_hz || 48000;
 	const looked = el("output.looked"),
 		note = el("p.dim.live-note", { role: "status" });
 	const waterfall = new Waterfall((text) => setText(looked, text));
@@ -82,6 +96,7 @@ function build({ name, rate_hz: rate }, sources) {
 		bars.node,
 		listening.node,
 		note,
+		idle,
 	);
 	return { source: name, waterfall, bars, note, meter: meter.show, listen: listening.listen };
 }

@@ -98,6 +98,15 @@ pub fn cards(root: &Path) -> Vec<Card> {
     cards
 }
 
+/// Whether somebody captures from a device just now: its first line is `closed` otherwise.
+pub fn is_open(root: &Path, index: u32, device: u32) -> bool {
+    let folder = root.join(format!("proc/asound/card{index}/pcm{device}c"));
+    let status = |sub: &Path| read(&sub.join("status"));
+    let subs = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| status(&entry.path()));
+    let told: Vec<String> = subs.filter(|text| !text.is_empty()).collect();
+    !told.is_empty() && told.iter().all(|text| !text.starts_with("closed"))
+}
+
 /// Two lines a card:
 /// ```text
 ///  1 [UltraMic       ]: USB-Audio - UltraMic 384K

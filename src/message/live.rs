@@ -108,9 +108,33 @@ pub struct Quality {
     pub complexity: u8,
 }
 
+/// A source that can be looked at and listened to.
+pub struct Lookable<'a> {
+    pub name: &'a str,
+    /// "card", "station", "file", "tone" or "demo".
+    pub kind: &'a str,
+    /// 0 while nobody knows.
+    pub rate_hz: u32,
+    pub channels: u8,
+    /// Addresses for players.
+    pub heard: Vec<String>,
+}
+
+/// A capture device of this machine.
+pub struct Device {
+    /// What to write as `device =`.
+    pub device: String,
+    /// For people.
+    pub name: String,
+    /// By the recorder or another program.
+    pub is_used: bool,
+}
+
 /// The mounts of a source.
 pub struct Stage {
     pub source: Arc<str>,
+    /// See [`Lookable::kind`].
+    pub kind: &'static str,
     /// For those who listen elsewhere.
     pub title: Arc<str>,
     pub quality: Quality,
@@ -121,8 +145,16 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(source: Arc<str>, title: Arc<str>, quality: Quality, status: Arc<LaneStatus>) -> Stage {
-        Stage { source, title, quality, status, bell: None, mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))) }
+    pub fn new(source: Arc<str>, kind: &'static str, title: Arc<str>, quality: Quality, status: Arc<LaneStatus>) -> Stage {
+        Stage {
+            source,
+            kind,
+            title,
+            quality,
+            status,
+            bell: None,
+            mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))),
+        }
     }
 
     /// The same of a station: it is decoded for those only who look at it or listen to it, not for its level in a list of all.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
+use crate::message::live::{Device, Lookable};
 use crate::message::page::{AnalysisView, PushState, SourceStatus, Status, Work};
 use crate::time::Wall;
 
@@ -231,6 +232,24 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("sources", list(&status.sources, source))
         .raw("work", or_null(status.work.as_ref(), work))
         .raw("alarms", list(&status.alarms, alarm))
+        .end()
+}
+
+/// What can be looked at, each as [`lookable`] tells it, and capture devices of the machine.
+pub fn live(sources: impl Iterator<Item = String>, devices: &[Device]) -> String {
+    let device = |device: &Device| {
+        Json::object().text("device", &device.device).text("name", &device.name).raw("in_use", device.is_used).end()
+    };
+    Json::object().raw("sources", list(sources, |source| source)).raw("devices", list(devices, device)).end()
+}
+
+pub fn lookable(source: &Lookable) -> String {
+    Json::object()
+        .text("name", source.name)
+        .text("kind", source.kind)
+        .raw("rate_hz", source.rate_hz)
+        .raw("channels", source.channels)
+        .raw("heard", list(&source.heard, |address| quoted(address)))
         .end()
 }
 

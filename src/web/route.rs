@@ -22,6 +22,8 @@ pub enum Route {
     Asset(String),
     Status,
     Events,
+    /// What can be looked at and listened to.
+    Lookable,
     /// What a source sounds like just now.
     Live {
         source: String,
@@ -191,6 +193,7 @@ fn api(rest: &[&str], query: &Query) -> Option<Result<Route, Refusal>> {
     Some(match rest {
         ["status"] => Ok(Route::Status),
         ["events"] => Ok(Route::Events),
+        ["live"] => Ok(Route::Lookable),
         ["openapi.json"] => Ok(Route::OpenApi),
         ["days"] => query.days(),
         ["days", text] => date(text).and_then(|date| Ok(Route::Day { date, tuning: query.tuning()? })),

@@ -9,7 +9,7 @@ use super::start::Shared;
 use super::{Feed, LaneRow, Table, start};
 use crate::actor::ear::{Ear, Station};
 use crate::actor::live::Live;
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, SourceConfig, SourceKind};
 use crate::edge::Receiver;
 use crate::message::Lane;
 use crate::message::handover::Hub;
@@ -87,12 +87,22 @@ impl Plan {
             let title = site.map_or_else(|| source.name.clone(), |site| format!("{site} · {}", source.name));
             let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
             let quality = Quality { bits_per_second, complexity: COMPLEXITY };
-            let stage = Stage::new(lane.name.clone(), title.into(), quality, status.clone());
+            let stage = Stage::new(lane.name.clone(), kind(&source.kind), title.into(), quality, status.clone());
             Some(Arc::new(if is_station(lane) { stage.of_station(bell.clone()) } else { stage }))
         };
         let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
         let on_air = |lane: &LaneRow| is_station(lane).then(|| Arc::new(OnAir::new(lane.name.clone())));
         Plan { inbox, stages, on_air: table.lanes.iter().map(on_air).collect(), tuning: config.live.spectrum, bell }
+    }
+}
+
+const fn kind(kind: &SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Soundcard { .. } => "card",
+        SourceKind::File { .. } => "file",
+        SourceKind::Demo { .. } => "demo",
+        SourceKind::Tone { .. } => "tone",
+        SourceKind::Stream { .. } => "station",
     }
 }
 

@@ -367,6 +367,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 			return response.on("close", () => listeners.delete(response));
 		}
 		if (path === "/api/status") return json(response, status());
+		if (path === "/api/live") return json(response, { sources: status().sources, devices: [] });
 		if (path === "/api/days") return json(response, { days: folder.dates().map((date) => folder.dayRow(date)) });
 		let found;
 		if ((found = /^\/api\/days\/([\d-]+)\/picture$/.exec(path)))

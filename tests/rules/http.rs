@@ -83,7 +83,13 @@ fn asked(head: &RequestHead) {
                 vec![]
             }
         },
-        Route::Days { .. } | Route::Day { .. } | Route::Picture { .. } | Route::Files(_) | Route::Status | Route::Events => {
+        Route::Days { .. }
+        | Route::Day { .. }
+        | Route::Picture { .. }
+        | Route::Files(_)
+        | Route::Status
+        | Route::Lookable
+        | Route::Events => {
             vec![]
         }
         Route::Live { source, .. } | Route::Station(source) | Route::Keep(source) => vec![source],

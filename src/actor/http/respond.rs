@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::ask::{Answer, Ask};
 use super::library::Library;
 use super::{Office, files, login, relay};
+use crate::device::alsa;
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
-use crate::message::live::{MOST_STATIONS, Stage, View};
+use crate::message::live::{Lookable, MOST_STATIONS, Stage, View};
 use crate::policy::mark;
 use crate::web::answer::{Head, Refusal, Status, attachment};
 use crate::web::asset::{self, Asset};
@@ -42,6 +43,7 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Login => login::login(office, ask),
         Route::Logout => Ok(login::logout(office, ask)),
         Route::Events => Ok(events()),
+        Route::Lookable => Ok(text(ask, JSON, lookable(office))),
         Route::Live { source, view } => live(office, ask, &source, view),
         Route::Station(name) => match name.strip_suffix(".opus") {
             Some(source) if relay::is_encoded(office, source) => live(office, ask, source, View::Opus),
@@ -168,6 +170,22 @@ fn page(ask: &Ask, asset: &Asset) -> Answer {
 fn events() -> Answer {
     let head = plain("text/event-stream", "no-store").line("X-Accel-Buffering", "no");
     Answer { head: head.finish(), body: Some(Body::Events) }
+}
+
+/// Sources in the order of the configuration, and the machine's other devices where something is recorded.
+fn lookable(office: &Office) -> String {
+    let status = office.library.status();
+    let row = |stage: &'_ Arc<Stage>| {
+        let own = office.on_air.iter().find(|on| on.source == stage.source).and_then(|on| on.sound());
+        let card = status.sources.iter().find(|source| *source.name == *stage.source);
+        let told = card.map_or((0, 0), |card| (card.rate_hz, card.channels));
+        let (rate_hz, channels) = own.map_or(told, |(_, format)| (format.rate.hz(), format.channels));
+        let more = own.map(|(container, _)| container.extension()).filter(|extension| *extension != "opus");
+        let heard = ["wav", "opus"].into_iter().chain(more).map(|end| format!("/live/{}.{end}", stage.source)).collect();
+        json::lookable(&Lookable { name: &stage.source, kind: stage.kind, rate_hz, channels, heard })
+    };
+    let devices = if office.stages.is_empty() { Vec::new() } else { alsa::captures_of_all() };
+    json::live(office.stages.iter().map(row), &devices)
 }
 
 /// Where the source is gone, a spectrum is that of the first one, and says so: who looks at bars wants to see some.

@@ -6,6 +6,7 @@ use crate::device::alsa::choose::{captures, names};
 use crate::device::alsa::door::{Door, Hint, Offer, Trouble};
 use crate::device::alsa::libasound::Libasound;
 use crate::device::cards;
+use crate::message::live;
 
 /// All that captures on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,21 @@ pub struct Device {
 /// The sound cards of this machine.
 pub fn devices() -> Listing {
     look(Path::new("/"), &mut Libasound)
+}
+
+/// All that captures, without opening any of it: what records is not disturbed.
+pub fn captures_of_all() -> Vec<live::Device> {
+    let root = Path::new("/");
+    let cards = cards::cards(root);
+    let of_card = |(card, capture): (&cards::Card, &cards::Capture)| live::Device {
+        device: card.stable_id(capture.device),
+        name: format!("{}, {}", card.long_name, capture.name),
+        is_used: cards::is_open(root, card.index, capture.device),
+    };
+    let of_name =
+        |hint: &Hint| live::Device { device: hint.name.clone(), name: hint.description.replace('\n', ", "), is_used: false };
+    let hints = Libasound.hints();
+    captures(&cards).map(of_card).chain(names(&hints).map(of_name)).collect()
 }
 
 pub(super) fn look(root: &Path, door: &mut impl Door) -> Listing {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 pub use door::{Hint, Offer, Trouble};
-pub use list::{Device, Listing, devices, text};
+pub use list::{Device, Listing, captures_of_all, devices, text};
 pub use negotiate::BitDepth;
 
 use crate::device::alsa::choose::{Choice, by_part, choose, nothing_matches};
