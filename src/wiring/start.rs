@@ -18,6 +18,7 @@ use crate::format::metadata::Station;
 use crate::message::live::{Heard, OnAir};
 use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
+use crate::policy::schedule::Schedule;
 use crate::policy::split::{Zone, zone_named};
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
@@ -264,6 +265,12 @@ fn zone(source: &SourceConfig) -> Result<Zone, String> {
         }
         Some(name) => zone_named(name).map_err(|e| format!("[{}]: time_zone {name}: {e}", source.name)),
     }
+}
+
+/// When a source is to be recorded, in its zone.
+pub fn schedule(source: &SourceConfig, config: &Config) -> Result<Schedule, String> {
+    let (rules, place) = (source.lane.schedule.clone(), config.site.position.map(Into::into));
+    Schedule::new(rules, zone(source)?, place).map_err(|e| format!("[{}]: {e}", source.name))
 }
 
 /// Names a run: its second for people, a random number for programs.
