@@ -48,6 +48,8 @@ pub enum Cause {
     Stalled,
     /// The source came to its end, as a replayed file does.
     End,
+    /// A window of its schedule was over.
+    Schedule,
     /// An actor failed and was started anew.
     Fault,
     /// The disk refused to take or to sync data.
@@ -69,6 +71,7 @@ impl Cause {
             Cause::Unplugged => "unplugged",
             Cause::Stalled => "stalled",
             Cause::End => "end",
+            Cause::Schedule => "schedule",
             Cause::Fault => "fault",
             Cause::Disk => "disk",
             Cause::Shutdown => "shutdown",

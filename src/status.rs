@@ -8,12 +8,13 @@ mod alarm;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 pub use self::alarm::{Alarm, Alarms};
 use crate::message::Cause;
+use crate::time::Wall;
 
 /// Milliseconds since the first look at this clock; it never steps.
 pub fn uptime_ms() -> u64 {
@@ -37,6 +38,8 @@ pub struct LaneStatus {
     /// Most blocks of the pool that were in use at once.
     pub blocks_used_max: AtomicU32,
     pub notices_dropped: AtomicU32,
+    /// When its schedule opens it next, in nanoseconds of UTC, while it is closed; 0 while it is open.
+    held: AtomicI64,
     /// Files of which the analyser did not hear every frame; they are analysed from the disk.
     pub taps_torn: AtomicU32,
     /// Somebody looks or listens: the sound is handed over as it is read, and read every 20 ms.
@@ -83,7 +86,7 @@ pub struct PushStatus {
     pub trouble: Arc<Alarm>,
 }
 
-const CAUSES: [Cause; 11] = [
+const CAUSES: [Cause; 12] = [
     Cause::Split,
     Cause::Clock,
     Cause::Gap,
@@ -91,6 +94,7 @@ const CAUSES: [Cause; 11] = [
     Cause::Unplugged,
     Cause::Stalled,
     Cause::End,
+    Cause::Schedule,
     Cause::Fault,
     Cause::Disk,
     Cause::Shutdown,
@@ -128,6 +132,19 @@ impl LaneStatus {
     /// Hundredths of dBFS.
     pub fn peak(&self) -> Option<i16> {
         centibel(self.peak.load(Relaxed))
+    }
+
+    /// Its schedule keeps it closed until then; [`Wall`]'s last instant for ever.
+    pub fn hold(&self, until: Wall) {
+        self.held.store(until.0.max(1), Relaxed);
+    }
+
+    pub fn release(&self) {
+        self.held.store(0, Relaxed);
+    }
+
+    pub fn held_until(&self) -> Option<Wall> {
+        Some(self.held.load(Relaxed)).filter(|at| *at != 0).map(Wall)
     }
 
     /// `None`: none is open. Allocates.

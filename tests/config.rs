@@ -256,6 +256,21 @@ fn a_section_named_like_settings_is_a_source_when_it_has_a_type() {
     assert_eq!((parsed.config.sources[0].name.as_str(), parsed.config.web.port), ("live", 81));
 }
 
+#[test]
+fn schedules() {
+    let lane = source("type=demo\nschedule=22:00..06:00,\n  12:00..12:30\nschedule_days=sat-sun\nduty=60s/5m").lane;
+    assert_eq!((lane.schedule.windows.len(), lane.schedule.days.0), (2, 0b110_0000));
+    assert_eq!(lane.schedule.duty.map(|duty| (duty.on_s, duty.of_s)), Some((60, 300)));
+    assert!(source("type=demo").lane.schedule.is_always());
+    let sun =
+        "[general]\nschedule=sunset..sunrise\n[s]\ntype=demo\n[t]\ntype=demo\nschedule=06:00..07:00\nfilename_pattern=t%H\n";
+    let parsed = parse(sun);
+    assert_eq!(lines(&parsed), ["!s.ini:2: schedule names the sun: it needs latitude and longitude in [site]"]);
+    assert_eq!((parsed.config.sources.len(), parsed.config.broken_sources.len()), (1, 1));
+    let parsed = parse(&format!("{sun}[site]\nlatitude=52.5\nlongitude=13.4\n"));
+    assert_eq!((lines(&parsed), parsed.config.sources.len()), (vec![], 2));
+}
+
 // Problems.
 
 #[test]
@@ -290,6 +305,11 @@ fn wrong_values_say_what_is_wanted() {
             "filename_pattern = ../a%H: has an empty folder name, . or ..; want a name below output_directory"
         }),
         ("output_directory = a\0b", "output_directory = a\u{fffd}b: has a control character"),
+        ("schedule = 22:00", "schedule = 22:00: 22:00 is no window (want one such as 22:00..06:00 or sunrise-30m..sunrise+2h)"),
+        ("schedule_days = mon tues day", {
+            "schedule_days = mon tues day: day is no day (want mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri)"
+        }),
+        ("duty = 5m/60s", "duty = 5m/60s: want what is recorded of what, such as 60s/5m: at least 1s of at most 24h"),
         ("seed = -1", "seed = -1: want a whole number"),
         ("output_directory = a\n  b", "output_directory = a\u{fffd}b: goes on over several lines"),
     ];

@@ -116,6 +116,12 @@ function sent({ connected, connections, trouble }) {
 	return ["On its Icecast", connections > 1 && `, connected ${connections} times`];
 }
 
+function opens({ state, opens }) {
+	if (state !== "held") return "";
+	const local = opens && new Date(Date.parse(opens) + library.status.utc_offset_s * 1000).toISOString().slice(0, 16).replace("T", " ");
+	return el("p.dim", local ? `opens ${local}` : "has no window any more");
+}
+
 function sourceTable(sources) {
 	const row = (source) => {
 		const level = el("td.number", decibels(source.level_db));
@@ -125,7 +131,7 @@ function sourceTable(sources) {
 			"tr",
 			{ class: `source ${source.state}` },
 			el("th", { scope: "row" }, source.name),
-			el("td", el("span.state", sign, source.state), source.trouble && el("p.dim", source.trouble)),
+			el("td", el("span.state", sign, source.state), source.trouble && el("p.dim", source.trouble), opens(source)),
 			level,
 			el("td", source.rate_hz ? `${hz(source.rate_hz)}, ${count(source.channels, "channel")}` : "–"),
 			el("td.number", source.drift_ppm == null ? "–" : `${source.drift_ppm} ppm`),

@@ -316,7 +316,7 @@ impl Splitter {
 /// Why nothing is recorded after a run that ended so; `None` when nothing was meant to be.
 fn reason_of(cause: Cause) -> Option<Reason> {
     match cause {
-        Cause::End | Cause::Shutdown => None,
+        Cause::End | Cause::Schedule | Cause::Shutdown => None,
         Cause::Unplugged => Some(Reason::Unplugged),
         Cause::Stalled => Some(Reason::Stalled),
         Cause::Disk => Some(Reason::Disk),

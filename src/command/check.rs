@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{Exit, put, say};
+use super::{Exit, calendar, put, say};
 use crate::config::{self, Config, Environment};
+use crate::device::clock::{Clock, RealClock};
 use crate::wiring::start;
 
-/// Prints every problem with its line, the effective configuration and the memory budget.
+/// Prints every problem with its line, the effective configuration, the next two weeks of its schedules and the memory budget.
 pub fn run(path: &Path) -> Exit {
     let parsed = match Config::load(path, &Environment::of_process()) {
         Ok(parsed) => parsed,
@@ -19,6 +20,10 @@ pub fn run(path: &Path) -> Exit {
         say(problem);
     }
     put(config::check::text(&parsed).trim_end());
+    let calendar = calendar::text(&parsed.config, RealClock.look().wall);
+    if !calendar.is_empty() {
+        put(calendar.trim_end());
+    }
     let table = start::table(&parsed.config).within((parsed.config.general.memory_budget_mb as usize) << 20);
     put(format_args!("\nmemory, decided at start:\n{table}"));
     let budget_mb = parsed.config.general.memory_budget_mb;

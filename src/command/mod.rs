@@ -3,6 +3,7 @@
 mod account;
 pub mod analyse;
 mod by_time;
+mod calendar;
 pub mod check;
 mod console;
 pub mod devices;

@@ -11,6 +11,8 @@ use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
+use crate::policy::Invalid;
+use crate::policy::schedule::{self, Dates, Days, Duty, Every, Window};
 use crate::time::Rate;
 
 /// What a message or a listing needs to know of a key.
@@ -81,6 +83,19 @@ pub static PERIOD_MS: Key<u32> = key("period_ms", "100", "milliseconds, 5 to 100
 pub static BUFFER_MS: Key<u32> = key("buffer_ms", "2000", "milliseconds, 20 to 60000", |t| whole(t, 20, 60_000));
 pub static MAX_RETRIES: Key<u32> = key("max_retries", "10", "a count, 0 to 1000000", |t| whole(t, 0, 1_000_000));
 pub static RETRY_DELAY_SECONDS: Key<f64> = key("retry_delay_seconds", "5", "seconds, 0 to 86400", |t| real(t, 0.0, 86_400.0));
+pub static SCHEDULE: Key<Vec<Window>> =
+    key("schedule", "", "windows such as 22:00..06:00 or sunrise-30m..sunrise+2h, or nothing: always", |t| {
+        schedule::parse_windows(t).map_err(said)
+    });
+pub static SCHEDULE_DAYS: Key<Days> =
+    key("schedule_days", "", "days such as mon,wed or fri-sun, or nothing: all", |t| schedule::parse_days(t).map_err(said));
+pub static SCHEDULE_DATES: Key<Vec<Dates>> =
+    key("schedule_dates", "", "dates such as 03-01..06-30, or nothing: all", |t| schedule::parse_dates(t).map_err(said));
+pub static SCHEDULE_EVERY: Key<Every> = key("schedule_every", "1", "a number of days, 1 to 366: 3, or 3 since 2026-05-01", |t| {
+    schedule::parse_every(t).map_err(said)
+});
+pub static DUTY: Key<Option<Duty>> =
+    key("duty", "", "what is recorded of what, such as 60s/5m, or nothing: all", |t| schedule::parse_duty(t).map_err(said));
 
 // Sources. A default may differ from one type to another; the name of a key means the same in all.
 pub static TYPE: Key<Option<SourceType>> =
@@ -192,6 +207,11 @@ pub static LANE: List = &[
     &BUFFER_MS.about,
     &MAX_RETRIES.about,
     &RETRY_DELAY_SECONDS.about,
+    &SCHEDULE.about,
+    &SCHEDULE_DAYS.about,
+    &SCHEDULE_DATES.about,
+    &SCHEDULE_EVERY.about,
+    &DUTY.about,
     &ICECAST_URL.about,
     &ICECAST_BITRATE.about,
     &ICECAST_NAME.about,
@@ -276,6 +296,10 @@ const BIT_DEPTHS: [(&str, BitDepth); 3] =
     [("16", BitDepth::Fixed(Depth::Sixteen)), ("24", BitDepth::Fixed(Depth::TwentyFour)), ("auto", BitDepth::Auto)];
 const RATES: &str = "Hz, 1000 to 768000";
 
+fn said(why: Invalid) -> Wrong {
+    Wrong::Because(why.0)
+}
+
 fn rate(text: &str) -> Result<Rate, Wrong> {
     Rate::new(whole(text, 1_000, u64::from(Rate::MAX_HZ))?).ok_or(Wrong::Unwanted)
 }
@@ -331,7 +355,7 @@ mod tests {
                 WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST WEB_HOSTS DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD MAX_LISTENERS_PER_MOUNT
                 MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE
-                ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SITE_NAME LATITUDE LONGITUDE
+                ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY SITE_NAME LATITUDE LONGITUDE
             }
         };
         let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));

@@ -158,6 +158,11 @@ impl Config {
                 reason
             }
             None => match read_source(section, inherited, report) {
+                Ok(Some(source)) if source.lane.schedule.needs_place() && self.site.position.is_none() => {
+                    let reason = "schedule names the sun: it needs latitude and longitude in [site]".to_owned();
+                    report.problems.error(report.line_of(&section.name, "schedule"), &section.name, reason.clone());
+                    reason
+                }
                 Ok(Some(source)) => return self.sources.push(source),
                 Ok(None) => return,
                 Err(reason) => reason,

@@ -10,6 +10,7 @@ use super::reader::Reader;
 use super::source::LaneSettings;
 use super::value::Secret;
 use crate::message::analysis::Detector;
+use crate::policy::sun::Place;
 use crate::signal::spectrum::Tuning;
 use crate::web::auth::is_hash;
 
@@ -104,6 +105,12 @@ pub struct Site {
 pub struct Position {
     pub latitude: f64,
     pub longitude: f64,
+}
+
+impl From<Position> for Place {
+    fn from(Position { latitude, longitude }: Position) -> Place {
+        Place { latitude, longitude }
+    }
 }
 
 pub fn general(reader: &mut Reader) -> General {

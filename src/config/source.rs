@@ -8,6 +8,7 @@ use super::script::ScriptedFault;
 use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, flag, whole};
 use crate::message::{Container, Depth};
+use crate::policy::schedule::Rules;
 use crate::time::Rate;
 
 /// A source and everything its lane is made with.
@@ -43,6 +44,8 @@ pub struct LaneSettings {
     /// Of the fast phase; what comes after it never gives up.
     pub max_retries: u32,
     pub retry_delay_seconds: f64,
+    /// When it is recorded.
+    pub schedule: Rules,
     pub icecast: Icecast,
 }
 
@@ -187,6 +190,13 @@ impl LaneSettings {
             buffer_ms: reader.get(&keys::BUFFER_MS),
             max_retries: reader.get(&keys::MAX_RETRIES),
             retry_delay_seconds: reader.get(&keys::RETRY_DELAY_SECONDS),
+            schedule: Rules {
+                windows: reader.get(&keys::SCHEDULE),
+                days: reader.get(&keys::SCHEDULE_DAYS),
+                dates: reader.get(&keys::SCHEDULE_DATES),
+                every: reader.get(&keys::SCHEDULE_EVERY),
+                duty: reader.get(&keys::DUTY),
+            },
             icecast: Icecast {
                 url: reader.get(&keys::ICECAST_URL),
                 kilobits_per_second: reader.get(&keys::ICECAST_BITRATE),

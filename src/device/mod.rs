@@ -100,6 +100,9 @@ pub trait Source: Send {
     /// Opens it, or opens it anew after a failure: what was open before is closed first.
     fn open(&mut self) -> Result<Opened, Fault>;
 
+    /// Closes it, if it is open: it draws no power and others may have it, until it is opened again.
+    fn close(&mut self) {}
+
     /// Reads whole frames, in the format that `open` named, into the front of `space`; waits at most 500 ms for the first.
     /// Allocates nothing.
     fn read(&mut self, space: &mut [u8]) -> Result<Read, Fault>;

@@ -114,6 +114,8 @@ pub struct SourceStatus {
     pub push: Option<PushState>,
     pub drift_ppm: Option<f64>,
     pub since: Option<Wall>,
+    /// While its schedule keeps it closed: when it opens next. `None` also where it never does.
+    pub opens: Option<Wall>,
     pub trouble: Option<String>,
 }
 
@@ -123,6 +125,7 @@ pub enum SourceState {
     #[default]
     Waiting,
     Alarm,
+    /// Its schedule keeps it closed.
     Held,
 }
 

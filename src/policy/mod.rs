@@ -10,7 +10,9 @@ pub mod name;
 pub mod offset;
 pub mod reconnect;
 pub mod retry;
+pub mod schedule;
 pub mod split;
+pub mod sun;
 pub mod vital;
 
 use std::fmt;

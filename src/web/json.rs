@@ -277,6 +277,7 @@ fn source(source: &SourceStatus) -> String {
         .raw("icecast", or_null(source.push.as_ref(), push))
         .raw("drift_ppm", or_null(source.drift_ppm, number))
         .raw("since", or_null(source.since, time))
+        .raw("opens", or_null(source.opens, time))
         .raw("trouble", or_null(source.trouble.as_deref(), quoted))
         .end()
 }

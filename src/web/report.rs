@@ -50,6 +50,9 @@ fn one(source: &SourceStatus, local: &impl Fn(Wall) -> String) -> String {
     if let Some(since) = source.since {
         add(format_args!(" since {}", local(since)));
     }
+    if let Some(opens) = source.opens {
+        add(format_args!(" until {}", local(opens)));
+    }
     if source.rate_hz > 0 {
         let hours = source.frames as f64 / f64::from(source.rate_hz) / 3_600.0;
         add(format_args!(", {} Hz, {} channels, {hours:.1} hours captured", source.rate_hz, source.channels));

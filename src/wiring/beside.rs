@@ -81,9 +81,11 @@ pub fn seats(
 
 /// `change`: the state that was seen last, and when it was seen first.
 fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &mut Option<(SourceState, Wall)>) -> SourceStatus {
+    let held_until = status.held_until();
     let state = match (status.alarm.is_raised(), status.recording.load(Relaxed)) {
         (true, _) => SourceState::Alarm,
         (false, true) => SourceState::Recording,
+        (false, false) if held_until.is_some() => SourceState::Held,
         (false, false) => SourceState::Waiting,
     };
     let alarm = [&status.alarm, &status.disk, &status.finish].into_iter().find_map(|alarm| alarm.look());
@@ -108,6 +110,7 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         }),
         drift_ppm: status.drift_ppm(),
         since: Some(since),
+        opens: held_until.filter(|at| *at != Wall(i64::MAX)),
         trouble: alarm.map(|(_, text)| text),
     }
 }

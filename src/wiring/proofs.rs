@@ -154,6 +154,8 @@ fn record(card: &Card, depth: BitDepth, seconds: i64, mut script: Vec<(i64, Even
         retry: Retry::new(u32::MAX, 0.0),
         new_session: || "run".into(),
         now: || Mono(0),
+        hours: None,
+        wall: || Wall(0),
         lines: Lines::default(),
         pool_seconds: 12.0,
     };

@@ -18,6 +18,7 @@ use crate::format::metadata::Station;
 use crate::message::live::{Heard, OnAir};
 use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
+use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::{Zone, zone_named};
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
@@ -38,6 +39,7 @@ struct Parts {
     source: Arc<SourceConfig>,
     name: Arc<str>,
     zone: Zone,
+    hours: Option<Hours>,
     container: Container,
     coding: Coding,
     pcm: Pool,
@@ -110,7 +112,8 @@ pub fn lanes(
         let Feed::Sound(_, container) = row.feed else {
             let agent = agent.get_or_insert_with(|| stations::agent(config));
             let on_air = on_air.get(usize::from(lane)).cloned().flatten();
-            seats.push(stations::seat((lane, row), source, status, shared, agent, zone(source)?, on_air));
+            let own = stations::Own { zone: zone(source)?, hours: hours(source, config)?, on_air };
+            seats.push(stations::seat((lane, row), source, status, shared, agent, own));
             continue;
         };
         let parts = Arc::new(Parts {
@@ -123,6 +126,7 @@ pub fn lanes(
                 flac_level: u8::try_from(source.lane.flac_level).unwrap_or(8),
                 flac_block_size: source.lane.flac_block_size,
             },
+            hours: hours(source, config)?,
             source: Arc::new(source.clone()),
             pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
             encoded: Pool::new(row.out_blocks, row.out_block_bytes),
@@ -159,6 +163,8 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
             retry: Retry::new(parts.source.lane.max_retries, parts.source.lane.retry_delay_seconds),
             new_session,
             now: || RealClock.mono(),
+            hours: parts.hours.clone(),
+            wall: || RealClock.look().wall,
             lines: Lines::default(),
             pool_seconds: parts.source.lane.pool_seconds,
         };
@@ -264,6 +270,16 @@ fn zone(source: &SourceConfig) -> Result<Zone, String> {
         }
         Some(name) => zone_named(name).map_err(|e| format!("[{}]: time_zone {name}: {e}", source.name)),
     }
+}
+
+/// When a source is to be recorded, in its zone.
+pub fn schedule(source: &SourceConfig, config: &Config) -> Result<Schedule, String> {
+    let (rules, place) = (source.lane.schedule.clone(), config.site.position.map(Into::into));
+    Schedule::new(rules, zone(source)?, place).map_err(|e| format!("[{}]: {e}", source.name))
+}
+
+fn hours(source: &SourceConfig, config: &Config) -> Result<Option<Hours>, String> {
+    if source.lane.schedule.is_always() { Ok(None) } else { schedule(source, config).map(|it| Some(Hours::new(it))) }
 }
 
 /// Names a run: its second for people, a random number for programs.

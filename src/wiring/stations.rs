@@ -14,6 +14,7 @@ use crate::format::stream::Framing;
 use crate::message::Lane;
 use crate::message::live::OnAir;
 use crate::policy::reconnect::Reconnect;
+use crate::policy::schedule::Hours;
 use crate::policy::split::Zone;
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus};
@@ -45,15 +46,22 @@ pub fn agent(config: &Config) -> Option<Agent> {
     agent.inspect_err(|fault| log::error!("no stream can be recorded: {fault}")).ok()
 }
 
+/// What a lane does not share.
+pub struct Own {
+    pub zone: Zone,
+    pub hours: Option<Hours>,
+    pub on_air: Option<Arc<OnAir>>,
+}
+
 pub fn seat(
     (lane, row): (Lane, &LaneRow),
     source: &SourceConfig,
     status: &Arc<LaneStatus>,
     shared: &Shared,
     agent: &Option<Agent>,
-    zone: Zone,
-    on_air: Option<Arc<OnAir>>,
+    own: Own,
 ) -> Seat {
+    let Own { zone, hours, on_air } = own;
     let actor = Arc::new(ActorStatus::default());
     let pool = Pool::new(row.out_blocks, row.out_block_bytes);
     let (source, agent, row, status) = (Arc::new(source.clone()), agent.clone(), actor.clone(), status.clone());
@@ -62,7 +70,7 @@ pub fn seat(
     let make = move || -> Body {
         let output = Output::new(lane, pool.clone(), store.clone(), row.clone(), stop.clone());
         let (source, agent, zone, row, status) = (source.clone(), agent.clone(), zone.clone(), row.clone(), status.clone());
-        let (notices, stop, on_air) = (notices.clone(), stop.clone(), on_air.clone());
+        let (notices, stop, hours, on_air) = (notices.clone(), stop.clone(), hours.clone(), on_air.clone());
         Box::new(move || {
             let agent = agent.ok_or_else(|| Fault::new(FaultKind::Config, "no network"))?;
             let cutter = Cutter::new(settings(lane, &source, zone)).map_err(|e| Fault::new(FaultKind::Config, e.to_string()))?;
@@ -80,6 +88,7 @@ pub fn seat(
                 reconnect: Reconnect::new(source.lane.max_retries, source.lane.retry_delay_seconds),
                 new_session,
                 clock: Arc::new(RealClock),
+                hours,
                 lines: Lines::default(),
                 air: on_air.map(Air::new),
             };

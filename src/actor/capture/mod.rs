@@ -22,9 +22,10 @@ use crate::edge::{Refused, Sender};
 use crate::message::{Cause, Notice, PcmFormat, Reason, Tape};
 use crate::policy::limit::{Limit, Tally};
 use crate::policy::retry::{Again, Retry};
+use crate::policy::schedule::Hours;
 use crate::pool::Pool;
 use crate::status::{ActorStatus, LaneStatus, State};
-use crate::time::{Mono, SECOND_NS};
+use crate::time::{Mono, SECOND_NS, Wall};
 
 /// No frame for this long: the device is closed and opened anew.
 const STALL: Duration = Duration::from_secs(2);
@@ -54,6 +55,9 @@ pub struct Capture {
     pub retry: Retry,
     pub new_session: fn() -> Arc<str>,
     pub now: fn() -> Mono,
+    /// When it is to be recorded; without, always.
+    pub hours: Option<Hours>,
+    pub wall: fn() -> Wall,
     pub lines: Lines,
     /// What the pool was to hold.
     pub pool_seconds: f64,
@@ -73,6 +77,13 @@ impl Capture {
         let mut spare = vec![0xA5_u8; self.pool.block_bytes()].into_boxed_slice();
         let mut broken_off = false;
         while !self.stop.load(Relaxed) {
+            if !self.is_open() {
+                if std::mem::take(&mut broken_off) {
+                    self.mark(Tape::Stop(Cause::Schedule)); // what is missing is missing until now
+                }
+                self.hold();
+                continue;
+            }
             self.actor.begin();
             self.actor.enter(State::Device);
             let opened = self.source.open();
@@ -85,6 +96,7 @@ impl Capture {
                     self.lane.recording.store(false, Relaxed);
                     self.mark(Tape::Stop(cause));
                     match fault {
+                        None if cause == Cause::Schedule => continue,
                         None => return Ok(()),
                         Some(fault) => fault,
                     }
@@ -106,6 +118,31 @@ impl Capture {
             self.mark(Tape::Stop(Cause::Shutdown));
         }
         Ok(())
+    }
+
+    /// By its schedule.
+    fn is_open(&mut self) -> bool {
+        let wall = self.wall;
+        self.hours.as_mut().is_none_or(|hours| hours.is_on(wall()))
+    }
+
+    /// Waits for the next window, the device closed. The clock is looked at all the while: it may be set.
+    fn hold(&mut self) {
+        self.source.close();
+        let next = self.hours.as_ref().and_then(|hours| hours.next((self.wall)()));
+        self.lane.hold(next.as_ref().map_or(Wall(i64::MAX), |(at, _)| *at));
+        self.say(
+            log::Level::Info,
+            match &next {
+                Some((_, shown)) => format!("held by its schedule until {shown}"),
+                None => "held by its schedule, which has no window any more".to_owned(),
+            },
+        );
+        while !self.stop.load(Relaxed) && !self.is_open() {
+            self.actor.enter(State::Idle);
+            thread::sleep(STOP_POLL);
+        }
+        self.lane.release();
     }
 
     /// Puts something on the tape when no samples come in the meantime: it may wait for room, and waiting is no hang.
@@ -170,9 +207,9 @@ impl Capture {
         }
     }
 
-    fn pause(&self, how_long: Duration) {
+    fn pause(&mut self, how_long: Duration) {
         let until = Instant::now() + how_long;
-        while !self.stop.load(Relaxed) && Instant::now() < until {
+        while !self.stop.load(Relaxed) && Instant::now() < until && self.is_open() {
             self.actor.enter(State::Idle);
             thread::sleep(STOP_POLL.min(until.saturating_duration_since(Instant::now())));
         }

@@ -62,6 +62,9 @@ impl<'a> Reel<'a> {
         let mut heard = Instant::now();
         let mut remarked = heard;
         while !self.capture.stop.load(Relaxed) {
+            if !self.capture.is_open() {
+                return (Cause::Schedule, None);
+            }
             self.capture.actor.begin();
             if self.block.is_none() {
                 self.block = self.next_block();

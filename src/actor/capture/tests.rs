@@ -80,6 +80,8 @@ fn rig(blocks: usize, pace: Pace, reads: Vec<Result<Read, Fault>>) -> Rig {
         retry: Retry::new(3, 0.0),
         new_session: || "s".into(),
         now: || Mono(0),
+        hours: None,
+        wall: || Wall(0),
         lines: Lines::default(),
         pool_seconds: 0.0,
     };

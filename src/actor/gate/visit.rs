@@ -12,7 +12,7 @@ use crate::message::handover::Body;
 use crate::web::admission::{Host, Phase};
 use crate::web::answer::{Refusal, Status};
 use crate::web::head::{MAX_HEAD_BYTES, Method, RequestHead, parse};
-use crate::web::host;
+use crate::web::{host, route};
 
 const HEAD_WITHIN: Duration = Duration::from_secs(3);
 const BODY_WITHIN: Duration = Duration::from_secs(5);
@@ -65,7 +65,8 @@ async fn asked(gate: &Gate, stream: &mut Async<TcpStream>) -> io::Result<Asked> 
         return Ok(Asked::Refused(refusal));
     }
     let mut body = bytes.split_off(head.bytes);
-    if head.is_source() {
+    // What is put to an address of the recorder's own is a request like any other, and refused as that.
+    if head.is_source() && (head.method == Method::Source || route::mount(&head.target).is_ok()) {
         return Ok(Asked::Source(head, body));
     }
     // What comes beyond the body is another request, which is not taken on this connection.

@@ -35,8 +35,9 @@ pub fn newest_ends<D: Disk>(disk: &D, places: &Places, sources: &[String]) -> Ve
     let read = |path: &PathBuf| read_small(disk, path, LIMIT_BYTES).ok().and_then(|bytes| Sidecar::read(&bytes).ok());
     let read: Vec<Sidecar> = newest.values().filter_map(read).collect();
     let last = |source: &String| read.iter().filter(|s| s.source == *source && s.end_reason != KEPT).max_by_key(|s| s.end);
-    // A source that had come to its end is not missing after it.
-    let in_good_order = |s: &&Sidecar| [Cause::Shutdown.name(), Cause::End.name()].contains(&s.end_reason.as_str());
+    // A source that had come to its end, or that of its window, is not missing after it.
+    let in_good_order = [Cause::Shutdown, Cause::End, Cause::Schedule].map(Cause::name);
+    let in_good_order = |s: &&Sidecar| in_good_order.contains(&s.end_reason.as_str());
     sources.iter().filter_map(last).filter(|s| !in_good_order(s)).map(|s| (s.source.clone(), s.end)).collect()
 }
 

@@ -198,7 +198,7 @@ impl Cutter {
         self.break_silence(&mut before);
         (self.title, self.ended) = (None, None);
         let reason = match cause {
-            Cause::Shutdown | Cause::End => None,
+            Cause::Shutdown | Cause::End | Cause::Schedule => None,
             Cause::Stalled => Some(Reason::Stalled),
             Cause::Unplugged => Some(Reason::Unplugged),
             _ => Some(Reason::Fault),

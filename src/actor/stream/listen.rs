@@ -148,6 +148,9 @@ impl StreamLane {
 
     fn hear_on(&mut self, connected: &Connected, ear: &mut Ear) -> Result<(Cause, Option<Fault>), StoreGone> {
         while !self.stop.load(Relaxed) {
+            if !self.is_open() {
+                return Ok((Cause::Schedule, None));
+            }
             self.actor.begin();
             self.actor.enter(State::Device);
             let heard = self.station.read(ear.window.space());

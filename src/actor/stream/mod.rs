@@ -28,7 +28,9 @@ use crate::message::{Cause, Notice, ToStore};
 use crate::policy::limit::Limit;
 use crate::policy::reconnect::{Reconnect, Why};
 use crate::policy::retry::Again;
+use crate::policy::schedule::Hours;
 use crate::status::{ActorStatus, LaneStatus, State};
+use crate::time::Wall;
 
 /// How often a thread that waits looks whether it should stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
@@ -50,6 +52,8 @@ pub struct StreamLane {
     pub reconnect: Reconnect,
     pub new_session: fn() -> Arc<str>,
     pub clock: Arc<dyn Clock>,
+    /// When it is to be recorded; without, always.
+    pub hours: Option<Hours>,
     pub lines: Lines,
     /// For whoever listens here.
     pub air: Option<Air>,
@@ -69,6 +73,11 @@ impl StreamLane {
     pub fn run(mut self) -> Result<(), Fault> {
         let gone = |name: &str| Fault::new(FaultKind::Retry, format!("{name}: the store has ended"));
         while !self.stop.load(Relaxed) {
+            if !self.is_open() {
+                self.tell_end().map_err(|StoreGone| gone(&self.name))?;
+                self.hold();
+                continue;
+            }
             self.actor.begin();
             self.actor.enter(State::Device);
             let connected = self.station.connect();
@@ -80,7 +89,8 @@ impl StreamLane {
                     self.station.hang_up();
                     self.station.was_mute(!sounded);
                     match fault {
-                        None => break,
+                        None if self.stop.load(Relaxed) => break,
+                        None => continue, // the end of a window
                         Some(fault) => fault,
                     }
                 }
@@ -91,11 +101,39 @@ impl StreamLane {
             }
             self.announce(&fault);
         }
-        let last = self.cutter.end(self.clock.look());
-        match last {
-            Some(gap) => self.output.send(ToStore::Gap(self.output.lane, gap)).map_err(|StoreGone| gone(&self.name)),
+        self.tell_end().map_err(|StoreGone| gone(&self.name))
+    }
+
+    /// What has been missing is missing until now.
+    fn tell_end(&mut self) -> Result<(), StoreGone> {
+        match self.cutter.end(self.clock.look()) {
+            Some(gap) => self.output.send(ToStore::Gap(self.output.lane, gap)),
             None => Ok(()),
         }
+    }
+
+    /// By its schedule.
+    fn is_open(&mut self) -> bool {
+        let clock = &self.clock;
+        self.hours.as_mut().is_none_or(|hours| hours.is_on(clock.look().wall))
+    }
+
+    /// Waits for the next window, without a connection. The clock is looked at all the while: it may be set.
+    fn hold(&mut self) {
+        let next = self.hours.as_ref().and_then(|hours| hours.next(self.clock.look().wall));
+        self.status.hold(next.as_ref().map_or(Wall(i64::MAX), |(at, _)| *at));
+        self.say(
+            log::Level::Info,
+            match &next {
+                Some((_, shown)) => format!("held by its schedule until {shown}"),
+                None => "held by its schedule, which has no window any more".to_owned(),
+            },
+        );
+        while !self.stop.load(Relaxed) && !self.is_open() {
+            self.actor.enter(State::Idle);
+            thread::sleep(STOP_POLL);
+        }
+        self.status.release();
     }
 
     /// One line for each attempt until it is an alarm, then one an hour; then waits until the next attempt.
@@ -159,9 +197,9 @@ impl StreamLane {
         }
     }
 
-    fn pause(&self, how_long: Duration) {
+    fn pause(&mut self, how_long: Duration) {
         let until = Instant::now() + how_long;
-        while !self.stop.load(Relaxed) && Instant::now() < until {
+        while !self.stop.load(Relaxed) && Instant::now() < until && self.is_open() {
             self.actor.enter(State::Idle);
             thread::sleep(STOP_POLL.min(until.saturating_duration_since(Instant::now())));
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use super::{Cutter, Lines, Settings, StreamLane};
+use super::{Cutter, Hours, Lines, Settings, StreamLane};
 use crate::actor::encoder::Output;
 use crate::device::clock::{Clock, SimulatedClock};
 use crate::device::stream::{Act, Connected, FakeStation, Heard, Station};
@@ -73,6 +73,8 @@ struct Scripted {
     times: VecDeque<Vec<Time>>,
     clock: Arc<SimulatedClock>,
     stop: Arc<AtomicBool>,
+    /// What the clock does when it is hung up.
+    pause_ns: i64,
 }
 
 impl Scripted {
@@ -104,6 +106,7 @@ impl Station for Scripted {
     }
 
     fn hang_up(&mut self) {
+        self.clock.advance(self.pause_ns);
         self.station.hang_up();
     }
 }
@@ -142,6 +145,12 @@ fn told(message: ToStore) -> Option<String> {
 /// Runs the lane over a script that begins `start_s` after midnight, with cuts each minute.
 #[track_caller]
 fn check(start_s: f64, synced: bool, script: Vec<Step>, want: &[&str]) {
+    check_within(None, 0, start_s, synced, script, want);
+}
+
+/// As [`check`], with a schedule, and a pause after each connection.
+#[track_caller]
+fn check_within(hours: Option<Hours>, pause_ns: i64, start_s: f64, synced: bool, script: Vec<Step>, want: &[&str]) {
     let wall = Wall(MIDNIGHT * S + (start_s * 1e9) as i64);
     let clock = Arc::new(SimulatedClock::new(Mono(500 * S), wall, synced));
     let stop: Arc<AtomicBool> = Arc::default();
@@ -156,7 +165,8 @@ fn check(start_s: f64, synced: bool, script: Vec<Step>, want: &[&str]) {
         }
     }
     times.push_back(before);
-    let station = Scripted { station: FakeStation::new(acts), times, clock: Arc::clone(&clock), stop: Arc::clone(&stop) };
+    let station =
+        Scripted { station: FakeStation::new(acts), times, clock: Arc::clone(&clock), stop: Arc::clone(&stop), pause_ns };
     let settings = Settings {
         source: "s".into(),
         split_minutes: 1.0,
@@ -180,6 +190,7 @@ fn check(start_s: f64, synced: bool, script: Vec<Step>, want: &[&str]) {
         reconnect: Reconnect::new(10, 0.0),
         new_session,
         clock: clock as Arc<dyn Clock>,
+        hours,
         lines: Lines::default(),
         air: None,
     };
@@ -208,6 +219,26 @@ fn a_cut_falls_on_the_first_frame_that_was_on_air_at_the_boundary() {
             "close split 39744 began 55.07",
             "open 000100 at 60.04 frame 39744 synced",
             "close shutdown 40896 began 59.97",
+        ],
+    );
+}
+
+#[test]
+fn between_its_windows_a_station_is_hung_up_and_misses_nothing() {
+    use crate::policy::schedule::{Rules, Schedule, parse_windows};
+    let windows = parse_windows("00:00..00:00:20 00:01:10..00:02").expect("windows");
+    let schedule = Schedule::new(Rules { windows, ..Rules::ALWAYS }, Zone::UTC, None).expect("no sun");
+    check_within(
+        Some(Hours::new(schedule)),
+        60 * S,
+        10.0,
+        true,
+        all([vec![connect()], live(10), vec![connect()], live(3)]),
+        &[
+            "open 000010 at 10.94 frame 0 synced",
+            "close schedule 80640 began 10.00",
+            "open 000121 at 81.02 frame 0 synced",
+            "close shutdown 24192 began 80.08",
         ],
     );
 }

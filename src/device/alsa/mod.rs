@@ -209,6 +209,10 @@ impl<D: Door> Source for AlsaSource<D> {
         Ok(Opened { format, pace: Pace::RealTime, at, text })
     }
 
+    fn close(&mut self) {
+        self.reader = None;
+    }
+
     fn read(&mut self, space: &mut [u8]) -> Result<Read, Fault> {
         let Some(reader) = &mut self.reader else {
             return Err(Fault::new(FaultKind::Retry, format!("{}: not open", self.settings.device)));
