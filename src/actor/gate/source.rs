@@ -22,6 +22,9 @@ use crate::web::route;
 
 /// What is read at once.
 const PIECE: usize = 8 << 10;
+/// A stream that comes in small pieces is read so often only: its listeners are then served less often, each with more, and have
+/// five seconds of sound in hand anyway. What comes less often is not kept waiting.
+const GATHER: Duration = Duration::from_millis(250);
 /// Before a source is told that its password is wrong.
 const THOUGHT: Duration = Duration::from_secs(1);
 
@@ -125,6 +128,9 @@ async fn passed(gate: &Gate, stream: &mut Async<TcpStream>, head: &RequestHead, 
         left -= bytes.len() as u64;
         if left == 0 || chunked.as_ref().is_some_and(Chunked::is_over) || relayed.is_cut() {
             return Ok(());
+        }
+        if piece.len() < PIECE {
+            Timer::after(GATHER).await;
         }
         piece.resize(PIECE, 0);
         match within(gate.mounts.settings.patience, stream.read(&mut piece)).await? {
