@@ -6,12 +6,20 @@
 mod archive;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "../tests/common/crowd.rs"]
+mod crowd;
+#[path = "../tests/common/icecast.rs"]
+mod icecast;
 #[path = "figures/live.rs"]
 mod live;
 #[path = "figures/memory.rs"]
 mod memory;
+#[path = "figures/opus.rs"]
+mod opus;
 #[path = "figures/process.rs"]
 mod process;
+#[path = "figures/relay.rs"]
+mod relay;
 #[path = "figures/review.rs"]
 mod review;
 #[path = "figures/sound.rs"]
@@ -25,7 +33,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 14] = [
+    let figures: [(&str, fn()); 16] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -39,7 +47,9 @@ fn main() {
         ("clip", archive::clip_beside_ffmpeg),
         ("margin", archive::margin_of_a_day),
         ("archive", archive::hundred_thousand),
-        ("live", live::spectrum_beside_encoding),
+        ("live", live::looking_and_listening),
+        ("relay", relay::listeners_beside_icecast),
+        ("opus", opus::broadcast_beside_opusenc),
     ];
     for (name, figure) in figures {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

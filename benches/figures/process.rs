@@ -58,15 +58,14 @@ pub fn sleeps(pid: u32) -> u64 {
         .sum()
 }
 
-/// User and system seconds of each thread so far, by its name.
+/// Seconds of CPU of each thread so far, by its name.
 pub fn thread_seconds(pid: u32) -> HashMap<String, f64> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
     let mut all = HashMap::new();
-    for stat in stats {
-        let (name, rest) = (stat.split(['(', ')']).nth(1).unwrap_or(""), stat.rsplit(')').next().unwrap_or(""));
-        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-        *all.entry(name.to_owned()).or_default() += ticks as f64 / 100.0;
+    for task in tasks {
+        let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let nanoseconds = read("schedstat").split_whitespace().next().and_then(|n| n.parse::<f64>().ok());
+        *all.entry(read("comm").trim().to_owned()).or_default() += nanoseconds.unwrap_or(0.0) / 1e9;
     }
     all
 }

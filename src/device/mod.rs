@@ -7,6 +7,7 @@ pub mod alsa;
 pub mod cards;
 pub mod catalogue;
 pub mod clock;
+pub mod descriptors;
 pub mod disk;
 pub mod file;
 pub mod folder;

@@ -20,7 +20,7 @@ use crate::time::Mono;
 /// How a mount treats its listeners. Bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
-    /// What the ring holds.
+    /// What the ring holds at most: as much as the slowest of its listeners needs, and at first less.
     pub ring: usize,
     /// Of the past, for whoever joins or jumps; at most that, from the start of a unit on.
     pub burst: usize,
@@ -64,6 +64,8 @@ pub struct Seat {
     is_cut: AtomicBool,
     /// Bytes that it is behind by.
     pub lag: AtomicU64,
+    /// It has heard what is before this; not looked for before it has joined.
+    at: AtomicU64,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -97,6 +99,11 @@ impl Mount {
 
     pub fn seats(&self) -> Vec<Arc<Seat>> {
         lock(&self.seats).clone()
+    }
+
+    /// Rings when something is pushed.
+    pub fn bell(&self) -> &Event {
+        &self.news
     }
 
     /// Sends a listener away; whether it was there.
@@ -179,7 +186,8 @@ impl Mount {
         if self.listeners() == 0 && !self.manner.is_warm {
             return ring.clear();
         }
-        ring.push(bytes, is_start, self.manner.ring);
+        let slowest = || lock(&self.seats).iter().map(|seat| seat.at.load(Relaxed)).min().unwrap_or(u64::MAX);
+        ring.push(bytes, is_start, self.manner, slowest);
         drop(ring);
         self.news.notify(usize::MAX);
     }
@@ -192,7 +200,8 @@ impl Mount {
 
     /// One more who listens, from the next header on, or in the middle of what there is.
     pub fn listen(self: &Arc<Mount>, client: Client) -> Listener {
-        let seat = Seat { id: NEXT_ID.fetch_add(1, Relaxed), client, is_cut: AtomicBool::new(false), lag: AtomicU64::new(0) };
+        let (id, at) = (NEXT_ID.fetch_add(1, Relaxed), AtomicU64::new(u64::MAX));
+        let seat = Seat { id, client, is_cut: AtomicBool::new(false), lag: AtomicU64::new(0), at };
         Listener::new(self.clone(), Arc::new(seat))
     }
 

@@ -17,7 +17,7 @@ use crate::config::settings::{Live, Web};
 use crate::config::value::Secret;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
-use crate::device::{Fault, FaultKind};
+use crate::device::{Fault, FaultKind, descriptors};
 use crate::message::handover::{Address, Desk, Hub};
 use crate::message::live::{OnAir, Stage};
 use crate::message::relay::{self, Relay};
@@ -27,6 +27,8 @@ use crate::web::host::Names;
 
 /// Browsers that listen to events.
 const LISTENERS: usize = 64;
+/// Files, devices, and sockets of others that may be open beside those of visitors.
+const OTHERS: u64 = 512;
 /// The gate's tasks live on the heap; its stack holds one of them at a time.
 const GATE_STACK_BYTES: usize = 256 << 10;
 
@@ -69,6 +71,7 @@ impl Page {
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),
             clock: Arc::new(RealClock),
         };
+        allow_descriptors(web, live);
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Page {
             listener,
@@ -129,6 +132,14 @@ impl Page {
         let workers = thread::Builder::new().name("http".into()).spawn(self.workers())?;
         let gate = thread::Builder::new().name("gate".into()).stack_size(GATE_STACK_BYTES).spawn(self.gate())?;
         Ok([workers, gate])
+    }
+}
+
+/// A socket for each who may come.
+fn allow_descriptors(web: &Web, live: &Live) {
+    let guests = [web.max_connections, live.max_listeners, live.max_sources].map(u64::from).iter().sum::<u64>();
+    if let Err(allowed) = descriptors::allow(guests + LISTENERS as u64 + OTHERS) {
+        log::warn!("{allowed} files and sockets may be open here: {guests} visitors at once, as configured, are too many");
     }
 }
 

@@ -68,6 +68,10 @@ impl Icecast {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.server.0.id()
+    }
+
     pub fn url(&self, mount: &str) -> String {
         format!("http://127.0.0.1:{}/{mount}", self.port)
     }
@@ -115,7 +119,7 @@ fn xml(port: u16, folder: &str) -> String {
     let owner = if rustix::process::getuid().is_root() { nobody } else { "" };
     format!(
         "<icecast>
-  <limits><clients>100</clients><sources>20</sources><queue-size>524288</queue-size><burst-size>65535</burst-size></limits>
+  <limits><clients>2000</clients><sources>20</sources><queue-size>524288</queue-size><burst-size>65535</burst-size></limits>
   <authentication>
     <source-password>{PASSWORD}</source-password>
     <admin-user>admin</admin-user><admin-password>{PASSWORD}</admin-password>

@@ -10,9 +10,7 @@ use smol::lock::Semaphore;
 use smol::{Async, Timer, unblock};
 
 use super::within;
-use crate::format::icy::Interleaver;
 use crate::message::handover::Hub;
-use crate::message::mount::{Listener, Outlook};
 
 /// A browser that takes less than a [`PIECE`] in this time is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,60 +89,6 @@ pub async fn events(hub: &Hub, stream: &mut Async<TcpStream>, head: &[u8]) -> io
             Next::Event(text) => all(stream, text.as_bytes()).await?,
             Next::Beat => all(stream, b": beat\n\n").await?,
             Next::Over => return Ok(()),
-        }
-    }
-}
-
-/// Until the listener leaves, is too slow, or the stream is over. `titles`: one after so many bytes of sound.
-pub async fn live(mut listener: Listener, titles: Option<u32>, stream: &mut Async<TcpStream>, head: &[u8]) -> io::Result<()> {
-    all(stream, head).await?;
-    let mut titles = titles.map(Interleaver::new);
-    let stream = &*stream;
-    // Whatever a listener says, it is not heard; that it closes is. Looked at when the kernel has something to tell only.
-    let gone = async {
-        let mut ignored = [0; 256];
-        loop {
-            match io::Read::read(&mut stream.get_ref(), &mut ignored) {
-                Ok(0) => return true,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    if stream.readable().await.is_err() {
-                        return true;
-                    }
-                }
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => return true,
-                Ok(_) | Err(_) => {}
-            }
-        }
-    };
-    let mut gone = std::pin::pin!(gone);
-    loop {
-        let news = listener.news();
-        match listener.look() {
-            Outlook::Over => return Ok(()),
-            Outlook::Bytes => match titles.as_mut().filter(|titles| titles.room() == 0) {
-                Some(titles) => {
-                    let text = titles.text(&listener.title());
-                    let mut socket = stream;
-                    within(PATIENCE, socket.write_all(&text)).await?;
-                }
-                None => {
-                    let room = titles.as_ref().map_or(usize::MAX, Interleaver::room);
-                    let some =
-                        |mut socket: &TcpStream, bytes: &[u8]| io::Write::write(&mut socket, &bytes[..bytes.len().min(room)]);
-                    let write = stream.write_with(|socket| listener.take(|bytes| some(socket, bytes)));
-                    let taken = within(PATIENCE, write).await?;
-                    titles.iter_mut().for_each(|titles| titles.pass(taken));
-                }
-            },
-            Outlook::Nothing => {
-                let come = async {
-                    news.await;
-                    false
-                };
-                if smol::future::or(come, &mut gone).await {
-                    return Ok(());
-                }
-            }
         }
     }
 }

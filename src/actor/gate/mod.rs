@@ -4,8 +4,10 @@
 //! most 64 KiB within 5 s) are read here, written anew for the workers, and their answer is carried to the browser, which may be
 //! as slow as it likes as long as it takes something every ten seconds. One request a connection. What the workers are built on
 //! (tiny_http) breaks under heads without end, bodies that never come, pipelines and early resets; none of these pass. Sources
-//! that feed a mount are taken here, too: their streams are no requests.
+//! that feed a mount are taken here, too: their streams are no requests. Who hears a mount is handed over to its [`Audience`], and has
+//! no task any more.
 
+mod audience;
 mod carry;
 mod relay;
 mod source;
@@ -14,16 +16,20 @@ mod visit;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use smol::lock::Semaphore;
 use smol::{Async, LocalExecutor, Task, Timer};
 
+use self::audience::{Audience, Hearer};
+use self::visit::End;
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk, Hub};
+use crate::message::mount::Mount;
 use crate::message::relay::Relay;
 use crate::web::admission::{Caps, Guest, Host, Phase, Verdict, enter, may_hear, may_listen};
 use crate::web::answer::{Refusal, Status};
@@ -65,12 +71,16 @@ pub struct Gate {
     readers: Semaphore,
     relays: Semaphore,
     guests: RefCell<Vec<Seat>>,
+    /// Of those who hear mounts.
+    audiences: RefCell<Vec<Rc<Audience>>>,
+    /// Those that have no task yet.
+    begun: (Sender<Rc<Audience>>, Receiver<Rc<Audience>>),
 }
 
 struct Seat {
     number: u64,
     guest: Guest,
-    /// Dropped, it ends the connection.
+    /// Dropped, it ends the connection; who hears a mount has none.
     task: Option<Task<()>>,
 }
 
@@ -87,7 +97,9 @@ impl Gate {
             clock,
             readers: Semaphore::new(READERS),
             relays: Semaphore::new(RELAYS),
-            guests: RefCell::new(Vec::new()),
+            guests: RefCell::default(),
+            audiences: RefCell::default(),
+            begun: async_channel::unbounded(), // as many as there are mounts
         }
     }
 
@@ -128,6 +140,26 @@ impl Gate {
         }
     }
 
+    /// From now on its connection is its audience's.
+    fn hears(&self, number: u64, hearer: Hearer) {
+        // The task is this very one; a handle that stays would keep its memory.
+        let task = self.guests.borrow_mut().iter_mut().find(|seat| seat.number == number).and_then(|seat| seat.task.take());
+        task.into_iter().for_each(Task::detach);
+        Audience::enter(self, hearer);
+    }
+
+    /// Those who hear this mount, from the first of them to the last.
+    fn audience(&self, mount: &Arc<Mount>) -> Rc<Audience> {
+        let mut audiences = self.audiences.borrow_mut();
+        if let Some(found) = audiences.iter().find(|audience| audience.hears(mount)) {
+            return found.clone();
+        }
+        let audience = Rc::new(Audience::of(mount.clone()));
+        audiences.push(audience.clone());
+        let _ = self.begun.0.try_send(audience.clone()); // has room, and its other end is here
+        audience
+    }
+
     /// Lets a newcomer in, or sends it away with one sentence.
     fn admit<'a>(&'a self, executor: &LocalExecutor<'a>, number: u64, stream: Async<TcpStream>, peer: SocketAddr) {
         let host = Host::of(peer.ip());
@@ -138,8 +170,10 @@ impl Gate {
         }
         let guest = Guest { host, phase: Phase::Asking, since: self.clock.mono() };
         let task = executor.spawn(async move {
-            if let Err(e) = visit::visit(self, number, stream, peer.ip()).await {
-                log::debug!("{peer}: {e}");
+            match visit::visit(self, number, stream, peer.ip()).await {
+                Ok(End::Hears(hearer)) => return self.hears(number, hearer),
+                Ok(End::Leaves) => {}
+                Err(e) => log::debug!("{peer}: {e}"),
             }
             self.leaves(number);
         });
@@ -162,10 +196,22 @@ pub fn run(gate: &Gate, listener: TcpListener, stop: &Receiver<()>) -> Result<()
     let stopped = async {
         let _ = stop.recv().await;
     };
-    smol::block_on(executor.run(smol::future::or(stopped, accept(gate, &executor, &listener))));
+    let doors = smol::future::or(accept(gate, &executor, &listener), attend(gate, &executor));
+    smol::block_on(executor.run(smol::future::or(stopped, doors)));
     // The connections end with the executor; their tasks must not be waited for.
     gate.guests.borrow_mut().clear();
     Ok(())
+}
+
+/// A task for each audience.
+async fn attend<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>) {
+    while let Ok(audience) = gate.begun.1.recv().await {
+        let task = executor.spawn(async move {
+            audience.attend(gate).await;
+            gate.audiences.borrow_mut().retain(|other| !Rc::ptr_eq(other, &audience));
+        });
+        task.detach();
+    }
 }
 
 async fn accept<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>, listener: &Async<TcpListener>) {

@@ -28,6 +28,9 @@ const PIECE: usize = 8 << 10;
 const GULP: usize = 64 << 10;
 const GULP_EVERY: Duration = Duration::from_millis(16);
 const LEAST_REST: Duration = Duration::from_millis(1);
+/// A stream that comes in small pieces is read so often only: its listeners are then served less often, each with more, and have
+/// five seconds of sound in hand anyway. What comes less often is not kept waiting.
+const GATHER: Duration = Duration::from_millis(250);
 /// Before a source is told that its password is wrong.
 const THOUGHT: Duration = Duration::from_secs(1);
 
@@ -137,6 +140,8 @@ async fn passed(gate: &Gate, stream: &mut Async<TcpStream>, head: &RequestHead, 
         if gulp >= GULP {
             Timer::after(rest(rested, gate.clock.mono())).await;
             (gulp, rested) = (0, gate.clock.mono());
+        } else if piece.len() < PIECE {
+            Timer::after(GATHER).await;
         }
         piece.resize(PIECE, 0);
         // A source that is faster than the network is read: others have their turn.

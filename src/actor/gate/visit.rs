@@ -7,8 +7,10 @@ use std::time::Duration;
 use smol::Async;
 use smol::io::AsyncReadExt;
 
+use super::audience::Hearer;
 use super::{Gate, carry, relay, source, within};
 use crate::message::handover::Body;
+use crate::message::mount::Listener;
 use crate::web::admission::{Host, Phase};
 use crate::web::answer::{Refusal, Status};
 use crate::web::head::{MAX_HEAD_BYTES, Method, RequestHead, parse};
@@ -33,23 +35,33 @@ enum Asked {
     Silence,
 }
 
-pub async fn visit(gate: &Gate, number: u64, mut stream: Async<TcpStream>, peer: IpAddr) -> io::Result<()> {
+/// What becomes of a connection.
+pub enum End {
+    Leaves,
+    /// Its answer is a mount's, for as long as it listens.
+    Hears(Hearer),
+}
+
+pub async fn visit(gate: &Gate, number: u64, mut stream: Async<TcpStream>, peer: IpAddr) -> io::Result<End> {
     let _ = stream.get_ref().set_nodelay(true);
     // Left alone, the kernel would keep 4 MiB for each that does not read, and take that for progress.
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream.get_ref(), SEND_BUFFER);
     match asked(gate, &mut stream).await? {
-        Asked::Silence => return Ok(()),
+        Asked::Silence => return Ok(End::Leaves),
         Asked::Refused(refusal) => {
             gate.enters(number, Phase::Served);
             carry::all(&mut stream, &refusal.bytes(false)).await?;
         }
         Asked::Request(head, body) => {
             gate.enters(number, Phase::Served);
-            answer(gate, number, &mut stream, peer, &head, &body).await?;
+            if let Some((listener, titles)) = answer(gate, number, &mut stream, peer, &head, &body).await? {
+                return Ok(End::Hears(Hearer::new(number, stream.into_inner()?, listener, titles)));
+            }
         }
         Asked::Source(head, begun) => source::feed(gate, number, &mut stream, peer, &head, begun).await?,
     }
-    linger(stream).await
+    linger(stream).await?;
+    Ok(End::Leaves)
 }
 
 async fn asked(gate: &Gate, stream: &mut Async<TcpStream>) -> io::Result<Asked> {
@@ -116,6 +128,7 @@ async fn fill(stream: &mut Async<TcpStream>, body: &mut Vec<u8>, whole: usize) -
     Ok(true)
 }
 
+/// What is left to be heard, and how often titles stand in it.
 async fn answer(
     gate: &Gate,
     number: u64,
@@ -123,36 +136,40 @@ async fn answer(
     peer: IpAddr,
     head: &RequestHead,
     body: &[u8],
-) -> io::Result<()> {
+) -> io::Result<Option<(Listener, Option<u32>)>> {
     let head_only = head.method == Method::Head;
     let answer = match relay::ask(&gate.relays, &gate.address, &head.relayed(&peer.to_string()), body).await {
         Ok(answer) => answer,
         Err(e) => {
             log::debug!("no answer to {} {}: {e}", head.method.name(), head.target);
             let refusal = Refusal::new(Status::Unavailable, "The recorder does not answer just now.").with("Retry-After", "2");
-            return carry::all(stream, &refusal.bytes(head_only)).await;
+            carry::all(stream, &refusal.bytes(head_only)).await?;
+            return Ok(None);
         }
     };
     let later = if answer.number == 0 { None } else { gate.desk.fetch(answer.number) };
-    if matches!(later, Some(Body::Events | Body::Live(..))) {
-        let has_room =
-            if let Some(Body::Live(..)) = later { gate.may_hear(number) } else { gate.may_listen(number, Host::of(peer)) };
-        if !has_room {
-            let refusal =
-                Refusal::new(Status::Unavailable, "Too many listen already: try again later.").with("Retry-After", "60");
-            return carry::all(stream, &refusal.bytes(head_only)).await;
-        }
-        return match later {
-            Some(Body::Live(listener, titles)) => carry::live(listener, titles, stream, &answer.here).await,
-            _ => carry::events(&gate.hub, stream, &answer.here).await,
-        };
+    let has_room = match later {
+        Some(Body::Live(..)) => gate.may_hear(number),
+        Some(Body::Events) => gate.may_listen(number, Host::of(peer)),
+        Some(Body::Bytes(_) | Body::Read(_)) | None => true,
+    };
+    if !has_room {
+        let refusal = Refusal::new(Status::Unavailable, "Too many listen already: try again later.").with("Retry-After", "60");
+        carry::all(stream, &refusal.bytes(head_only)).await?;
+        return Ok(None);
+    }
+    if let Some(Body::Events) = later {
+        carry::events(&gate.hub, stream, &answer.here).await?;
+        return Ok(None);
     }
     carry::all(stream, &answer.here).await?;
     match later {
-        None | Some(Body::Events | Body::Live(..)) => Ok(()),
-        Some(Body::Bytes(bytes)) => carry::all(stream, &bytes).await,
-        Some(Body::Read(reader)) => carry::read(&gate.readers, stream, reader).await,
+        None | Some(Body::Events) => {}
+        Some(Body::Live(listener, titles)) => return Ok(Some((listener, titles))),
+        Some(Body::Bytes(bytes)) => carry::all(stream, &bytes).await?,
+        Some(Body::Read(reader)) => carry::read(&gate.readers, stream, reader).await?,
     }
+    Ok(None)
 }
 
 async fn linger(mut stream: Async<TcpStream>) -> io::Result<()> {

@@ -63,14 +63,17 @@ impl Listener {
     }
 
     fn join(&mut self) {
-        let ring = self.mount.ring();
+        let mut ring = self.mount.ring();
         self.at = ring.join(self.mount.manner.burst);
+        ring.note(self.at);
+        self.seat.at.store(self.at, Relaxed);
         let (stream, header) = ring.streams.back().map_or((0, Arc::default()), |stream| (stream.number, stream.header.clone()));
         (self.stream, self.header, self.said, self.is_fresh, self.is_whole) = (stream, header, 0, true, true);
     }
 
     fn move_to(&mut self, mount: Arc<Mount>) {
         self.mount.leave(&self.seat);
+        self.seat.at.store(u64::MAX, Relaxed);
         mount.enter(&self.seat);
         self.mount = mount;
         self.join();
@@ -78,7 +81,12 @@ impl Listener {
 
     /// Comes when something is pushed after this call: to be asked for before [`look`](Listener::look).
     pub fn news(&self) -> EventListener {
-        self.mount.news.listen()
+        self.mount.bell().listen()
+    }
+
+    /// The mount that it hears just now: its own, or an heir.
+    pub fn mount(&self) -> &Arc<Mount> {
+        &self.mount
     }
 
     /// Which of the mount's streams it hears: another one has another number.
@@ -186,6 +194,7 @@ impl Listener {
         let taken = take(&ring.bytes[from..until])?.min(until - from);
         self.is_fresh &= taken == 0;
         self.at += taken as u64;
+        self.seat.at.store(self.at, Relaxed);
         self.is_whole = ring.is_start(self.at);
         self.late.1 += taken as u64;
         if self.late.1 > 4 * mount.manner.lag as u64 {

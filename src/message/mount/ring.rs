@@ -3,15 +3,23 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::Manner;
+
 /// Streams that may follow each other before a listener has heard the first of them.
 const MOST_STREAMS: usize = 8;
+/// A ring begins with room for this, and for twice the burst.
+const LEAST: usize = 64 << 10;
 
 /// Positions are counts of all bytes that ever were pushed.
 #[derive(Debug, Default)]
 pub struct Ring {
-    /// Empty while nobody listens.
+    /// Empty while nobody listens; twice as large whenever something would go that somebody has not heard yet.
     pub bytes: Box<[u8]>,
+    /// Where it began: of what was before nothing is here.
+    from: u64,
     pub end: u64,
+    /// No listener is before this.
+    heard: u64,
     /// Of the units that are whole in the ring, oldest first.
     starts: VecDeque<u64>,
     /// The newest one, and those before it of which there may be something in the ring.
@@ -51,27 +59,58 @@ impl Ring {
         self.streams.iter().find(|stream| stream.number > number)
     }
 
-    /// `is_start`: of a unit, not more of the last one. What is larger than the room is heard by nobody.
-    pub fn push(&mut self, unit: &[u8], is_start: bool, room: usize) {
-        if unit.is_empty() || unit.len() > room || (!is_start && self.starts.is_empty()) {
+    /// `is_start`: of a unit, not more of the last one. What is larger than the room is heard by nobody. `slowest` tells where the
+    /// last of the listeners is; it is asked for seldom.
+    pub fn push(&mut self, unit: &[u8], is_start: bool, manner: Manner, slowest: impl FnOnce() -> u64) {
+        if unit.is_empty() || unit.len() > manner.ring || (!is_start && self.starts.is_empty()) {
             return;
         }
         if self.bytes.is_empty() {
-            self.bytes = vec![0; room].into_boxed_slice();
+            self.bytes = vec![0; LEAST.max(2 * manner.burst).min(manner.ring)].into_boxed_slice();
+            self.from = self.end;
         }
-        let at = self.place(self.end);
-        let first = unit.len().min(self.bytes.len() - at);
-        self.bytes[at..at + first].copy_from_slice(&unit[..first]);
-        self.bytes[..unit.len() - first].copy_from_slice(&unit[first..]);
+        let needed = |from: u64| usize::try_from(self.end - from.min(self.end)).unwrap_or(usize::MAX).saturating_add(unit.len());
+        if self.bytes.len() < manner.ring && needed(self.heard) > self.bytes.len() {
+            self.heard = slowest().min(self.end);
+            let needed = needed(self.heard).min(manner.ring);
+            if needed > self.bytes.len() {
+                self.grow(needed.next_power_of_two().min(manner.ring));
+            }
+        }
+        self.write(unit);
         if is_start {
-            self.starts.push_back(self.end);
+            self.starts.push_back(self.end - unit.len() as u64);
         }
-        self.end += unit.len() as u64;
         let oldest = self.oldest();
         while self.starts.front().is_some_and(|start| *start < oldest) {
             self.starts.pop_front();
         }
         self.forget();
+    }
+
+    fn write(&mut self, some: &[u8]) {
+        let at = self.place(self.end);
+        let first = some.len().min(self.bytes.len() - at);
+        self.bytes[at..at + first].copy_from_slice(&some[..first]);
+        self.bytes[..some.len() - first].copy_from_slice(&some[first..]);
+        self.end += some.len() as u64;
+    }
+
+    /// What there is stays, each byte in its new place.
+    fn grow(&mut self, room: usize) {
+        let (oldest, end) = (self.oldest(), self.end);
+        let small = std::mem::replace(&mut self.bytes, vec![0; room].into_boxed_slice());
+        let at = (oldest % small.len() as u64) as usize; // below its length
+        let length = (end - oldest) as usize; // at most its length
+        let first = length.min(small.len() - at);
+        (self.from, self.end) = (oldest, oldest);
+        self.write(&small[at..at + first]);
+        self.write(&small[..length - first]);
+    }
+
+    /// Somebody listens from here on.
+    pub fn note(&mut self, at: u64) {
+        self.heard = self.heard.min(at);
     }
 
     pub fn place(&self, at: u64) -> usize {
@@ -80,7 +119,7 @@ impl Ring {
 
     /// What is before this is gone.
     pub fn oldest(&self) -> u64 {
-        self.end.saturating_sub(self.bytes.len() as u64)
+        self.end.saturating_sub(self.bytes.len() as u64).max(self.from)
     }
 
     /// Where one begins who wants at most so much of the past, and of this stream.

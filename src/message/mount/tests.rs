@@ -309,3 +309,33 @@ fn any_history() {
         assert!(listener.jumps() > 0 || numbers.windows(2).all(|two| two[0] + 1 == two[1]), "{numbers:?}");
     }
 }
+
+#[test]
+fn the_ring_grows_for_the_slow_and_for_nobody_else() {
+    let mount = mount(256 << 10, 4 << 10, 256 << 10);
+    let length = || mount.ring().bytes.len() >> 10;
+    let unit = |n: usize| format!("{n:05} ").repeat(200);
+    let (mut quick, mut slow) = (mount.listen(Client::default()), None);
+    mount.begin(b"");
+    let mut said: String = (498..501).map(unit).collect();
+    for n in 0..1_000 {
+        mount.push(unit(n).as_bytes());
+        assert_eq!(hear(&mut quick, 500), unit(n));
+        if n == 500 {
+            assert_eq!(length(), 64, "nobody is late");
+            slow = Some(mount.listen(Client::default()));
+        } else if (501..600).contains(&n) {
+            said += &unit(n);
+        }
+        if n == 599 {
+            assert_eq!(length(), 128, "one is");
+            assert_eq!(slow.as_mut().map(|slow| hear(slow, 777)), Some(said.clone()));
+        }
+    }
+    // It has heard nothing for 400 units.
+    assert_eq!(length(), 256);
+    assert_eq!(
+        (quick.jumps(), slow.as_mut().map(|slow| hear(slow, 777).len() > 1_200), slow.map(|slow| slow.jumps())),
+        (0, Some(true), Some(1))
+    );
+}
