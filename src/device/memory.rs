@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn the_program_goes_on_afterwards() {
         one_heap();
-        // Under an emulator that shows its own addresses there is nothing to give back.
+        // Under an emulator, which shows its own addresses or access, there may be nothing to give back.
         let [smaps, maps] = ["/proc/self/smaps", "/proc/self/maps"].map(|name| fs::read_to_string(name).expect("proc"));
         let code = |text: &str| text.lines().find(|line| line.contains(" r-xp ")).map(str::to_owned).expect("code");
-        assert_eq!(STARTED_WITH.get().expect("set").is_empty(), code(&smaps) != code(&maps));
+        assert!(code(&smaps) != code(&maps) || !STARTED_WITH.get().expect("set").is_empty());
         forget_start();
         assert_eq!(format!("{:.3}", 2.0_f64.sqrt()), "1.414");
     }

@@ -48,9 +48,13 @@ impl Alarm {
 
     /// For how long it has been raised, in milliseconds, and its text.
     pub fn look(&self) -> Option<(u64, String)> {
+        self.look_at(uptime_ms())
+    }
+
+    fn look_at(&self, now_ms: u64) -> Option<(u64, String)> {
         let since_ms = self.since_ms.load(Relaxed).checked_sub(1)?;
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).as_str().to_owned();
-        Some((uptime_ms().saturating_sub(since_ms), text))
+        Some((now_ms.saturating_sub(since_ms), text))
     }
 }
 
@@ -79,7 +83,8 @@ impl Alarms {
     pub fn raised(&self) -> Vec<(u64, String)> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let line = |about: &str, text: String| if about.is_empty() { text } else { format!("{about}: {text}") };
-        let looks = rows.iter().filter_map(|(about, alarm)| alarm.look().map(|(for_ms, text)| (for_ms, line(about, text))));
+        let now_ms = uptime_ms(); // one for all, so that their order is that of their beginnings
+        let looks = rows.iter().filter_map(|(about, alarm)| alarm.look_at(now_ms).map(|(ms, text)| (ms, line(about, text))));
         let mut raised: Vec<_> = looks.collect();
         raised.sort_by_key(|(for_ms, _)| std::cmp::Reverse(*for_ms));
         raised
