@@ -38,8 +38,8 @@ fmt: ## formatting, checked
 bench: setup ## the figures, each beside a peer in the same run (about half an hour)
 	$(CARGO) bench --locked --bench figures
 
-soak: setup ## the long ones: 200 kills twice, 4,000 faults of stations, hours of sound, ten minutes of attacks (about an hour)
-	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak --test station_faults --test station_kills --test http_beside -- --nocapture
+soak: setup ## the long ones: 200 kills twice, 4,000 faults of stations, hours of sound, ten minutes of attacks, ten of 1,000 listeners (about an hour)
+	SOUNDPOST_SOAK=1 $(CARGO) test --profile proof --locked --test crash --test soak --test station_faults --test station_kills --test http_beside --test listeners -- --nocapture
 
 fuzz: setup-build ## cargo-fuzz over every parser (nightly), FUZZ_SECONDS each; begins with tests/data and what was found before
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::common::{Place, Recorder, tool};
 use crate::crowd::{Ear, listen};
 use crate::icecast::{Icecast, PASSWORD, Process, free_port};
-use crate::process::{cpu_ticks, sleeps, status_kib, threads};
+use crate::process::{sleeps, status_kib, thread_seconds, threads};
 
 const LISTENERS: usize = 500;
 /// How often they read: what comes between is theirs in one piece, whoever sends it.
@@ -16,15 +16,26 @@ const BEAT: Duration = Duration::from_millis(100);
 /// After the last has come.
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// How often a source sends decides what its listeners cost: MP3 comes frame by frame, Ogg page by page, which ffmpeg makes as long
+/// as it is told to, and a second if it is not.
 struct Coding {
     mount: &'static str,
     coding: &'static [&'static str],
+    muxing: &'static [&'static str],
     media: &'static str,
 }
 
-const CODINGS: [Coding; 2] = [
-    Coding { mount: "a.mp3", coding: &["-c:a", "libmp3lame", "-b:a", "96k", "-f", "mp3"], media: "audio/mpeg" },
-    Coding { mount: "a.opus", coding: &["-c:a", "libopus", "-b:a", "96k", "-vbr", "off", "-f", "ogg"], media: "audio/ogg" },
+const OPUS: &[&str] = &["-c:a", "libopus", "-b:a", "96k", "-vbr", "off"];
+
+const CODINGS: [Coding; 3] = [
+    Coding { mount: "a.mp3", coding: &["-c:a", "libmp3lame", "-b:a", "96k"], muxing: &["-f", "mp3"], media: "audio/mpeg" },
+    Coding {
+        mount: "pages-of-100-ms.opus",
+        coding: OPUS,
+        muxing: &["-f", "ogg", "-page_duration", "100000"],
+        media: "audio/ogg",
+    },
+    Coding { mount: "pages-of-1-s.opus", coding: OPUS, muxing: &["-f", "ogg"], media: "audio/ogg" },
 ];
 
 pub fn listeners_beside_icecast() {
@@ -49,14 +60,13 @@ fn relay(place: &Place) -> (Recorder, u16) {
 fn encoded(folder: &Path, coding: &Coding) -> PathBuf {
     let path = folder.join(coding.mount);
     let sound = ["-v", "error", "-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.3:d=300:seed=7", "-ac", "2"];
-    tool("ffmpeg", &[&sound[..], coding.coding, &[path.to_str().expect("a plain path")]].concat());
+    tool("ffmpeg", &[&sound[..], coding.coding, coding.muxing, &[path.to_str().expect("a plain path")]].concat());
     path
 }
 
 fn feed(path: &Path, coding: &Coding, port: u16) -> Process {
     let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-re", "-i"]).arg(path).args(["-c", "copy", "-content_type", coding.media, "-f"]);
-    command.arg(if coding.media == "audio/mpeg" { "mp3" } else { "ogg" });
+    command.args(["-v", "error", "-re", "-i"]).arg(path).args(["-c", "copy", "-content_type", coding.media]).args(coding.muxing);
     command.arg(format!("icecast://source:{PASSWORD}@127.0.0.1:{port}/{}", coding.mount)).stdin(Stdio::null());
     Process(command.spawn().expect("ffmpeg (make setup)"))
 }
@@ -64,10 +74,9 @@ fn feed(path: &Path, coding: &Coding, port: u16) -> Process {
 /// All of them ask at once where one after the other would take minutes: icecast2 lets some in whenever its source has sent.
 fn crowd([port, peer]: [u16; 2], mount: &str) -> Vec<Ear> {
     let path = format!("/{mount}");
-    let ours = (0..LISTENERS).map(|_| Ear::ask(port, &path, None).begin());
-    let mut ears: Vec<Ear> = ours.collect();
-    let theirs: Vec<Ear> = (0..LISTENERS).map(|_| Ear::ask(peer, &path, None)).collect();
-    ears.extend(theirs.into_iter().map(Ear::begin));
+    let mut ears: Vec<Ear> = (0..LISTENERS).map(|_| Ear::join(port, &path, None)).collect();
+    let theirs: Vec<Ear> = (0..LISTENERS).map(|_| Ear::ask(peer, &path, None).expect("icecast2")).collect();
+    ears.extend(theirs.into_iter().map(|ear| ear.begin().expect("an answer")));
     ears
 }
 
@@ -83,14 +92,14 @@ fn beside(coding: &Coding, long: Duration) {
     let empty = pids.map(|pid| status_kib(pid, "RssAnon:"));
     let mut ears = crowd([port, icecast.port], coding.mount);
     listen(&mut ears, BEAT, SETTLE);
-    let look = || pids.map(|pid| (cpu_ticks(pid), sleeps(pid)));
+    let look = || pids.map(|pid| (thread_seconds(pid).values().sum::<f64>(), sleeps(pid)));
     let heard = |ears: &[Ear]| ears.chunks(LISTENERS).map(|half| half.iter().map(|ear| ear.bytes).sum()).collect::<Vec<u64>>();
     let (began, before, bytes) = (Instant::now(), look(), heard(&ears));
     listen(&mut ears, BEAT, long);
     let (took, after, more) = (began.elapsed().as_secs_f64(), look(), heard(&ears));
     let mut sides = Vec::new();
     for (n, name) in ["soundpost", "icecast2"].into_iter().enumerate() {
-        let cpu = (after[n].0 - before[n].0) as f64 / 100.0;
+        let cpu = after[n].0 - before[n].0;
         let kib = status_kib(pids[n], "RssAnon:");
         let there = ears[n * LISTENERS..][..LISTENERS].iter().filter(|ear| !ear.is_over).count();
         println!(

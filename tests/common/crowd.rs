@@ -81,24 +81,30 @@ pub fn connected(port: u16, from: Ipv4Addr, window: Option<usize>) -> io::Result
 
 impl Ear {
     /// Asks for a mount.
-    pub fn ask(port: u16, path: &str, window: Option<usize>) -> Ear {
-        let mut socket = connected(port, Ipv4Addr::LOCALHOST, window).expect("a server");
-        socket.set_read_timeout(Some(PATIENCE)).expect("set");
-        write!(socket, "GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: crowd\r\n\r\n").expect("asked");
-        Ear { socket, bytes: 0, is_over: false, pages: None }
+    pub fn ask(port: u16, path: &str, window: Option<usize>) -> io::Result<Ear> {
+        let mut socket = connected(port, Ipv4Addr::LOCALHOST, window)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        write!(socket, "GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: crowd\r\n\r\n")?;
+        Ok(Ear { socket, bytes: 0, is_over: false, pages: None })
     }
 
     /// Waits for the head of the answer; from then on it never waits.
-    pub fn begin(mut self) -> Ear {
+    pub fn begin(mut self) -> io::Result<Ear> {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            assert_eq!(self.socket.read(&mut byte).expect("an answer"), 1, "{}", String::from_utf8_lossy(&head));
+            self.socket.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
         let head = String::from_utf8_lossy(&head).into_owned();
-        assert!(head.lines().next().is_some_and(|line| line.contains(" 200")), "{head}");
-        self.socket.set_nonblocking(true).expect("set");
-        self
+        if !head.lines().next().is_some_and(|line| line.contains(" 200")) {
+            return Err(io::Error::other(head));
+        }
+        self.socket.set_nonblocking(true)?;
+        Ok(self)
+    }
+
+    pub fn join(port: u16, path: &str, window: Option<usize>) -> Ear {
+        Ear::ask(port, path, window).and_then(Ear::begin).expect("an answer")
     }
 
     /// Looks at the order of what it hears.

@@ -1,5 +1,5 @@
-/* Preloaded into the program under test: counts every allocation of the threads from capture to disk (by their names), C's
- * and Rust's alike, into a file that the test maps. Built by the test with the system's compiler. */
+/* Preloaded into the program under test: counts every allocation of the threads from capture to disk (by their names), or of the
+ * one that COUNT_THREAD names, C's and Rust's alike, into a file that the test maps. Built by the test with the system's compiler. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -11,9 +11,11 @@
 
 static unsigned long *count;
 static unsigned long before;
+static const char *only;
 
 __attribute__((constructor)) static void start(void) {
   const char *path = getenv("COUNT_MALLOC");
+  only = getenv("COUNT_THREAD");
   int fd = path ? open(path, O_RDWR) : -1;
   if (fd >= 0) {
     void *map = mmap(0, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -25,7 +27,7 @@ __attribute__((constructor)) static void start(void) {
 static void one_more(void) {
   char name[16] = "";
   prctl(PR_GET_NAME, name);
-  if (strstr(name, "/capture") || strstr(name, "/encoder") || !strcmp(name, "store"))
+  if (only ? !strcmp(name, only) : strstr(name, "/capture") || strstr(name, "/encoder") || !strcmp(name, "store"))
     __atomic_add_fetch(count ? count : &before, 1, __ATOMIC_RELAXED);
 }
 

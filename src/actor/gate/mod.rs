@@ -218,7 +218,11 @@ async fn accept<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>, listener: &Asy
     let mut is_told = false;
     for number in 1.. {
         match listener.accept().await {
-            Ok((stream, peer)) => gate.admit(executor, number, stream, peer),
+            Ok((stream, peer)) => {
+                gate.admit(executor, number, stream, peer);
+                // Where many come at once, each is heard before others push it out.
+                smol::future::yield_now().await;
+            }
             Err(e) => {
                 // Whatever it is (no descriptors, a peer that is gone already), the port stays open.
                 if !std::mem::replace(&mut is_told, true) {

@@ -73,34 +73,50 @@ impl Hearing {
         self.format == heard.format
     }
 
-    /// A new reading of the meter, when there is one.
-    pub fn hear(&mut self, heard: &Heard, stage: &Stage) -> Option<Reading> {
+    /// A new reading of the meter, when there is one and somebody looks at it.
+    pub fn hear(&mut self, heard: &Heard, stage: &Stage, is_looked_at: bool) -> Option<Reading> {
         let pcm = heard.sound.bytes();
         self.samples.clear();
-        self.samples.extend(pcm::values(self.format.depth, pcm));
+        let is_needed = |view| stage.mount(view).listeners() > 0;
+        if is_looked_at || is_needed(View::Opus) {
+            self.samples.extend(pcm::values(self.format.depth, pcm));
+        }
         if heard.sound.first_frame != self.next {
             self.mono.clear(); // no spectrum over a hole
         }
         self.next = heard.sound.first_frame + u64::from(heard.sound.frames);
-        self.mix();
         let frames = heard.sound.frames as usize;
+        if is_needed(View::Spectrum) || is_needed(View::Waterfall) {
+            self.mix(pcm, frames);
+        } else {
+            self.mono.clear();
+        }
         self.look(stage, frames);
         self.columns(stage, frames);
         self.listen(stage, pcm);
         self.broadcast(stage, heard);
-        self.meter.push(&self.samples).then(|| self.meter.last()).flatten()
+        (is_looked_at && self.meter.push(&self.samples)).then(|| self.meter.last()).flatten()
     }
 
-    fn mix(&mut self) {
-        let channels = usize::from(self.format.channels).max(1);
-        let more = self.samples.len() / channels;
-        if self.mono.len() + more > 2 * NEWEST {
+    fn mix(&mut self, pcm: &[u8], frames: usize) {
+        if self.mono.len() + frames > 2 * NEWEST {
             let keep = self.mono.len().min(NEWEST);
             self.mono.drain(..self.mono.len() - keep);
         }
+        let channels = usize::from(self.format.channels).max(1);
         let unit = 1.0 / ((1_u32 << (self.format.depth.bits() - 1)) as f32 * channels as f32);
-        let means = self.samples.chunks_exact(channels).map(|frame| frame.iter().map(|&x| x as f32).sum::<f32>() * unit);
-        self.mono.extend(means);
+        match (self.format.depth, channels) {
+            // Most cards: one pass over the bytes.
+            (Depth::Sixteen, 1) => self.mono.extend(pcm.chunks_exact(2).map(|x| f32::from(sixteen(x)) * unit)),
+            (Depth::Sixteen, 2) => {
+                let means = pcm.chunks_exact(4).map(|x| (f32::from(sixteen(&x[..2])) + f32::from(sixteen(&x[2..]))) * unit);
+                self.mono.extend(means);
+            }
+            (depth, channels) => {
+                let mut values = pcm::values(depth, pcm);
+                self.mono.extend((0..frames).map(|_| values.by_ref().take(channels).map(|x| x as f32).sum::<f32>() * unit));
+            }
+        }
     }
 
     /// The samples that end so many before the newest one, if there are as many.
@@ -195,6 +211,10 @@ impl Hearing {
             mount.push(page);
         });
     }
+}
+
+fn sixteen(bytes: &[u8]) -> i16 {
+    bytes.try_into().map_or(0, i16::from_le_bytes) // there are two of them
 }
 
 /// Nobody is there any more.

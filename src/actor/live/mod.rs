@@ -62,7 +62,7 @@ impl Live {
             Some(hearing) if hearing.fits(heard) => slot.insert(hearing),
             _ => slot.insert(Hearing::new(heard.format, self.tuning)),
         };
-        if let Some(reading) = hearing.hear(heard, stage).filter(|_| is_looked_at) {
+        if let Some(reading) = hearing.hear(heard, stage, is_looked_at) {
             let meter = Meter {
                 source: stage.source.to_string(),
                 level: Some(reading.level),
