@@ -1,8 +1,8 @@
 //! To another rate: a windowed sinc at the exact position of every sample, for any two rates.
 //!
-//! h(t) = c · sinc(c t) · kaiser(t), c = 2 · cutoff / source rate. With [`ZEROS`] zero crossings on either side and β = 9 the
+//! h(t) = c · sinc(c t) · kaiser(t), c = 2 · cutoff / source rate. With `ZEROS` zero crossings on either side and β = 9 the
 //! stop band lies 90 dB down from the lower half rate on, and the pass band is flat to 0.85 of it (20.4 kHz at 48 kHz). Between
-//! two rates with few positions between them (44.1 and 48 kHz have 160) the kernel is kept for each of them; else at [`PHASES`]
+//! two rates with few positions between them (44.1 and 48 kHz have 160) the kernel is kept for each of them; else at `PHASES`
 //! places a source sample, and straight lines between them: an error of less than −100 dB, below the step of 16 bits.
 //! (J. O. Smith, Digital Audio Resampling.)
 

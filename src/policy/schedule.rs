@@ -1,7 +1,8 @@
 //! When a source is recorded: windows of the day, on some days, and of them a part.
 //!
 //! Whether it is on is a function of the wall time and of nothing else: no counter runs, so a restart, a clock that is set and
-//! a change of the zone's offset need no care. Called by the captures, through [`Hours`], and by `soundpost check`. How a rule is written stands in [`words`].
+//! a change of the zone's offset need no care. Called by the captures, through [`Hours`], and by `soundpost check`. How a rule is
+//! written stands in `schedule/words`.
 //!
 //! # Rules
 //! * A window belongs to the local date on which it begins; days, dates and every n-th day choose among those dates. Windows
@@ -10,7 +11,7 @@
 //!   events of the sun the order of a day decides, of one event their offsets. Between a clock and the sun, sunrise and the
 //!   dawns count as 03:00 where they begin a window and as 12:00 where they end one, sunset and the dusks as 12:00 and 24:00,
 //!   each with its offset. A window whose end then comes first is empty that day: `sunset..21:00` in a northern June.
-//! * Where the sun does not rise or set, events are at noon or at midnight ([`sun`](super::sun)): `sunset..sunrise` is the whole
+//! * Where the sun does not rise or set, events are at noon or at midnight ([`sun`]): `sunset..sunrise` is the whole
 //!   polar night and nothing of the polar day.
 //! * In the hour that is repeated in autumn a window begins at the first and ends at the last time that the clock shows it; in
 //!   the one that is skipped in spring both are the moment of the change.

@@ -4,7 +4,7 @@
 //! most 64 KiB within 5 s) are read here, written anew for the workers, and their answer is carried to the browser, which may be
 //! as slow as it likes as long as it takes something every ten seconds. One request a connection. What the workers are built on
 //! (tiny_http) breaks under heads without end, bodies that never come, pipelines and early resets; none of these pass. Sources
-//! that feed a mount are taken here, too: their streams are no requests. Who hears a mount is handed over to its [`Audience`], and has
+//! that feed a mount are taken here, too: their streams are no requests. Who hears a mount is handed over to its `Audience`, and has
 //! no task any more.
 
 mod audience;
