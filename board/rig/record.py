@@ -67,7 +67,8 @@ def check_analysis(vm, files, begin):
         first, at = at, at + file["frames"]
         sidecar = vm.json(f"/api/files/{file['name']}/analysis")
         profile = vm.get(f"/api/files/{file['name']}/profile")
-        if profile[:4] != b"SPPF" or len(profile) < 1000:
+        # A file that begins just before a boundary is short.
+        if profile[:4] != b"SPPF" or len(profile) < min(1000, file["frames"] // 100):
             raise Failed(f"{file['name']} has no profile of its levels")
         # Where digital silence is in the file, all of the signal is loud.
         if first < begin or at > begin + SECONDS * sound.RATE:
