@@ -183,21 +183,21 @@ fn heads_without_end() {
 #[test]
 fn garbage_behind_good_heads() {
     let siege = Siege::start("");
-    let garbage: Vec<u8> = noise(7, 4 << 20).iter().flat_map(|sample| (sample * 3).to_le_bytes()).collect();
+    let garbage: Vec<u8> = noise(7, 1 << 19).iter().flat_map(|sample| (sample * 3).to_le_bytes()).collect();
     // A page of 255 segments of 255 bytes, with a checksum that is wrong; one of headers, again and again.
     let page = [b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\xff".as_slice(), &[255; 255], &[0; 65_025]].concat();
     let tag = |size: [u8; 4]| [b"ID3\x04\0\0".as_slice(), &size].concat();
     let bodies: Vec<(&str, Vec<u8>)> = vec![
         ("noise", garbage.clone()),
-        ("zeros", vec![0; 8 << 20]),
-        ("one bits", vec![0xff; 8 << 20]),
-        ("pages", page.repeat(100)),
-        ("a tag of 256 MB", [tag([0x7f; 4]), vec![b'x'; 24 << 20]].concat()),
-        ("tags", tag([0; 4]).repeat(800_000)),
-        ("FLAC with a picture of 16 MB", [b"fLaC\x06\xff\xff\xff".as_slice(), &vec![b'x'; 16 << 20]].concat()),
-        ("FLAC of headers", [b"fLaC".as_slice(), &b"\x04\0\0\x04abcd".repeat(1 << 20)].concat()),
+        ("zeros", vec![0; 1 << 20]),
+        ("one bits", vec![0xff; 1 << 20]),
+        ("pages", page.repeat(16)),
+        ("a tag of 256 MB", [tag([0x7f; 4]), vec![b'x'; 12 << 20]].concat()),
+        ("tags", tag([0; 4]).repeat(100_000)),
+        ("FLAC with a picture of 16 MB", [b"fLaC\x06\xff\xff\xff".as_slice(), &vec![b'x'; 12 << 20]].concat()),
+        ("FLAC of headers", [b"fLaC".as_slice(), &b"\x04\0\0\x04abcd".repeat(1 << 17)].concat()),
         ("frames, then noise", [frames(200), garbage.clone()].concat()),
-        ("a web page", b"<html><body>".repeat(100_000)),
+        ("a web page", b"<html><body>".repeat(10_000)),
     ];
     for (what, body) in bodies {
         for media in ["audio/mpeg", "application/ogg", "audio/aac", "audio/flac"] {
@@ -303,6 +303,8 @@ fn listeners_who_never_read() {
     let ask = |path: &str| {
         let mut stream = siege.site.connect();
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).expect("asked");
+        // It is heard before the next one comes: one host may ask for so much at a time only.
+        assert_eq!(stream.peek(&mut [0]).expect("an answer"), 1);
         stream
     };
     let deaf: Vec<TcpStream> = (0..60).map(|n| ask(if n % 3 == 0 { "/live/tone.opus" } else { MOUNT })).collect();

@@ -31,6 +31,8 @@ const LEAST_REST: Duration = Duration::from_millis(1);
 /// A stream that comes in small pieces is read so often only: its listeners are then served less often, each with more, and have
 /// five seconds of sound in hand anyway. What comes less often is not kept waiting.
 const GATHER: Duration = Duration::from_millis(250);
+/// What brings more in that time is no slow stream: nothing is to be gathered, and the network's buffers are not to fill.
+const SLOW: usize = 32 << 10;
 /// Before a source is told that its password is wrong.
 const THOUGHT: Duration = Duration::from_secs(1);
 
@@ -122,7 +124,7 @@ async fn passed(gate: &Gate, stream: &mut Async<TcpStream>, head: &RequestHead, 
     let mut chunked = (head.body == Length::Chunked).then(Chunked::default);
     let mut left = if let Length::Bytes(bytes) = head.body { bytes } else { u64::MAX };
     let mut piece = begun;
-    let (mut gulp, mut rested) = (0, gate.clock.mono());
+    let (mut gulp, mut gathered, mut rested) = (0, 0, gate.clock.mono());
     loop {
         let bytes = &piece[..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len())];
         match &mut chunked {
@@ -137,11 +139,15 @@ async fn passed(gate: &Gate, stream: &mut Async<TcpStream>, head: &RequestHead, 
             return Ok(());
         }
         gulp += bytes.len();
+        gathered += bytes.len();
         if gulp >= GULP {
             Timer::after(rest(rested, gate.clock.mono())).await;
             (gulp, rested) = (0, gate.clock.mono());
         } else if piece.len() < PIECE {
-            Timer::after(GATHER).await;
+            if gathered < SLOW {
+                Timer::after(GATHER).await;
+            }
+            gathered = 0;
         }
         piece.resize(PIECE, 0);
         // A source that is faster than the network is read: others have their turn.
