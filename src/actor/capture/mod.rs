@@ -129,15 +129,9 @@ impl Capture {
     /// Waits for the next window, the device closed. The clock is looked at all the while: it may be set.
     fn hold(&mut self) {
         self.source.close();
-        let next = self.hours.as_ref().and_then(|hours| hours.next((self.wall)()));
-        self.lane.hold(next.as_ref().map_or(Wall(i64::MAX), |(at, _)| *at));
-        self.say(
-            log::Level::Info,
-            match &next {
-                Some((_, shown)) => format!("held by its schedule until {shown}"),
-                None => "held by its schedule, which has no window any more".to_owned(),
-            },
-        );
+        let Some((until, text)) = self.hours.as_ref().map(|hours| hours.held((self.wall)())) else { return };
+        self.lane.hold(until);
+        self.say(log::Level::Info, text);
         while !self.stop.load(Relaxed) && !self.is_open() {
             self.actor.enter(State::Idle);
             thread::sleep(STOP_POLL);

@@ -4,7 +4,7 @@
 //! cursor, without a task, a timer or a place in the poller of its own. Whose socket is full is tried again with the next news, or
 //! soon when there are none; the kernel keeps more than comes meanwhile. That a listener has left is noticed when it is written to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -150,11 +150,17 @@ fn written(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 pub struct Audience {
     mount: Arc<Mount>,
     hearers: RefCell<Vec<Hearer>>,
+    has_begun: Cell<bool>,
 }
 
 impl Audience {
     pub fn of(mount: Arc<Mount>) -> Audience {
-        Audience { mount, hearers: RefCell::default() }
+        Audience { mount, hearers: RefCell::default(), has_begun: Cell::new(false) }
+    }
+
+    /// True the first time: it is to have a task.
+    pub fn begin(&self) -> bool {
+        !self.has_begun.replace(true)
     }
 
     pub fn hears(&self, mount: &Arc<Mount>) -> bool {

@@ -73,8 +73,8 @@ pub struct Gate {
     guests: RefCell<Vec<Seat>>,
     /// Of those who hear mounts.
     audiences: RefCell<Vec<Rc<Audience>>>,
-    /// Those that have no task yet.
-    begun: (Sender<Rc<Audience>>, Receiver<Rc<Audience>>),
+    /// Rings when one of them has no task yet; once is enough.
+    begun: (Sender<()>, Receiver<()>),
 }
 
 struct Seat {
@@ -99,7 +99,7 @@ impl Gate {
             relays: Semaphore::new(RELAYS),
             guests: RefCell::default(),
             audiences: RefCell::default(),
-            begun: async_channel::unbounded(), // as many as there are mounts
+            begun: async_channel::bounded(1),
         }
     }
 
@@ -156,7 +156,7 @@ impl Gate {
         }
         let audience = Rc::new(Audience::of(mount.clone()));
         audiences.push(audience.clone());
-        let _ = self.begun.0.try_send(audience.clone()); // has room, and its other end is here
+        let _ = self.begun.0.try_send(()); // where it is full, it rings anyway
         audience
     }
 
@@ -205,12 +205,15 @@ pub fn run(gate: &Gate, listener: TcpListener, stop: &Receiver<()>) -> Result<()
 
 /// A task for each audience.
 async fn attend<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>) {
-    while let Ok(audience) = gate.begun.1.recv().await {
-        let task = executor.spawn(async move {
-            audience.attend(gate).await;
-            gate.audiences.borrow_mut().retain(|other| !Rc::ptr_eq(other, &audience));
-        });
-        task.detach();
+    while gate.begun.1.recv().await.is_ok() {
+        let begun: Vec<_> = gate.audiences.borrow().iter().filter(|audience| audience.begin()).cloned().collect();
+        for audience in begun {
+            let task = executor.spawn(async move {
+                audience.attend(gate).await;
+                gate.audiences.borrow_mut().retain(|other| !Rc::ptr_eq(other, &audience));
+            });
+            task.detach();
+        }
     }
 }
 

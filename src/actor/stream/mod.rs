@@ -30,7 +30,6 @@ use crate::policy::reconnect::{Reconnect, Why};
 use crate::policy::retry::Again;
 use crate::policy::schedule::Hours;
 use crate::status::{ActorStatus, LaneStatus, State};
-use crate::time::Wall;
 
 /// How often a thread that waits looks whether it should stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
@@ -120,15 +119,9 @@ impl StreamLane {
 
     /// Waits for the next window, without a connection. The clock is looked at all the while: it may be set.
     fn hold(&mut self) {
-        let next = self.hours.as_ref().and_then(|hours| hours.next(self.clock.look().wall));
-        self.status.hold(next.as_ref().map_or(Wall(i64::MAX), |(at, _)| *at));
-        self.say(
-            log::Level::Info,
-            match &next {
-                Some((_, shown)) => format!("held by its schedule until {shown}"),
-                None => "held by its schedule, which has no window any more".to_owned(),
-            },
-        );
+        let Some((until, text)) = self.hours.as_ref().map(|hours| hours.held(self.clock.look().wall)) else { return };
+        self.status.hold(until);
+        self.say(log::Level::Info, text);
         while !self.stop.load(Relaxed) && !self.is_open() {
             self.actor.enter(State::Idle);
             thread::sleep(STOP_POLL);

@@ -33,6 +33,14 @@ impl Hours {
         let at = self.schedule.next_begin(now)?;
         Some((at, self.schedule.shown(at)))
     }
+
+    /// Outside of its windows: until when, the end of time where there are none, and what the log says of it.
+    pub fn held(&self, now: Wall) -> (Wall, String) {
+        match self.next(now) {
+            Some((at, shown)) => (at, format!("held by its schedule until {shown}")),
+            None => (Wall(i64::MAX), "held by its schedule, which has no window any more".to_owned()),
+        }
+    }
 }
 
 #[cfg(test)]
