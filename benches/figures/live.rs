@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{Place, Recorder, bytes_of, recordings, sidecar};
+use rustix::time::{ClockId, clock_gettime};
+use soundpost::signal::spectrum::{Spectrum, Tuning};
+
+use crate::common::{Place, Recorder, bytes_of, noise, recordings, sidecar};
 use crate::icecast::free_port;
 use crate::process::{median, thread_seconds};
 
@@ -19,12 +22,25 @@ const PERIOD: usize = 33_613;
 const CLICK: usize = 4_800;
 
 pub fn looking_and_listening() {
+    spectra_alone();
     beside_encoding();
     from_click_to_client();
 }
 
 fn web(port: u16) -> String {
     format!("[web]\nbind = 127.0.0.1\nport = {port}\n")
+}
+
+/// Without the thread that is woken for each piece of sound, which costs more than they do.
+fn spectra_alone() {
+    let mut spectrum = Spectrum::new(Tuning::default(), RATE as u32);
+    let sound: Vec<f32> = noise(1, 2 * RATE).into_iter().map(|x| f32::from(x) / 32_768.0).collect();
+    let frames = 30 * LOOK.as_secs() as usize;
+    let begun = clock_gettime(ClockId::ThreadCPUTime);
+    let levels = (0..frames).map(|n| u64::from(spectrum.frame(&sound[n * 7 % RATE..][..1_024]).level)).sum::<u64>();
+    let took = clock_gettime(ClockId::ThreadCPUTime);
+    let ms = (took.tv_sec - begun.tv_sec) as f64 * 1e3 + (took.tv_nsec - begun.tv_nsec) as f64 / 1e6;
+    println!("{frames} spectra, as many as {} s have: {ms:.1} ms of CPU (mean level {})", LOOK.as_secs(), levels / frames as u64);
 }
 
 fn beside_encoding() {

@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_secs(2);
 /// They are counted again after so many.
 const COUNT_EVERY: u64 = 100;
 /// Looks whether it is to end come at least so often.
-const NAP: Duration = Duration::from_millis(100);
+const NAP: Duration = Duration::from_millis(500);
 
 /// How far it is, in recordings.
 #[derive(Debug, Default)]

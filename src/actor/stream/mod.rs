@@ -32,7 +32,7 @@ use crate::policy::schedule::Hours;
 use crate::status::{ActorStatus, LaneStatus, State};
 
 /// How often a thread that waits looks whether it should stop.
-const STOP_POLL: Duration = Duration::from_millis(100);
+const STOP_POLL: Duration = Duration::from_millis(250);
 /// A station that is away is spoken of as often as this.
 const ALARM_LINES: Duration = Duration::from_secs(3_600);
 
