@@ -4,11 +4,12 @@ mod common;
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufReader, Read};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::follow::{event, follow, free_port};
 use common::{Place, Recorder, soundpost, tool};
 use serde_json::Value;
 use soundpost::signal::spectrum::{Spectrum, Tuning};
@@ -67,7 +68,7 @@ struct Tone {
 fn tone() -> Tone {
     let place = Place::new();
     let source = "[tone]\ntype = tone\nhz = 3000\ndbfs = -12\npace = real\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let config = place.config("", &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{source}"));
     let mut recorder = Recorder::spawn(soundpost().args(["record", "-c"]).arg(config));
     recorder.wait_for("the page: ", Duration::from_secs(20));
@@ -76,17 +77,8 @@ fn tone() -> Tone {
 }
 
 impl Tone {
-    /// A connection on which the answer's head has been read: its status line and its body.
     fn follow(&self, path: &str) -> (String, BufReader<TcpStream>) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the page");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
-        let mut body = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(body.read_line(&mut head).expect("a head") > 0, "{head}");
-        }
-        (head, body)
+        follow(self.port, path)
     }
 
     /// Hundredths of a second of processor time of a thread so far.
@@ -98,22 +90,6 @@ impl Tone {
         let stat = fs::read_to_string(task.path().join("stat")).expect("its times");
         let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
         fields[11..13].iter().map(|field| field.parse::<u64>().expect("ticks")).sum()
-    }
-}
-
-/// The data of the next event of that name; one without a name is "".
-fn event(body: &mut impl BufRead, wanted: &str) -> Value {
-    let (mut name, mut line) = (String::new(), String::new());
-    loop {
-        line.clear();
-        assert!(body.read_line(&mut line).expect("an event") > 0, "the events end");
-        if let Some(text) = line.strip_prefix("event: ") {
-            name = text.trim().to_owned();
-        } else if let Some(data) = line.strip_prefix("data: ").filter(|_| name == wanted) {
-            return serde_json::from_str(data).expect("JSON");
-        } else if line == "\n" {
-            name.clear();
-        }
     }
 }
 

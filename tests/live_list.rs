@@ -3,18 +3,14 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::follow::free_port;
 use common::lanes::lane;
 use common::{Place, Recorder, noise};
 use serde_json::Value;
-
-/// The page's port is written in a configuration, so it must be found before.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
 
 /// What the page is told: kind, and the recording.
 fn events(port: u16) -> impl Iterator<Item = (String, Value)> {

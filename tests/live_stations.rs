@@ -12,6 +12,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::follow::follow;
 use common::{Place, Recorder, recordings, soundpost, tool};
 use icecast::{Icecast, free_port};
 use serde_json::Value;
@@ -48,16 +49,8 @@ impl Site {
         Site { place, recorder, port }
     }
 
-    /// A connection on which the answer's head has been read: its status line and its body.
     fn follow(&self, path: &str) -> (String, BufReader<TcpStream>) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the page");
-        stream.set_read_timeout(Some(PATIENCE)).expect("set");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
-        let (mut body, mut head) = (BufReader::new(stream), String::new());
-        while !head.ends_with("\r\n\r\n") {
-            assert!(body.read_line(&mut head).expect("a head") > 0, "{head}");
-        }
-        (head, body)
+        follow(self.port, path)
     }
 
     /// Two seconds as ffmpeg decodes them, of one channel at 48 kHz.

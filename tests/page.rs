@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 
 use browser_rig::wood::{Noon, plant};
 use browser_rig::{Served, browse, station};
-use common::{Place, soundpost};
+use common::rig::Rig;
+use common::{Place, bytes_of, soundpost};
 use icecast::{Process, free_port};
 
 #[test]
@@ -57,6 +58,13 @@ fn feed(target: &str) -> Process {
     )
 }
 
+/// At a quarter of full scale and 48 kHz.
+fn sine(hz: usize, seconds: usize) -> Vec<i16> {
+    let period: Vec<i16> =
+        (0..48_000 / hz).map(|i| (8_192.0 * (std::f64::consts::TAU * (i * hz) as f64 / 48_000.0).sin()) as i16).collect();
+    period.into_iter().cycle().take(seconds * 48_000).collect()
+}
+
 #[test]
 fn a_tone_as_it_sounds() {
     let place = Place::new();
@@ -64,9 +72,11 @@ fn a_tone_as_it_sounds() {
     let tone = "[tone]\ntype = tone\nhz = 3000\ndbfs = -12\npace = real\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
     let web = format!("[web]\nbind = 127.0.0.1\nport = {port}\n[live]\nsource_password = feed\n");
     let config = place.config("min_free_mb = 0", &format!("{web}{tone}"));
-    let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config));
+    let rig = Rig::new(&["spare:48000:1"]);
+    let served = Served::spawn(soundpost().arg("record").arg("-c").arg(config).envs(rig.environment()));
+    let _played = Process(rig.play("spare", "S16_LE", 48_000, 1, &bytes_of(&sine(6_000, 300))));
     let _feed = feed(&format!("icecast://source:feed@127.0.0.1:{port}/far.opus"));
-    let variables = [("BASE_URL", served.base.as_str()), ("TONE", "tone"), ("MOUNT", "far.opus")];
+    let variables = [("BASE_URL", served.base.as_str()), ("TONE", "tone"), ("SPARE", "spare"), ("MOUNT", "far.opus")];
     browse("live", Some("^Live view|^Audio element"), "UTC", &variables);
 }
 

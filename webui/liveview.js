@@ -37,10 +37,12 @@ export async function show(wanted) {
 	if (!wanted || !library.status) return;
 	const { sources, devices } = await api.live().catch(() => ({ sources: library.status.sources, devices: [] }));
 	if (mine !== turn) return;
-	const idle = notRecorded(devices.filter(({ in_use }) => !in_use));
+	const others = devices.filter(({ in_use, device }) => !in_use || device === get().live);
+	const idle = notRecorded(others);
 	if (sources.length === 0)
 		return place.replaceChildren(el("div.empty", el("h2", "Nothing to hear"), el("p", "Nothing is recorded here.")));
-	const source = sources.find(({ name }) => name === get().live) ?? sources[0];
+	const looked = others.find(({ device }) => device === get().live);
+	const source = sources.find(({ name }) => name === get().live) ?? (looked ? { name: looked.device, idle: true } : sources[0]);
 	following = new AbortController();
 	parts = build(source, sources, idle);
 	parts.bars.follow(urls.spectrum(source.name), following.signal);
@@ -60,15 +62,16 @@ async function follow({ waterfall, note, source }, signal) {
 	}
 }
 
-/** The machine's other devices, and what to write so that they are recorded, and heard here. */
+/** The machine's other devices, to be looked at, and what to write so that they are recorded. */
 function notRecorded(devices) {
 	if (devices.length === 0) return false;
-	const row = ({ device, name }) => el("li", name || device, el("code", `[name] type = soundcard, device = ${device}`));
+	const look = (device, name) => el("button", { onclick: () => set({ live: device }) }, name || device);
+	const row = ({ device, name }) => el("li", look(device, name), el("code", `[name] type = soundcard, device = ${device}`));
 	return el("details.live-idle", el("summary", `Not recorded: ${devices.length}`), el("ul", ...devices.map(row)));
 }
 
 /** A station that is away tells no rate. */
-function build({ name, rate_hz }, sources, idle) {
+function build({ name, rate_hz, idle: isIdle }, sources, idle) {
 	const rate = rate_hz || 48000;
 	const looked = el("output.looked"),
 		note = el("p.dim.live-note", { role: "status" });
@@ -86,13 +89,13 @@ function build({ name, rate_hz }, sources, idle) {
 		el(
 			"div.live-head",
 			el("h2", name),
-			sources.length > 1 &&
+			(isIdle || sources.length > 1) &&
 				el("div.live-sources", ...sources.map((s) => el("button", { onclick: () => set({ live: s.name }), ...chosen(s) }, s.name))),
 			meter.node,
 			looked,
 		),
 		waterfall.node,
-		el("div.live-tools", pause, keepButton(name), ...pictureTools(waterfall, rate)),
+		el("div.live-tools", pause, !isIdle && keepButton(name), ...pictureTools(waterfall, rate)),
 		bars.node,
 		listening.node,
 		note,

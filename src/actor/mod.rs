@@ -11,6 +11,7 @@ pub mod icecast;
 pub mod librarian;
 pub mod live;
 pub mod monitor;
+pub mod preview;
 pub mod splitter;
 pub mod store;
 pub mod stream;

@@ -91,6 +91,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     seats.extend(live::ear(&heard, &shared));
+    seats.extend(live::preview(&heard, &shared));
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }

@@ -130,6 +130,52 @@ pub struct Device {
     pub is_used: bool,
 }
 
+/// A capture device that nobody records, opened for whoever looks at it or listens to it: one at a time.
+pub struct Preview {
+    /// Of the device that was looked at last.
+    stage: Mutex<Option<Arc<Stage>>>,
+    /// Why that one could not be opened; told once.
+    trouble: Mutex<Option<String>>,
+    quality: Quality,
+    /// Wakes the one who opens devices.
+    pub bell: Arc<Event>,
+}
+
+impl Preview {
+    pub fn new(quality: Quality) -> Preview {
+        Preview { stage: Mutex::default(), trouble: Mutex::default(), quality, bell: Arc::default() }
+    }
+
+    /// Of the device that is looked at, or was last.
+    pub fn stage(&self) -> Option<Arc<Stage>> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on it is this device; the name of the one that is looked at instead, if somebody does.
+    pub fn aim(&self, device: &str) -> Result<Arc<Stage>, Arc<str>> {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*stage {
+            Some(same) if *same.source == *device => return Ok(same.clone()),
+            Some(other) if other.is_listened() => return Err(other.source.clone()),
+            _ => {}
+        }
+        let name: Arc<str> = device.into();
+        let next = Stage::new(name.clone(), "device", name, self.quality, Arc::default()).of_station(self.bell.clone());
+        Ok(stage.insert(Arc::new(next)).clone())
+    }
+
+    /// It fell: who looks at it is sent away, and whoever asks next is told why.
+    pub fn fail(&self, why: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        stage.iter().for_each(|stage| stage.end());
+    }
+
+    pub fn take_trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// The mounts of a source.
 pub struct Stage {
     pub source: Arc<str>,
@@ -180,6 +226,11 @@ impl Stage {
 
     pub fn is_listened(&self) -> bool {
         self.mounts.iter().any(|mount| mount.listeners() > 0)
+    }
+
+    /// There will be no more: who listens is sent away.
+    pub fn end(&self) {
+        self.mounts.iter().for_each(|mount| mount.end());
     }
 
     /// What was sent so far is over: whoever comes now waits for the beginning of something new.

@@ -101,7 +101,7 @@ impl Spectrum {
         if let Some(powers) = self.transform.push(count) {
             for (mean, (first, end)) in self.means.iter_mut().zip(&self.bins) {
                 let bins = &powers[*first..*end]; // at most length / 2 + 1, as there are
-                *mean = bins.iter().map(|power| power.sqrt()).sum::<f64>() / bins.len() as f64;
+                *mean = sum(bins, |power: f64| power.sqrt()) / bins.len() as f64;
             }
             self.show();
         }
@@ -122,8 +122,19 @@ impl Spectrum {
     }
 }
 
+/// Of what becomes of each, in eight sums side by side.
+fn sum<T: Copy>(values: &[T], of: impl Fn(T) -> f64) -> f64 {
+    let eights = values.chunks_exact(8);
+    let rest: f64 = eights.remainder().iter().map(|value| of(*value)).sum();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += of(*value));
+    }
+    sums.into_iter().sum::<f64>() + rest
+}
+
 fn level(mono: &[f32]) -> u16 {
-    let square = mono.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / mono.len().max(1) as f64;
+    let square = sum(mono, |x: f32| f64::from(x) * f64::from(x)) / mono.len().max(1) as f64;
     if square * mono.len() as f64 <= SILENCE {
         return 0;
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use event_listener::Event;
 
 use super::start::Shared;
-use super::{Feed, LaneRow, Table, start};
+use super::{Feed, LaneRow, Table, sources, start};
 use crate::actor::ear::{Ear, Station};
 use crate::actor::live::Live;
+use crate::actor::preview::Preview;
 use crate::config::{Config, SourceConfig, SourceKind};
 use crate::edge::Receiver;
 use crate::message::Lane;
 use crate::message::handover::Hub;
-use crate::message::live::{Heard, ON_AIR_BYTES, OnAir, Quality, Stage, View};
+use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Stage, View};
 use crate::policy::retry::RestartBudget;
 use crate::pool::Pool;
 use crate::signal::spectrum::Tuning;
@@ -37,6 +38,13 @@ pub const EAR_BYTES: usize = STACK + STATION_BLOCKS * STATION_BLOCK_BYTES;
 /// A station that is looked at and listened to: its own bytes, a decoder with its window, and what live makes of its sound.
 pub const STATION_BYTES: usize = ON_AIR_BYTES + (512 << 10) + BUFFERS_BYTES + ALL_RINGS;
 const ALL_RINGS: usize = 848 << 10;
+
+/// Sound of a device that nobody records on its way to live: a tenth of a second of 384 kHz, and most of a second of 48.
+pub const PREVIEW_BLOCKS: usize = 8;
+const PREVIEW_BLOCK_BYTES: usize = 32 << 10;
+pub const PREVIEW_BYTES: usize = STACK + PREVIEW_BLOCKS * PREVIEW_BLOCK_BYTES + BUFFERS_BYTES + ALL_RINGS;
+/// Opening a sound card may take this long.
+const PREVIEW_LIMIT_MS: u64 = 30_000;
 
 /// What listening to a lane takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,8 @@ pub struct Plan {
     pub stages: Vec<Option<Arc<Stage>>>,
     /// One a lane; of stations only, and only where there is a page.
     pub on_air: Vec<Option<Arc<OnAir>>>,
+    /// Where there is a page.
+    pub preview: Option<Arc<live::Preview>>,
     pub tuning: Tuning,
     /// Rung when somebody comes to look at a station.
     bell: Arc<Event>,
@@ -91,8 +101,13 @@ impl Plan {
             Some(Arc::new(if is_station(lane) { stage.of_station(bell.clone()) } else { stage }))
         };
         let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
+        let quality = start::recorded(config)
+            .next()
+            .map(|source| Quality { bits_per_second: source.lane.icecast.kilobits_per_second * 1_000, complexity: COMPLEXITY });
+        let preview = quality.filter(|_| table.has_preview()).map(|quality| Arc::new(live::Preview::new(quality)));
         let on_air = |lane: &LaneRow| is_station(lane).then(|| Arc::new(OnAir::new(lane.name.clone())));
-        Plan { inbox, stages, on_air: table.lanes.iter().map(on_air).collect(), tuning: config.live.spectrum, bell }
+        let on_air = table.lanes.iter().map(on_air).collect();
+        Plan { inbox, stages, on_air, preview, tuning: config.live.spectrum, bell }
     }
 }
 
@@ -108,9 +123,9 @@ const fn kind(kind: &SourceKind) -> &'static str {
 
 pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
     let hub = hub.clone();
-    side("live", move |actor| {
+    side("live", LIMIT_MS, move |actor| {
         let (inbox, stages, hub, life) = (plan.inbox.clone(), plan.stages.clone(), hub.clone(), actor.life());
-        let live = Live { inbox, stages, hub, tuning: plan.tuning, actor };
+        let live = Live { inbox, stages, preview: plan.preview.clone(), hub, tuning: plan.tuning, actor };
         Box::new(move || live.run(life))
     })
 }
@@ -125,21 +140,34 @@ pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
     }
     let pool = (!stations.is_empty()).then(|| Pool::new(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
     let (bell, inbox, stop) = (plan.bell.clone(), shared.ears.clone(), shared.stop.clone());
-    Some(side("ear", move |actor| {
+    Some(side("ear", LIMIT_MS, move |actor| {
         let (stations, bell, pool, life) = (stations.clone(), bell.clone(), pool.clone(), actor.life());
         let ear = Ear { stations, bell, pool, inbox: inbox.clone(), actor, stop: stop.clone() };
         Box::new(move || ear.run(life))
     }))
 }
 
-fn side(name: &str, mut body: impl FnMut(Arc<ActorStatus>) -> Body + 'static) -> Seat {
+/// `None` without a page.
+pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
+    let (subject, lane) = (plan.preview.clone()?, Lane::try_from(plan.stages.len()).ok()?);
+    let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
+    let (inbox, stop) = (shared.ears.clone(), shared.stop.clone());
+    Some(side("preview", PREVIEW_LIMIT_MS, move |actor| {
+        let (subject, pool, inbox, stop) = (subject.clone(), pool.clone(), inbox.clone(), stop.clone());
+        let life = actor.life();
+        let preview = Preview { subject, lane, device: sources::unrecorded, pool, inbox, actor, stop };
+        Box::new(move || preview.run(life))
+    }))
+}
+
+fn side(name: &str, device_limit_ms: u64, mut body: impl FnMut(Arc<ActorStatus>) -> Body + 'static) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let row = actor.clone();
     Seat {
         name: name.into(),
         actor,
         stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
+        device_limit_ms,
         role: Role::Side,
         make: Some(Box::new(move || body(row.clone()))),
         budget: RestartBudget::new(),

@@ -243,7 +243,13 @@ impl Table {
     /// What captures, and the ear of stations, may hand over to live.
     pub fn ears_depth(&self) -> usize {
         let of_stations = if self.stations() > 0 { live::STATION_BLOCKS } else { 0 };
-        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum::<usize>() + of_stations
+        let of_preview = if self.has_preview() { live::PREVIEW_BLOCKS } else { 0 };
+        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum::<usize>() + of_stations + of_preview
+    }
+
+    /// Devices that nobody records can be looked at.
+    pub fn has_preview(&self) -> bool {
+        self.page.is_some()
     }
 
     /// Stations that can be looked at: where there is a page.
@@ -284,6 +290,10 @@ impl Table {
         if stations > 0 {
             let what = format!("thread, decoders and rings of {stations} stations while somebody looks and listens");
             shared.push(("ear", what, live::EAR_BYTES + stations * live::STATION_BYTES));
+        }
+        if self.has_preview() {
+            let what = "thread, sound and rings of a device that is not recorded while somebody looks and listens";
+            shared.push(("preview", what.into(), live::PREVIEW_BYTES));
         }
         if self.pushes > 0 {
             shared.push(("icecast", format!("{} threads, network buffers", self.pushes), self.pushes * push::BYTES));

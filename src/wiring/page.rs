@@ -19,7 +19,7 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind, descriptors};
 use crate::message::handover::{Address, Desk, Hub};
-use crate::message::live::{OnAir, Stage};
+use crate::message::live::{OnAir, Preview, Stage};
 use crate::message::relay::{self, Relay};
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
@@ -54,6 +54,7 @@ impl Page {
         hub: Arc<Hub>,
         stages: Vec<Arc<Stage>>,
         on_air: Vec<Arc<OnAir>>,
+        preview: Option<Arc<Preview>>,
     ) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
         let at = SocketAddr::new(web.bind, web.port);
@@ -66,6 +67,7 @@ impl Page {
             desk: Arc::new(Desk::default()),
             stages,
             on_air,
+            preview,
             relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
             words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),

@@ -139,7 +139,8 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
     let shelves: Arc<dyn Library> = Arc::new(shelves);
     let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
     let on_air = live.iter().flat_map(|plan| plan.on_air.iter().flatten().cloned()).collect();
-    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), on_air)?);
+    let preview = live.as_ref().and_then(|plan| plan.preview.clone());
+    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), on_air, preview)?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];

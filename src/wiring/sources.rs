@@ -53,6 +53,18 @@ pub fn open(source: &SourceConfig) -> Option<Box<dyn Source>> {
     })
 }
 
+/// A card that is no source, as it is for one who only looks at it: it may have another shape.
+pub fn unrecorded(device: &str) -> Box<dyn Source> {
+    Box::new(AlsaSource::new(alsa::Settings {
+        device: device.to_owned(),
+        rate: USUAL_RATE,
+        channels: 2,
+        depth: alsa::BitDepth::Sixteen,
+        period_ms: 20,
+        buffer_ms: 500,
+    }))
+}
+
 /// The sound card of a source that is one.
 pub fn card(source: &SourceConfig) -> Option<AlsaSource> {
     let SourceKind::Soundcard { device, sample_rate, channels, .. } = &source.kind else { return None };
@@ -96,12 +108,13 @@ fn raw_format(raw: RawPcm) -> PcmFormat {
     PcmFormat { rate: raw.sample_rate, channels: raw.channels, depth }
 }
 
+const USUAL_RATE: Rate = match Rate::new(48_000) {
+    Some(rate) => rate,
+    None => unreachable!(), // 48,000 is a rate: the compiler has evaluated this
+};
+
 fn usual(depth: Depth) -> PcmFormat {
-    const USUAL: Rate = match Rate::new(48_000) {
-        Some(rate) => rate,
-        None => unreachable!(), // 48,000 is a rate: the compiler has evaluated this
-    };
-    PcmFormat { rate: USUAL, channels: 2, depth }
+    PcmFormat { rate: USUAL_RATE, channels: 2, depth }
 }
 
 fn probe(path: &Path) -> Option<PcmFormat> {

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import { DESKTOP, PHONE, api, encoded, openRow, row, shot, until, withPage } from "./world.mjs";
 
-const tone = process.env.TONE;
+const { TONE: tone, SPARE: spare } = process.env;
 const HZ = 3000,
 	RATE = 48000;
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -128,6 +128,22 @@ live("Keep the last 30 s, of what is heard just now", {}, async (page) => {
 	await page.getByRole("button", { name: "Status" }).click();
 	await page.getByRole("button", { name: `Keep the last 30 s of ${tone}` }).click();
 	await until("from there too", () => page.locator("#spoken").textContent().then((text) => text.startsWith("Kept: ") && !text.includes(`${words[1]}.`)));
+});
+
+live("a device that is not recorded", {}, async (page) => {
+	await page.getByText(/^Not recorded: \d+$/).click();
+	await page.getByRole("button", { name: `rig ${spare}` }).click();
+	await page.getByRole("heading", { name: spare }).waitFor();
+	await until("its tone of 6 kHz is seen", async () => {
+		const at = await brightest(page);
+		return at !== null && Math.abs((at * RATE) / 2 - 2 * HZ) < 150;
+	});
+	await until("its meter moves", () => page.locator(".meter-figures").textContent().then((text) => text.startsWith("−15.")));
+	assert.equal(await page.getByRole("button", { name: /^Keep/ }).count(), 0, "nothing of it is kept");
+	assert.deepEqual((await api("api/live")).sources.map(({ name }) => name), [tone]);
+	await shot(page, "live not recorded");
+	await page.getByRole("button", { name: tone, exact: true }).click();
+	await page.getByRole("heading", { name: tone }).waitFor();
 });
 
 live("whoever leaves is left alone", {}, async (page) => {

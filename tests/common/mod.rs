@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod cards;
+pub mod follow;
 pub mod lanes;
 pub mod rig;
 pub mod volume;

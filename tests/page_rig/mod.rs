@@ -284,7 +284,8 @@ impl Site {
         fs::write(folder.path().join("open.wav"), wav(&samples(RATE))).expect("written");
         let library = Shelf { folder: folder.path().into(), marks: Mutex::default() };
         let hub = Arc::new(Hub::default());
-        let page = Page::open(&web, &Live::closed(), Arc::new(library), hub.clone(), Vec::new(), Vec::new()).expect("a port");
+        let page =
+            Page::open(&web, &Live::closed(), Arc::new(library), hub.clone(), Vec::new(), Vec::new(), None).expect("a port");
         let threads = page.spawn().expect("threads").into();
         let target = Target { port: page.port(), folder: folder.path().into() };
         let site = Site { folder, hub, target, page, threads };

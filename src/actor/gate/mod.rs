@@ -220,7 +220,7 @@ async fn attend<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>) {
 async fn accept<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>, listener: &Async<TcpListener>) {
     let mut is_told = false;
     for number in 1.. {
-        match listener.accept().await {
+        match next(listener).await {
             Ok((stream, peer)) => {
                 gate.admit(executor, number, stream, peer);
                 // Where many come at once, each is heard before others push it out.
@@ -233,6 +233,17 @@ async fn accept<'a>(gate: &'a Gate, executor: &LocalExecutor<'a>, listener: &Asy
                 }
                 Timer::after(BACK_OFF).await;
             }
+        }
+    }
+}
+
+/// The next connection. Not by `Async::accept`, which asks the kernel anew whenever anything else on this thread moves.
+async fn next(listener: &Async<TcpListener>) -> io::Result<(Async<TcpStream>, SocketAddr)> {
+    loop {
+        match listener.get_ref().accept() {
+            Ok((stream, peer)) => return Ok((Async::new(stream)?, peer)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => listener.readable().await?,
+            Err(e) => return Err(e),
         }
     }
 }

@@ -25,7 +25,7 @@ use tiny_http::Server;
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk};
-use crate::message::live::{OnAir, Stage};
+use crate::message::live::{OnAir, Preview, Stage};
 use crate::message::relay::Relay;
 use crate::web::answer::{Refusal, Status};
 use crate::web::auth::{Doorman, Words};
@@ -51,6 +51,8 @@ pub struct Office {
     pub stages: Vec<Arc<Stage>>,
     /// Stations, of which their own bytes can be heard.
     pub on_air: Vec<Arc<OnAir>>,
+    /// Of devices that nobody records.
+    pub preview: Option<Arc<Preview>>,
     /// Mounts that sources elsewhere feed.
     pub relay: Arc<Relay>,
     /// The passwords of the relay, as they are guessed.

@@ -188,13 +188,43 @@ fn lookable(office: &Office) -> String {
     json::live(office.stages.iter().map(row), &devices)
 }
 
+/// A device of the machine that nobody records and nobody looks at yet.
+fn unrecorded(office: &Office, device: &str) -> Result<Option<Arc<Stage>>, Refusal> {
+    let Some(preview) = &office.preview else { return Ok(None) };
+    let is_seen = preview.stage().is_some_and(|stage| *stage.source == *device && stage.is_listened());
+    let found = || alsa::captures_of_all().into_iter().find(|known| known.device == device);
+    if !is_seen {
+        match found() {
+            None => return Ok(None),
+            Some(known) if known.is_used => {
+                return Err(Refusal::new(Status::Conflict, "This device is in use: by another source, or by another program."));
+            }
+            Some(_) => {}
+        }
+    }
+    let later = |why: String| Err(Refusal::new(Status::Unavailable, why).with("Retry-After", "5"));
+    if let Some(trouble) = preview.take_trouble() {
+        return later(trouble);
+    }
+    match preview.aim(device) {
+        Ok(stage) => Ok(Some(stage)),
+        Err(other) => later(format!("Another device is looked at just now: {other}.")),
+    }
+}
+
 /// Where the source is gone, a spectrum is that of the first one, and says so: who looks at bars wants to see some.
 fn live(office: &Office, ask: &Ask, source: &str, view: View) -> Result<Answer, Refusal> {
-    let named = office.stages.iter().find(|stage| *stage.source == *source);
+    let recorded = office.stages.iter().find(|stage| *stage.source == *source);
+    let other = if recorded.is_none() { unrecorded(office, source)? } else { None };
+    let named = recorded.or(other.as_ref());
     let stage = named.or_else(|| office.stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
     relay::room(office, stage.mount(view))?;
     let is_decoded = |stage: &&Arc<Stage>| stage.is_station() && stage.is_listened();
-    if stage.is_station() && !stage.is_listened() && office.stages.iter().filter(is_decoded).count() >= MOST_STATIONS {
+    if other.is_none()
+        && stage.is_station()
+        && !stage.is_listened()
+        && office.stages.iter().filter(is_decoded).count() >= MOST_STATIONS
+    {
         let busy = Refusal::new(Status::Unavailable, "Several stations are looked at already: try again later.");
         return Err(busy.with("Retry-After", "60"));
     }

@@ -14,7 +14,7 @@ use crate::device::Fault;
 use crate::edge::Receiver;
 use crate::message::handover::Hub;
 use crate::message::library::{Event, Meter};
-use crate::message::live::{Heard, Stage};
+use crate::message::live::{Heard, Preview, Stage};
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, State};
 use crate::web::json;
@@ -23,6 +23,8 @@ pub struct Live {
     pub inbox: Receiver<Heard>,
     /// One a lane; a lane that hands over no sound has none.
     pub stages: Vec<Option<Arc<Stage>>>,
+    /// Devices that nobody records: the lane behind the last one.
+    pub preview: Option<Arc<Preview>>,
     /// Whose listeners see the meters.
     pub hub: Arc<Hub>,
     pub tuning: Tuning,
@@ -32,7 +34,7 @@ pub struct Live {
 impl Live {
     /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
     pub fn run(self, life: u32) -> Result<(), Fault> {
-        let mut lanes: Vec<Option<Hearing>> = self.stages.iter().map(|_| None).collect();
+        let mut lanes: Vec<Option<(Arc<Stage>, Hearing)>> = (0..=self.stages.len()).map(|_| None).collect();
         // A predecessor may have fallen in the middle of something.
         self.stages.iter().flatten().for_each(|stage| stage.rest());
         loop {
@@ -43,13 +45,20 @@ impl Live {
             }
             self.actor.begin();
             let lane = usize::from(heard.lane);
-            if let (Some(Some(stage)), Some(slot)) = (self.stages.get(lane), lanes.get_mut(lane)) {
-                self.hear(stage, slot, &heard);
+            if let (Some(stage), Some(slot)) = (self.stage(lane), lanes.get_mut(lane)) {
+                self.hear(&stage, slot, &heard);
             }
         }
     }
 
-    fn hear(&self, stage: &Stage, slot: &mut Option<Hearing>, heard: &Heard) {
+    fn stage(&self, lane: usize) -> Option<Arc<Stage>> {
+        match self.stages.get(lane) {
+            Some(stage) => stage.clone(),
+            None => self.preview.as_ref()?.stage(),
+        }
+    }
+
+    fn hear(&self, stage: &Arc<Stage>, slot: &mut Option<(Arc<Stage>, Hearing)>, heard: &Heard) {
         let is_looked_at = self.hub.is_heard();
         if !stage.is_listened() && (!is_looked_at || stage.is_station()) {
             *slot = None;
@@ -58,9 +67,9 @@ impl Live {
         if heard.sound.is_empty() {
             return; // only said that nobody was there
         }
-        let hearing = match slot.take() {
-            Some(hearing) if hearing.fits(heard) => slot.insert(hearing),
-            _ => slot.insert(Hearing::new(heard.format, self.tuning)),
+        let (_, hearing) = match slot.take() {
+            Some((of, hearing)) if hearing.fits(heard) && Arc::ptr_eq(&of, stage) => slot.insert((of, hearing)),
+            _ => slot.insert((stage.clone(), Hearing::new(heard.format, self.tuning))),
         };
         if let Some(reading) = hearing.hear(heard, stage, is_looked_at) {
             let meter = Meter {
