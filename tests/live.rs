@@ -43,6 +43,7 @@ fn spectra_are_those_of_numpy() {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let expected: Value = serde_json::from_slice(&out.stdout).expect("JSON");
         let mut spectrum = Spectrum::new(tuning, rate);
+        let samples: Vec<f64> = samples.into_iter().map(f64::from).collect();
         for (number, mono) in samples.chunks_exact(length).enumerate() {
             let (frame, expected) = (spectrum.frame(mono), &expected[number]);
             let found = frame.bands.iter().chain([&frame.bass, &frame.level]);

@@ -34,7 +34,7 @@ fn web(port: u16) -> String {
 /// Without the thread that is woken for each piece of sound, which costs more than they do.
 fn spectra_alone() {
     let mut spectrum = Spectrum::new(Tuning::default(), RATE as u32);
-    let sound: Vec<f32> = noise(1, 2 * RATE).into_iter().map(|x| f32::from(x) / 32_768.0).collect();
+    let sound: Vec<f64> = noise(1, 2 * RATE).into_iter().map(|x| f64::from(x) / 32_768.0).collect();
     let frames = 30 * LOOK.as_secs() as usize;
     let begun = clock_gettime(ClockId::ThreadCPUTime);
     let levels = (0..frames).map(|n| u64::from(spectrum.frame(&sound[n * 7 % RATE..][..1_024]).level)).sum::<u64>();

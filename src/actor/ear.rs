@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use event_listener::Event;
-use smol::Timer;
-use smol::future::or;
+use event_listener::{Event, Listener as _};
 
 use crate::device::Fault;
 use crate::device::clock::{Clock, RealClock};
@@ -72,7 +70,7 @@ impl Ear {
             let rung = self.bell.listen();
             self.come_and_go(&mut decks);
             if decks.iter().all(Option::is_none) {
-                smol::block_on(or(rung, async { _ = Timer::after(BEAT).await }));
+                rung.wait_timeout(BEAT);
                 continue;
             }
             self.actor.begin();

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use smol::Timer;
-use smol::future::or;
+use event_listener::Listener as _;
 
 use crate::device::{Fault, Read, Source};
 use crate::edge::Sender;
@@ -45,7 +44,7 @@ impl Preview {
             let rung = self.subject.bell.listen();
             match self.subject.stage().filter(|stage| stage.is_listened()) {
                 Some(stage) => self.show(&stage, life),
-                None => smol::block_on(or(rung, async { _ = Timer::after(BEAT).await })),
+                None => drop(rung.wait_timeout(BEAT)),
             }
         }
         Ok(())
@@ -69,7 +68,7 @@ impl Preview {
         let Err(fault) = outcome else { return };
         log::warn!("[preview] {}: {fault}", stage.source);
         self.subject.fail(fault.to_string());
-        smol::block_on(async { _ = Timer::after(AGAIN).await });
+        std::thread::sleep(AGAIN);
     }
 
     fn hand_on(&self, source: &mut dyn Source, format: PcmFormat, stage: &Stage, life: u32) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_channel::{Receiver, Sender, TrySendError};
 
 use super::mount::Listener;
+use crate::time::{Mono, SECOND_NS};
 
 /// The body of a long answer. How long it is stands in its head.
 pub enum Body {
@@ -24,31 +25,40 @@ pub enum Body {
     Live(Listener, Option<u32>),
 }
 
-/// Bodies that wait for the gate. As many as connections at most; one that nobody fetches gives way to the 128th after it.
+/// Bodies that wait for the gate. As many as connections at most; one that nobody fetches, since its browser has gone meanwhile, is
+/// thrown away.
 #[derive(Default)]
 pub struct Desk {
     next: AtomicU64,
-    waiting: Mutex<Vec<(u64, Body)>>,
+    waiting: Mutex<Vec<(u64, Mono, Body)>>,
 }
 
 const DESK_PLACES: usize = 128;
+/// The gate fetches at once.
+const DESK_NS: i64 = 10 * SECOND_NS;
 
 impl Desk {
     /// Its number; never 0.
-    pub fn lay(&self, body: Body) -> u64 {
+    pub fn lay(&self, body: Body, now: Mono) -> u64 {
         let number = self.next.fetch_add(1, Relaxed) + 1;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == DESK_PLACES {
             waiting.remove(0);
         }
-        waiting.push((number, body));
+        waiting.push((number, now, body));
         number
+    }
+
+    /// Throws away what has waited too long: who listens to a mount would count as a listener for ever.
+    pub fn tidy(&self, now: Mono) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|(_, laid, _)| now.since(*laid) < DESK_NS);
     }
 
     pub fn fetch(&self, number: u64) -> Option<Body> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = waiting.iter().position(|(other, _)| *other == number)?;
-        Some(waiting.swap_remove(at).1)
+        let at = waiting.iter().position(|(other, _, _)| *other == number)?;
+        Some(waiting.remove(at).2)
     }
 }
 
@@ -115,12 +125,13 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mount::{Client, Manner, Mount};
     use super::*;
 
     #[test]
     fn a_body_is_fetched_once() {
         let desk = Desk::default();
-        let (a, b) = (desk.lay(Body::Events), desk.lay(Body::Bytes(vec![1])));
+        let (a, b) = (desk.lay(Body::Events, Mono(0)), desk.lay(Body::Bytes(vec![1]), Mono(0)));
         assert!(a != b && a > 0);
         assert!(matches!(desk.fetch(b), Some(Body::Bytes(bytes)) if bytes == [1]));
         assert!(desk.fetch(b).is_none() && desk.fetch(a).is_some() && desk.fetch(0).is_none());
@@ -129,9 +140,22 @@ mod tests {
     #[test]
     fn what_nobody_fetches_gives_way() {
         let desk = Desk::default();
-        let numbers: Vec<u64> = (0..200).map(|_| desk.lay(Body::Events)).collect();
+        let numbers: Vec<u64> = (0..200).map(|_| desk.lay(Body::Events, Mono(0))).collect();
         let there = numbers.iter().filter(|number| desk.fetch(**number).is_some()).count();
         assert_eq!(there, DESK_PLACES);
+    }
+
+    #[test]
+    fn who_is_gone_before_the_answer_listens_no_more() {
+        let manner = Manner { ring: 64, burst: 0, lag: 0, chains: true, is_warm: false };
+        let (desk, mount) = (Desk::default(), Arc::new(Mount::new(manner)));
+        let body = |at: i64| desk.lay(Body::Live(mount.listen(Client::default()), None), Mono(at * SECOND_NS));
+        let (old, young) = (body(0), body(9));
+        desk.tidy(Mono(9 * SECOND_NS));
+        assert_eq!(mount.listeners(), 2);
+        desk.tidy(Mono(10 * SECOND_NS));
+        assert_eq!(mount.listeners(), 1);
+        assert!(desk.fetch(old).is_none() && desk.fetch(young).is_some());
     }
 
     #[test]

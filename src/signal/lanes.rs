@@ -66,6 +66,30 @@ pub fn add_to(sums: &mut [f64], values: &[f64]) {
     }
 }
 
+/// Each times the one beside it.
+pub fn multiply(values: &[f64], by: &[f64], products: &mut [f64]) {
+    let pairs = values.chunks_exact(2).zip(by.chunks_exact(2)).zip(products.chunks_exact_mut(2));
+    for ((values, by), products) in pairs {
+        products.copy_from_slice((two(values) * two(by)).as_array_ref());
+    }
+    let whole = values.len() / 2 * 2;
+    let last = values.iter().zip(by).zip(products).skip(whole);
+    last.for_each(|((value, by), product)| *product = value * by);
+}
+
+/// Of what becomes of each, four pairs side by side.
+pub fn sum(values: &[f64], of: impl Fn(f64x2) -> f64x2) -> f64 {
+    let mut sums = [f64x2::ZERO; 4];
+    let eights = values.chunks_exact(8);
+    for value in eights.remainder() {
+        sums[0] += of(f64x2::new([*value, 0.0])) - of(f64x2::ZERO);
+    }
+    for eight in eights {
+        sums.iter_mut().zip(eight.chunks_exact(2)).for_each(|(sum, pair)| *sum += of(two(pair)));
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).reduce_add()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +128,21 @@ mod tests {
             add_to(&mut sums, &BY[..frames]);
             let added: Vec<f64> = expected.iter().zip(BY).map(|(a, b)| a + b).collect();
             assert_eq!(sums, added[..frames]);
+        }
+    }
+
+    #[test]
+    fn products_and_sums_of_any_length() {
+        for length in 0..=19 {
+            let values: Vec<f64> = (0..length).map(|i| f64::from(i * i + 1)).collect();
+            let by: Vec<f64> = (0..length).map(|i| f64::from(3 - i)).collect();
+            let mut products = vec![f64::NAN; values.len()];
+            multiply(&values, &by, &mut products);
+            let expected: Vec<f64> = values.iter().zip(&by).map(|(value, by)| value * by).collect();
+            assert_eq!(products, expected);
+            assert_eq!(sum(&values, |x| x * x), values.iter().map(|x| x * x).sum::<f64>());
+            let roots = values.iter().map(|x| x.sqrt()).sum::<f64>();
+            assert!((sum(&values, f64x2::sqrt) - roots).abs() < 1e-9);
         }
     }
 

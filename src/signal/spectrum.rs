@@ -7,7 +7,10 @@
 
 use std::f64::consts::TAU;
 
+use wide::f64x2;
+
 use super::fft::Transform;
+use super::lanes;
 
 /// What 1 is, in a frame.
 pub const SCALE: u16 = 1_000;
@@ -94,14 +97,14 @@ impl Spectrum {
     }
 
     /// Of exactly [`length`](Spectrum::length) samples, the mean of the channels, from -1 to 1.
-    pub fn frame(&mut self, mono: &[f32]) -> &Frame {
+    pub fn frame(&mut self, mono: &[f64]) -> &Frame {
         let (place, window) = self.transform.next(mono.len());
-        place.iter_mut().zip(window).zip(mono).for_each(|((place, by), x)| *place = f64::from(*x) * by);
+        lanes::multiply(mono, window, place);
         let count = place.len();
         if let Some(powers) = self.transform.push(count) {
             for (mean, (first, end)) in self.means.iter_mut().zip(&self.bins) {
                 let bins = &powers[*first..*end]; // at most length / 2 + 1, as there are
-                *mean = sum(bins, |power: f64| power.sqrt()) / bins.len() as f64;
+                *mean = lanes::sum(bins, f64x2::sqrt) / bins.len() as f64;
             }
             self.show();
         }
@@ -122,19 +125,8 @@ impl Spectrum {
     }
 }
 
-/// Of what becomes of each, in eight sums side by side.
-fn sum<T: Copy>(values: &[T], of: impl Fn(T) -> f64) -> f64 {
-    let eights = values.chunks_exact(8);
-    let rest: f64 = eights.remainder().iter().map(|value| of(*value)).sum();
-    let mut sums = [0.0; 8];
-    for eight in eights {
-        sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += of(*value));
-    }
-    sums.into_iter().sum::<f64>() + rest
-}
-
-fn level(mono: &[f32]) -> u16 {
-    let square = sum(mono, |x: f32| f64::from(x) * f64::from(x)) / mono.len().max(1) as f64;
+fn level(mono: &[f64]) -> u16 {
+    let square = lanes::sum(mono, |x| x * x) / mono.len().max(1) as f64;
     if square * mono.len() as f64 <= SILENCE {
         return 0;
     }
@@ -151,8 +143,8 @@ fn thousandths(value: f64) -> u16 {
 mod tests {
     use super::*;
 
-    fn sine(hz: f64, rate: f64, amplitude: f64) -> Vec<f32> {
-        (0..1_024).map(|i| (amplitude * (TAU * hz * f64::from(i) / rate).sin()) as f32).collect()
+    fn sine(hz: f64, rate: f64, amplitude: f64) -> Vec<f64> {
+        (0..1_024).map(|i| amplitude * (TAU * hz * f64::from(i) / rate).sin()).collect()
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! after `new`.
 
 use super::fft::Transform;
+use super::lanes;
 
 pub const COLUMNS_PER_SECOND: u32 = 25;
 /// At most; low rates have as many as they have bins.
@@ -48,9 +49,9 @@ impl Waterfall {
     }
 
     /// Of exactly [`length`](Waterfall::length) samples, the mean of the channels, from -1 to 1.
-    pub fn column(&mut self, mono: &[f32]) -> &[u8] {
+    pub fn column(&mut self, mono: &[f64]) -> &[u8] {
         let (place, window) = self.transform.next(mono.len());
-        place.iter_mut().zip(window).zip(mono).for_each(|((place, by), x)| *place = f64::from(*x) * by);
+        lanes::multiply(mono, window, place);
         let count = place.len();
         if let Some(powers) = self.transform.push(count) {
             let bins = (powers.len() - 1) / self.column.len();
@@ -78,8 +79,8 @@ mod tests {
     fn the_bright_row_is_at_the_tone() {
         for (rate, hz) in [(8_000, 1_000.0), (48_000, 1_000.0), (48_000, 20_000.0), (384_000, 45_000.0)] {
             let mut waterfall = Waterfall::new(rate);
-            let sine = |i: usize| (0.1 * (TAU * hz * i as f64 / f64::from(rate)).sin()) as f32;
-            let mono: Vec<f32> = (0..waterfall.length()).map(sine).collect();
+            let sine = |i: usize| 0.1 * (TAU * hz * i as f64 / f64::from(rate)).sin();
+            let mono: Vec<f64> = (0..waterfall.length()).map(sine).collect();
             let rows = waterfall.rows();
             let column = waterfall.column(&mono);
             let (brightest, value) = column.iter().enumerate().max_by_key(|(_, value)| **value).expect("rows");
@@ -115,7 +116,7 @@ mod tests {
         let mut waterfall = Waterfall::new(48_000);
         let silence = vec![0.0; waterfall.length()];
         assert!(waterfall.column(&silence).iter().all(|value| *value == 0));
-        let loud = vec![f32::MAX; waterfall.length()];
+        let loud = vec![1e18; waterfall.length()];
         assert_eq!(waterfall.column(&loud)[0], 255);
     }
 }

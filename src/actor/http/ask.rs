@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tiny_http::Request;
 
 use crate::message::handover::{Body, Desk, first_line};
+use crate::time::Mono;
 use crate::web::admission::Host;
 use crate::web::answer::{Head, Refusal};
 use crate::web::gzip;
@@ -81,7 +82,7 @@ impl From<Refusal> for Answer {
 /// As much goes back over the socket, whose buffers hold it; longer bodies go over the desk.
 const SHORT: usize = 32 << 10;
 
-pub fn send(request: Request, answer: Answer, head_only: bool, desk: &Desk) -> io::Result<()> {
+pub fn send(request: Request, answer: Answer, head_only: bool, desk: &Desk, now: Mono) -> io::Result<()> {
     let (mut here, body) = (answer.head, answer.body.filter(|_| !head_only));
     let number = match body {
         None => 0,
@@ -89,7 +90,7 @@ pub fn send(request: Request, answer: Answer, head_only: bool, desk: &Desk) -> i
             here.extend_from_slice(&bytes);
             0
         }
-        Some(body) => desk.lay(body),
+        Some(body) => desk.lay(body, now),
     };
     let mut writer = request.into_writer();
     writer.write_all(first_line(number, here.len()).as_bytes())?;

@@ -75,7 +75,7 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
                 let builder = thread::Builder::new().name(format!("http {n}")).stack_size(STACK_BYTES);
                 builder.spawn_scoped(scope, || work(office, &server, &is_over))?;
             }
-            watch(&path, stop);
+            watch(office, &path, stop);
             over.store(true, Relaxed);
             Ok(())
         });
@@ -90,11 +90,12 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
     Ok(())
 }
 
-/// Returns when the server at `path` is not well, or at `stop`.
-fn watch(path: &Path, stop: &AtomicBool) {
+/// Returns when the server at `path` is not well, or at `stop`; keeps the desk tidy meanwhile.
+fn watch(office: &Office, path: &Path, stop: &AtomicBool) {
     let mut looked = Instant::now();
     while !stop.load(Relaxed) {
         thread::sleep(NAP);
+        office.desk.tidy(office.clock.mono());
         if looked.elapsed() >= LOOK {
             if let Err(e) = is_well(path) {
                 log::debug!("the HTTP server is silent: {e}");
@@ -137,7 +138,7 @@ fn serve(office: &Office, mut request: tiny_http::Request) {
         log::error!("answering {} failed", ask.target);
         Answer::from(Refusal::new(Status::Failed, "The answer could not be made: this is a defect of soundpost."))
     });
-    if let Err(e) = ask::send(request, answer, ask.head_only(), &office.desk) {
+    if let Err(e) = ask::send(request, answer, ask.head_only(), &office.desk, office.clock.mono()) {
         log::debug!("an answer was not taken: {e}");
     }
 }

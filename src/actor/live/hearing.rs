@@ -10,7 +10,7 @@ use crate::message::{Depth, PcmFormat};
 use crate::signal::meter::{Meter, Reading};
 use crate::signal::spectrum::{Frame, SCALE, Spectrum, Tuning};
 use crate::signal::waterfall::{COLUMNS_PER_SECOND, Waterfall};
-use crate::signal::{Shape, pcm};
+use crate::signal::{Shape, lanes, pcm};
 
 /// At most so many spectra a second.
 const FRAMES_PER_SECOND: u64 = 30;
@@ -24,7 +24,7 @@ pub struct Hearing {
     /// Number of the frame that is expected next.
     next: u64,
     /// The newest samples, the mean of the channels, -1 to 1; the last of them is the newest.
-    mono: Vec<f32>,
+    mono: Vec<f64>,
     samples: Vec<i32>,
     spectrum: Option<Bars>,
     waterfall: Option<Columns>,
@@ -104,23 +104,25 @@ impl Hearing {
             self.mono.drain(..self.mono.len() - keep);
         }
         let channels = usize::from(self.format.channels).max(1);
-        let unit = 1.0 / ((1_u32 << (self.format.depth.bits() - 1)) as f32 * channels as f32);
+        let unit = 1.0 / (f64::from(1_u32 << (self.format.depth.bits() - 1)) * channels as f64);
         match (self.format.depth, channels) {
             // Most cards: one pass over the bytes.
-            (Depth::Sixteen, 1) => self.mono.extend(pcm.chunks_exact(2).map(|x| f32::from(sixteen(x)) * unit)),
+            (Depth::Sixteen, 1) => self.mono.extend(pcm.chunks_exact(2).map(|x| f64::from(sixteen(x)) * unit)),
             (Depth::Sixteen, 2) => {
-                let means = pcm.chunks_exact(4).map(|x| (f32::from(sixteen(&x[..2])) + f32::from(sixteen(&x[2..]))) * unit);
-                self.mono.extend(means);
+                let (by, begin) = ([unit; 64], self.mono.len());
+                self.mono.resize(begin + frames, 0.0);
+                let means = self.mono[begin..].chunks_mut(by.len()).zip(pcm.chunks(4 * by.len()));
+                means.for_each(|(means, pcm)| lanes::add_up_s16(pcm, means, &by[..means.len()]));
             }
             (depth, channels) => {
                 let mut values = pcm::values(depth, pcm);
-                self.mono.extend((0..frames).map(|_| values.by_ref().take(channels).map(|x| x as f32).sum::<f32>() * unit));
+                self.mono.extend((0..frames).map(|_| values.by_ref().take(channels).map(f64::from).sum::<f64>() * unit));
             }
         }
     }
 
     /// The samples that end so many before the newest one, if there are as many.
-    fn newest(mono: &[f32], length: usize, younger: usize) -> Option<&[f32]> {
+    fn newest(mono: &[f64], length: usize, younger: usize) -> Option<&[f64]> {
         let end = mono.len().checked_sub(younger)?;
         mono.get(end.checked_sub(length)?..end)
     }
