@@ -382,6 +382,7 @@ pub fn machine(
         depth: 64,
         sync_ns: lane.sync_ns,
         cue: false,
+        schedule: None,
         status: lane.status.clone(),
     };
     let settings = Settings {

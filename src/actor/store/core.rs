@@ -58,6 +58,7 @@ impl<D: Disk> Core<D> {
                 root,
                 sync_ns: lane.sync_ns.max(1),
                 cue: lane.cue,
+                schedule: lane.schedule,
                 status: lane.status,
                 open: None,
                 prepared: None,
@@ -82,8 +83,8 @@ impl<D: Disk> Core<D> {
 
     pub fn open_root(&mut self, root: usize) -> Result<(), Fault> {
         let Some(folder) = self.roots.get_mut(root) else { return Ok(()) };
-        let sources: Vec<String> =
-            self.lanes.iter().filter(|lane| lane.root == root).map(|lane| lane.source.to_string()).collect();
+        let here = self.lanes.iter().filter(|lane| lane.root == root);
+        let sources: Vec<_> = here.map(|lane| (lane.source.to_string(), lane.schedule.is_some())).collect();
         let result = folder.open(&self.disk, &sources);
         if let Err(fault) = &result {
             if !std::mem::replace(&mut folder.told, true) {
@@ -252,7 +253,7 @@ impl<D: Disk> Core<D> {
         }
         root.corrections
             .extend(self.unsynced.of(lane, session).into_iter().map(|sidecar| Correction::new(sidecar, session, by_ns)));
-        if let Some(gap) = of.restart.correct(session, by_ns) {
+        for gap in of.restart.correct(session, by_ns, of.schedule.as_ref()) {
             self.enter_gap(lane, gap);
         }
     }

@@ -14,6 +14,7 @@ use super::root::Files;
 use crate::device::disk::{Disk, DiskFile};
 use crate::format::sidecar;
 use crate::message::{Cause, GAPS_PER_FILE, GapEntry, Identity, NewFile, Reason};
+use crate::policy::schedule::Schedule;
 use crate::pool::Block;
 use crate::status::LaneStatus;
 use crate::time::{Mono, Wall};
@@ -29,6 +30,7 @@ pub struct Lane<F> {
     pub root: usize,
     pub sync_ns: i64,
     pub cue: bool,
+    pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
     pub open: Option<OpenFile<F>>,
     pub prepared: Option<OpenFile<F>>,

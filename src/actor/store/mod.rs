@@ -19,6 +19,7 @@ use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
 use crate::format::wav::size_patches;
 use crate::message::{Container, ToStore};
+use crate::policy::schedule::Schedule;
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::time::Mono;
 
@@ -59,6 +60,8 @@ pub struct LaneSettings {
     pub sync_ns: i64,
     /// Titles are written beside each recording too, as a cue sheet.
     pub cue: bool,
+    /// When it is to be recorded; without, always: what is missing after a time without a recorder.
+    pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
 }
 

@@ -87,7 +87,7 @@ impl<D: Disk> Root<D> {
     }
 
     /// Takes the folder for this process and finds what the last one left unfinished.
-    pub fn open(&mut self, disk: &D, sources: &[String]) -> Result<(), Fault> {
+    pub fn open(&mut self, disk: &D, sources: &[restart::Asked]) -> Result<(), Fault> {
         let root = self.files.places.root.clone();
         let fault = |what: &str, e: io::Error| refusal(&root, what, &e);
         disk.create_dirs(&root).map_err(|e| fault("cannot create the folder", e))?;
@@ -105,7 +105,7 @@ impl<D: Disk> Root<D> {
             }
             self.ended = restart::newest_ends(disk, &self.files.places, sources);
         }
-        let only_source = if let [only] = sources { Some(only.clone()) } else { None };
+        let only_source = if let [(only, _)] = sources { Some(only.clone()) } else { None };
         self.jobs.extend(unfinished.jobs.into_iter().map(|job| Job { only_source: only_source.clone(), ..job }));
         self.id = id;
         self.mark = Some(mark);

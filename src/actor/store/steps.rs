@@ -441,7 +441,7 @@ impl<D: Disk> Core<D> {
         let Some(of) = self.lanes.get_mut(lane) else { return };
         let ended =
             self.roots.get(of.root).and_then(|r| r.ended.iter().find(|(source, _)| **source == *of.source)).map(|(_, end)| *end);
-        if let Some(gap) = of.restart.settle(ended) {
+        for gap in of.restart.settle(ended, of.schedule.as_ref()) {
             self.enter_gap(lane, gap);
         }
     }
