@@ -50,6 +50,8 @@ pub struct Tail {
     pub reason: Reason,
     /// It ended by a fault, so that frames may be missing after it that nobody reports.
     pub faulted: bool,
+    /// What follows it is not recorded until its trigger finds something.
+    pub pauses: bool,
 }
 
 /// A file under its passing name. at >= synced; what the header vouches for <= synced.
@@ -216,10 +218,13 @@ impl<F> Lane<F> {
 /// Frames between the end of a file and the next one that nobody has reported yet.
 pub fn gap_between(tail: &Tail, known_lost: u64, orphans: u64, next: &Identity) -> Option<GapEntry> {
     let end = tail.identity.first_frame.saturating_add(tail.frames).saturating_add(known_lost);
-    let same_run = tail.identity.session == next.session;
+    let same_run = tail.identity.session == next.session && !tail.pauses;
     let frames_lost = if same_run { next.first_frame.saturating_sub(end) } else { orphans };
-    let start: Wall = sidecar::end(&tail.identity, tail.frames, known_lost);
     let length = next.format.rate.ns_of(frames_lost);
+    let start: Wall = match tail.pauses {
+        true => next.start.plus_ns(length.saturating_neg()),
+        false => sidecar::end(&tail.identity, tail.frames, known_lost),
+    };
     let end = if same_run { next.start.max(start) } else { start.plus_ns(length) };
     (frames_lost > 0).then_some(GapEntry { start, end, frames_lost, reason: tail.reason })
 }

@@ -39,12 +39,14 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
+mod watched;
 
 pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
 pub use machine::Machine;
 pub use naming::{EXTENSIONS, Places};
 pub use repair::{Report, repair};
 pub use root::{MARK, places_of};
+pub use watched::WATCHES;
 
 /// One row a lane, in the order of [`crate::message::Lane`].
 #[derive(Clone)]

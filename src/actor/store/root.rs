@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::naming::{Places, finished_name};
 use super::repair::Job;
 use super::restart;
+use super::watched::Watches;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::device::{Fault, FaultKind};
 use crate::time::{Mono, Wall};
@@ -52,6 +53,7 @@ pub struct Root<D: Disk> {
     pub jobs: VecDeque<Job>,
     pub corrections: VecDeque<Correction>,
     pub analyses: Analyses,
+    pub watches: Watches,
     /// Where the sound of each source ended before this start, as far as it did not end in good order.
     pub ended: Vec<(String, Wall)>,
     pub id: String,
@@ -72,6 +74,7 @@ impl<D: Disk> Root<D> {
             jobs: VecDeque::new(),
             corrections: VecDeque::new(),
             analyses: Analyses::default(),
+            watches: Watches::default(),
             ended: Vec::new(),
             id: String::new(),
             mark: None,
