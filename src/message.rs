@@ -21,7 +21,7 @@ pub mod window;
 
 use std::sync::Arc;
 
-use self::analysis::{Analysis, Detection, Section};
+use self::analysis::{Analysis, Centibel, Detection, Detector, Section};
 pub use self::sound::{Codec, Container, Depth, Format, PcmFormat, Samples};
 use crate::pool::Block;
 use crate::time::{Mono, Wall};
@@ -50,6 +50,8 @@ pub enum Cause {
     End,
     /// A window of its schedule was over.
     Schedule,
+    /// What its trigger had made be recorded was over: it is quiet, or as long as a clip may be.
+    Trigger,
     /// An actor failed and was started anew.
     Fault,
     /// The disk refused to take or to sync data.
@@ -72,6 +74,7 @@ impl Cause {
             Cause::Stalled => "stalled",
             Cause::End => "end",
             Cause::Schedule => "schedule",
+            Cause::Trigger => "trigger",
             Cause::Fault => "fault",
             Cause::Disk => "disk",
             Cause::Shutdown => "shutdown",
@@ -208,6 +211,17 @@ pub struct Title {
 /// Titles that one file remembers; later ones are counted only.
 pub const TITLES_PER_FILE: usize = 4_096;
 
+/// Why a clip began: the level of a tenth of a second, of everything or of a band, and the floor that it was above.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Triggered {
+    pub detector: Detector,
+    pub margin: Centibel,
+    pub level: Centibel,
+    pub floor: Centibel,
+    /// [`Detector::Bands`] only.
+    pub band_hz: Option<(f32, f32)>,
+}
+
 /// What is known of a file when its last frame is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
@@ -224,6 +238,8 @@ pub struct Closing {
     pub garbage_bytes: u64,
     /// What the identity's start has turned out to be: how much a server had stored is known only after a while.
     pub start: Option<Wall>,
+    /// Of a clip.
+    pub trigger: Option<Triggered>,
 }
 
 impl Closing {
@@ -238,6 +254,7 @@ impl Closing {
             titles: Vec::new(),
             garbage_bytes: 0,
             start: None,
+            trigger: None,
         }
     }
 }
@@ -262,6 +279,10 @@ pub enum ToStore {
     /// Bytes that replace what stands at this offset of the lane's file.
     Patch(Lane, u64, Block),
     Close(Lane, Box<Closing>),
+    /// A triggered lane hears its source from here on: whatever is recorded of it, nothing is missing.
+    Watching(Lane, Box<Identity>),
+    /// A stretch in which the lane waited for its trigger, with the clips in it, is over: it is entered beside the recordings.
+    Watched(Lane, Box<Watched>),
     Gap(Lane, GapEntry),
     /// The wall clock was set: unsynced files of this run began this much later (ns, may be negative).
     Correct(Lane, Arc<str>, i64),
@@ -270,9 +291,18 @@ pub enum ToStore {
     Analysed(Lane, Arc<Analysed>),
 }
 
+/// A stretch of a triggered lane, from split to split: all that was heard, recorded or not.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub identity: Identity,
+    pub closing: Closing,
+}
+
 /// Whole: of every frame of its file.
 #[derive(Clone, Debug)]
 pub struct Analysed {
+    /// Of a stretch of [`Watched`], not of a file.
+    pub is_watch: bool,
     pub session: Arc<str>,
     pub first_frame: u64,
     pub analysis: Analysis,
@@ -284,6 +314,8 @@ pub struct Analysed {
 /// finds no block, drops what it has, and the file is analysed from the disk.
 pub struct Tapped {
     pub lane: Lane,
+    /// Of a stretch of [`Watched`], which files may begin and end in.
+    pub is_watch: bool,
     pub tap: Tap,
 }
 

@@ -40,6 +40,8 @@ pub struct LaneStatus {
     pub notices_dropped: AtomicU32,
     /// When its schedule opens it next, in nanoseconds of UTC, while it is closed; 0 while it is open.
     held: AtomicI64,
+    /// It is heard, and nothing of it is recorded until its trigger finds something.
+    pub waits_for_trigger: AtomicBool,
     /// Files of which the analyser did not hear every frame; they are analysed from the disk.
     pub taps_torn: AtomicU32,
     /// Somebody looks or listens: the sound is handed over as it is read, and read every 20 ms.
@@ -86,7 +88,7 @@ pub struct PushStatus {
     pub trouble: Arc<Alarm>,
 }
 
-const CAUSES: [Cause; 12] = [
+const CAUSES: [Cause; 13] = [
     Cause::Split,
     Cause::Clock,
     Cause::Gap,
@@ -95,6 +97,7 @@ const CAUSES: [Cause; 12] = [
     Cause::Stalled,
     Cause::End,
     Cause::Schedule,
+    Cause::Trigger,
     Cause::Fault,
     Cause::Disk,
     Cause::Shutdown,

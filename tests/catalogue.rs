@@ -110,6 +110,7 @@ fn days_of(files: &BTreeMap<String, FileRow>, loose: &[(String, GapRow)]) -> Vec
         to_review: 0,
         gaps: 0,
         best: None,
+        watched_ms: 0,
     };
     for file in files.values() {
         let local = file.start.0.div_euclid(SECOND_NS) + i64::from(file.utc_offset_s);

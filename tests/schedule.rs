@@ -101,3 +101,37 @@ fn a_part_of_the_time_is_recorded_again_and_again() {
     assert!(last.len() == 1 && last[0].0 >= 14.0 && last[0].1 < 16.5 && last[0].2 == "schedule", "{last:?}");
     verify(&place);
 }
+
+#[test]
+fn a_kill_costs_what_was_in_windows_and_no_pause() {
+    let (place, now) = (Place::new(), Timestamp::now());
+    let zero = Timestamp::from_second(now.as_second()).expect("now");
+    let keys = format!("schedule = {}..{}\nduty = 2s/6s", clock(now, 2), clock(now, 300));
+    let config = place.config(&no_boundary(), &tone(&keys));
+    let until = |tenths: i64| {
+        let left = (zero + (tenths * 100).milliseconds()).duration_since(Timestamp::now());
+        std::thread::sleep(left.try_into().unwrap_or_default());
+    };
+    let mut recorder = Recorder::start(&config, &[]);
+    until(91); // in the second part: 8 to 10 s
+    recorder.signal("KILL");
+    recorder.wait(Duration::from_secs(5));
+    // All of the part from 14 to 16 s is missed, and what was left of the one before.
+    until(180);
+    let recorder = Recorder::start(&config, &[]);
+    until(228);
+    stop(recorder);
+    let lines = gaps(&place.recordings());
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let seconds = |text: &str| {
+        let at: Timestamp = text.parse().expect("RFC 3339");
+        (at.as_microsecond() - zero.as_microsecond()) as f64 / 1e6
+    };
+    let (start, end, frames) = (seconds(&lines[0][0]), seconds(&lines[0][1]), lines[0][3].parse::<f64>().expect("frames"));
+    assert_eq!(lines[0][4], "restart");
+    // Of the part from 20 s on a little may be missing before its first frame, as at each start.
+    // Of a file that was a second old when it was killed nothing may be there.
+    assert!((7.9..9.7).contains(&start) && (15.9..21.0).contains(&end), "{start} to {end}");
+    let on_s = (10.0 - start) + 2.0 + (end - 20.0).max(0.0);
+    assert!((frames / 8_000.0 - on_s).abs() < 0.01, "{frames} frames of {on_s} s from {start} to {end}");
+}

@@ -74,6 +74,7 @@ fn no_change_is_lost() {
         depth: 16,
         sync_ns: SECOND,
         cue: false,
+        schedule: None,
         status: Arc::default(),
     };
     let settings = Settings {

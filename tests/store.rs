@@ -740,6 +740,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             depth: 16,
             sync_ns: SECOND,
             cue: false,
+            schedule: None,
             status: Arc::default(),
         }],
         inbox_depth: 16,
@@ -815,6 +816,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         depth: 4,
         sync_ns: 5 * SECOND,
         cue: false,
+        schedule: None,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
@@ -904,6 +906,7 @@ fn ten_thousand_files_are_no_delay() {
         depth: 4,
         sync_ns: 5 * SECOND,
         cue: false,
+        schedule: None,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };

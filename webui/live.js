@@ -6,7 +6,7 @@ import { onLevels } from "./events.js";
 import { showKeys } from "./keys.js";
 import { recall, remember, set, get, on as onState } from "./store.js";
 
-const WORDS = { recording: "recording", waiting: "waiting", alarm: "alarm", held: "paused" };
+const WORDS = { recording: "recording", waiting: "waiting", alarm: "alarm", held: "paused", listening: "listening" };
 const LOWEST = -70;
 const meters = new Map();
 

@@ -2,8 +2,10 @@
 //!
 //! A machine without I/O: push one [`Tape`], pop until `None`. It composes the clock fit, the UTC offset, the boundaries and
 //! the names of `policy`; the bytes of a block are neither read nor copied nor divided here. Hosted by the encoder thread.
-//! Whether a name is free, and what a file's bytes are, is not known here.
+//! Whether a name is free, and what a file's bytes are, is not known here. Of a triggered lane the tape is held back ([`hold`])
+//! and only clips of it are given out; the stretch from split to split that they are in is opened and closed like a file.
 
+mod hold;
 mod open;
 mod piece;
 mod timeline;
@@ -11,7 +13,7 @@ mod timeline;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::message::{Cause, ClockState, Container, GapAt, GapEntry, Identity, Lost, Reason, Run, Tape};
+use crate::message::{Cause, ClockState, Container, GapAt, GapEntry, Identity, Lost, Reason, Run, Tape, Triggered};
 use crate::policy::Invalid;
 use crate::policy::name::Pattern;
 use crate::policy::offset::{Offset, Step};
@@ -19,6 +21,8 @@ use crate::policy::split::{Boundaries, Zone, max_frames};
 use crate::pool::Block;
 use crate::time::{Look, Mono, Rate, Wall};
 
+pub use hold::TriggerSettings;
+use hold::{Hold, Verdict};
 use open::OpenFile;
 pub use piece::{Piece, Plan, Settings};
 use timeline::Timeline;
@@ -41,6 +45,13 @@ pub struct Splitter {
     session: Option<Arc<str>>,
     silence: Option<Silence>,
     file: Option<OpenFile>,
+    hold: Option<Hold>,
+    /// When its tape was pushed.
+    look: Look,
+    /// Why the clip is recorded that the lane is in.
+    clip: Option<Triggered>,
+    /// The stretch that is heard.
+    watch: Option<OpenFile>,
     /// The block being given out; `given` of its frames already were.
     block: Option<Block>,
     given: u32,
@@ -69,6 +80,10 @@ impl Splitter {
             session: None,
             silence: None,
             file: None,
+            hold: settings.trigger.map(Hold::new),
+            look: Look { mono: Mono(0), wall: Wall(0), synced: false },
+            clip: None,
+            watch: None,
             block: None,
             given: 0,
             out: VecDeque::with_capacity(PIECES),
@@ -78,11 +93,22 @@ impl Splitter {
     /// `look`: both clocks about now. What was pushed before must have been popped.
     pub fn push(&mut self, tape: Tape, look: Look) {
         let step = self.offset.push(look);
+        let Some(hold) = &mut self.hold else { return self.take_tape(tape, step, look) };
+        hold.push(tape);
+        self.look = look;
+        if step.is_some() {
+            self.end(Cause::Clock);
+        }
+        self.correct(step);
+    }
+
+    fn take_tape(&mut self, tape: Tape, step: Option<Step>, look: Look) {
         match tape {
             Tape::Start(run) => {
                 self.stop(Cause::Fault);
                 self.correct(step);
                 self.session = Some(run.session.clone());
+                self.hold.iter_mut().for_each(|hold| hold.begin(&run, false));
                 self.run = Some(Timeline::start(run));
             }
             Tape::Stop(cause) => {
@@ -105,7 +131,10 @@ impl Splitter {
 
     pub fn pop(&mut self) -> Option<Piece> {
         if self.out.is_empty() {
-            self.give();
+            match self.hold {
+                None => self.give(u64::MAX),
+                Some(_) => self.release(),
+            }
         }
         self.out.pop_front()
     }
@@ -128,6 +157,8 @@ impl Splitter {
         self.block = None;
         self.out.clear();
         self.session = Some(run.session.clone());
+        (self.watch, self.clip) = (None, None);
+        self.hold.iter_mut().for_each(|hold| hold.begin(&run, true));
         self.run = Some(Timeline::resume(run, known.map(|old| old.told())));
     }
 
@@ -136,9 +167,22 @@ impl Splitter {
         self.run.as_ref().and_then(|timeline| timeline.fit.ppm())
     }
 
-    fn stop(&mut self, cause: Cause) {
+    /// A triggered source is heard, and nothing of it is recorded now.
+    pub fn is_waiting(&self) -> bool {
+        self.run.is_some() && self.hold.as_ref().is_some_and(Hold::is_waiting)
+    }
+
+    /// The file ends, and the stretch that it is in.
+    fn end(&mut self, cause: Cause) {
         self.close(cause);
-        self.block = None;
+        let Some(watch) = self.watch.take() else { return };
+        let measured_rate = self.run.as_ref().and_then(|timeline| timeline.fit.measured_rate());
+        self.out.push_back(Piece::Watched(Box::new(watch.closing(cause, measured_rate))));
+    }
+
+    fn stop(&mut self, cause: Cause) {
+        self.end(cause);
+        (self.block, self.clip) = (None, None);
         let Some(timeline) = self.run.take() else { return };
         let Some(reason) = reason_of(cause) else { return };
         // A run that brought nothing leaves the silence before it as it was.
@@ -148,7 +192,7 @@ impl Splitter {
 
     fn cut_at_step(&mut self, step: Option<Step>) {
         if step.is_some() {
-            self.close(Cause::Clock);
+            self.end(Cause::Clock);
         }
         self.correct(step);
     }
@@ -172,7 +216,7 @@ impl Splitter {
         let entry = timeline.lose(lost.frames, lost.reason, &self.offset);
         self.out.push_back(Piece::Lost(entry));
         if timeline.gap_is_long(timeline.told()) {
-            self.close(Cause::Gap);
+            self.end(Cause::Gap);
         }
     }
 
@@ -189,12 +233,12 @@ impl Splitter {
         let long = timeline.gap_is_long(block.first_frame);
         if back {
             // The numbers contradict what was written: nothing more can be said about this run's earlier frames.
-            self.close(Cause::Fault);
+            self.end(Cause::Fault);
         }
         self.break_silence(began);
         self.lose_until(block.first_frame);
         if long {
-            self.close(Cause::Gap);
+            self.end(Cause::Gap);
         }
         self.note_gap(block.first_frame);
         self.given = 0;
@@ -215,14 +259,18 @@ impl Splitter {
     fn note_gap(&mut self, first_frame: u64) {
         let Some(timeline) = &mut self.run else { return };
         let Some((lost_frames, reason)) = timeline.arrive(first_frame) else { return };
-        let Some(file) = &mut self.file else { return };
-        if file.cut(timeline, &self.offset, first_frame).0 > first_frame {
+        let noted = |file: &mut OpenFile| {
             let gap = GapAt { at_frame: file.frames, lost_frames, reason };
-            if file.note(gap) {
-                self.out.push_back(Piece::Gap(gap));
-            } else {
-                self.close(Cause::Gap);
-            }
+            let is_inside = file.cut(timeline, &self.offset, first_frame).0 > first_frame;
+            is_inside.then(|| file.note(gap).then_some(gap))
+        };
+        if self.watch.as_mut().and_then(noted).is_some_and(|gap| gap.is_none()) {
+            return self.end(Cause::Gap);
+        }
+        match self.file.as_mut().and_then(noted) {
+            Some(Some(gap)) => self.out.push_back(Piece::Gap(gap)),
+            Some(None) => self.close(Cause::Gap),
+            None => {}
         }
     }
 
@@ -236,8 +284,68 @@ impl Splitter {
         }
     }
 
-    /// Puts out the next frames of the block, and what must happen before them.
-    fn give(&mut self) {
+    /// Goes on with the tape that is held back, as far as it is decided.
+    fn release(&mut self) {
+        while self.out.is_empty() {
+            let left = self.block.as_ref().is_some_and(|block| self.given < block.frames);
+            let Some(hold) = &mut self.hold else { return };
+            if !left {
+                self.block = None;
+                let Some(tape) = hold.next() else { return };
+                self.take_tape(tape, None, self.look);
+                continue;
+            }
+            let Some(position) = self.run.as_ref().map(Timeline::heard) else { return };
+            match hold.look(position) {
+                Verdict::Wait => return,
+                Verdict::Open(why) => {
+                    self.close(Cause::Trigger);
+                    self.clip = Some(why);
+                }
+                Verdict::Close => {
+                    self.close(Cause::Trigger);
+                    self.clip = None;
+                }
+                Verdict::Record { until } => self.watched(position, until, Splitter::give),
+                Verdict::Skip { until } => self.watched(position, until, Splitter::skip),
+            }
+        }
+    }
+
+    /// Frames of the stretch that is heard: it ends where files end, and another begins.
+    fn watched(&mut self, position: u64, until: u64, pass: fn(&mut Splitter, u64)) {
+        let Some(timeline) = &mut self.run else { return };
+        if let Some(watch) = &self.watch {
+            let (cut, cause) = watch.cut(timeline, &self.offset, position);
+            if cut <= position && watch.frames > 0 {
+                self.end(cause);
+            }
+        }
+        if self.watch.is_none() {
+            let Some(plan) = self.plan(position) else { return };
+            self.watch = Some(self.opened(&plan, None));
+            self.out.push_back(Piece::Watch(Box::new(plan)));
+        }
+        let (Some(watch), Some(timeline)) = (&self.watch, &mut self.run) else { return };
+        let (cut, _) = watch.cut(timeline, &self.offset, position);
+        pass(self, until.min(cut).max(position.saturating_add(1)));
+        let heard = self.run.as_ref().map_or(position, Timeline::heard);
+        self.watch.iter_mut().for_each(|watch| watch.frames += heard.saturating_sub(position));
+    }
+
+    /// The frames of the block before `until` are not recorded.
+    fn skip(&mut self, until: u64) {
+        let (Some(block), Some(timeline)) = (&self.block, &mut self.run) else { return };
+        let left = block.frames.saturating_sub(self.given);
+        let n = until.saturating_sub(timeline.heard()).min(u64::from(left)) as u32; // at most `left`
+        timeline.give(n);
+        let frames = self.given as usize..(self.given + n) as usize;
+        self.given += n;
+        self.out.push_back(Piece::Quiet { frames });
+    }
+
+    /// Puts out the next frames of the block, those before `until`, and what must happen before them.
+    fn give(&mut self, until: u64) {
         let (Some(block), Some(timeline)) = (&self.block, &mut self.run) else { return };
         let left = block.frames.saturating_sub(self.given);
         if left == 0 {
@@ -254,7 +362,7 @@ impl Splitter {
         self.open(position);
         let (Some(file), Some(timeline)) = (&mut self.file, &mut self.run) else { return };
         let (cut, _) = file.cut(timeline, &self.offset, position);
-        let n = cut.saturating_sub(position).clamp(1, u64::from(left)) as u32; // at most `left`
+        let n = cut.min(until).saturating_sub(position).clamp(1, u64::from(left)) as u32; // at most `left`
         let after = timeline.mono_of(position.saturating_add(u64::from(n)));
         let prepare = !file.prepared && timeline.mono_of(cut).since(after) <= self.prepare_ahead_ns;
         file.prepared |= prepare;
@@ -274,14 +382,19 @@ impl Splitter {
         if self.file.is_some() {
             return;
         }
-        let Some(plan) = self.plan(first_frame) else { return };
+        let Some(mut plan) = self.plan(first_frame) else { return };
+        if let Some(hold) = &self.hold {
+            plan.expected_frames = plan.expected_frames.min(hold.expected_frames());
+        }
+        self.file = Some(self.opened(&plan, self.clip));
+        self.out.push_back(Piece::Open(Box::new(plan)));
+    }
+
+    fn opened(&self, plan: &Plan, trigger: Option<Triggered>) -> OpenFile {
         // A clock beyond the last year that can be counted has no boundaries.
         let boundary = Some(self.boundaries.next_after(plan.identity.start)).filter(|&b| b > plan.identity.start);
-        let Some(most) = self.run.as_ref().map(|timeline| max_frames(self.container, timeline.run.format, HEADER_BYTES)) else {
-            return;
-        };
-        self.file = Some(OpenFile::new(boundary, most, plan.identity.clock));
-        self.out.push_back(Piece::Open(Box::new(plan)));
+        let most = plan.identity.format.pcm().map_or(u64::MAX, |format| max_frames(self.container, format, HEADER_BYTES));
+        OpenFile::new(boundary, most, plan.identity.clock, trigger)
     }
 
     fn plan(&self, first_frame: u64) -> Option<Plan> {
@@ -316,7 +429,7 @@ impl Splitter {
 /// Why nothing is recorded after a run that ended so; `None` when nothing was meant to be.
 fn reason_of(cause: Cause) -> Option<Reason> {
     match cause {
-        Cause::End | Cause::Schedule | Cause::Shutdown => None,
+        Cause::End | Cause::Schedule | Cause::Trigger | Cause::Shutdown => None,
         Cause::Unplugged => Some(Reason::Unplugged),
         Cause::Stalled => Some(Reason::Stalled),
         Cause::Disk => Some(Reason::Disk),

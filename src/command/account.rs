@@ -24,6 +24,8 @@ pub struct Neighbour {
     /// `start` was put right by so much later on.
     pub corrected_ns: i64,
     pub name: String,
+    /// What follows it waited for its trigger: it is not missing.
+    pub pauses: bool,
 }
 
 /// The lines of each source, as (start, frames).
@@ -82,7 +84,7 @@ pub fn unaccounted(files: &[Neighbour], lines: &[(Wall, u64)]) -> u64 {
 
 /// Frames between two files of a run.
 pub fn hole(file: &Neighbour, next: &Neighbour) -> u64 {
-    let Some(length) = file.length else { return 0 };
+    let Some(length) = file.length.filter(|_| !file.pauses) else { return 0 };
     next.first_frame.saturating_sub(file.first_frame.saturating_add(length))
 }
 
@@ -103,6 +105,7 @@ mod tests {
             end: at(first + frames + lost),
             corrected_ns: corrected_s * S,
             name: String::new(),
+            pauses: false,
         };
         let files: Vec<Neighbour> = files.iter().map(file).collect();
         let told: Vec<(Wall, u64)> = lines.iter().map(|(second, frames)| (Wall(second * S), *frames)).collect();

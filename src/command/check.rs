@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::{Exit, calendar, put, say};
+use super::{Exit, calendar, put, say, triggers};
 use crate::config::{self, Config, Environment};
 use crate::device::clock::{Clock, RealClock};
 use crate::wiring::start;
 
-/// Prints every problem with its line, the effective configuration, the next two weeks of its schedules and the memory budget.
+/// Prints every problem with its line, the effective configuration, the next two weeks of its schedules, its triggers and the memory budget.
 pub fn run(path: &Path) -> Exit {
     let parsed = match Config::load(path, &Environment::of_process()) {
         Ok(parsed) => parsed,
@@ -23,6 +23,10 @@ pub fn run(path: &Path) -> Exit {
     let calendar = calendar::text(&parsed.config, RealClock.look().wall);
     if !calendar.is_empty() {
         put(calendar.trim_end());
+    }
+    let triggers = triggers::text(&parsed.config);
+    if !triggers.is_empty() {
+        put(triggers.trim_end());
     }
     let table = start::table(&parsed.config).within((parsed.config.general.memory_budget_mb as usize) << 20);
     put(format_args!("\nmemory, decided at start:\n{table}"));

@@ -16,6 +16,7 @@ pub mod record;
 mod reel;
 pub mod repair;
 pub mod serve;
+pub mod triggers;
 pub mod verify;
 
 use std::fmt::Display;

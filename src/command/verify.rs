@@ -14,7 +14,7 @@ use crate::actor::store::{MARK, Places, places_of};
 use crate::device::disk::{RealDisk, RealFile, real_path};
 use crate::format::sidecar::{self, Sidecar};
 use crate::format::{Broken, Flaw, Md5, Verified, flac, stream, wav};
-use crate::message::{Container, Identity};
+use crate::message::{Cause, Container, Identity};
 
 /// What was found, counted.
 #[derive(Default)]
@@ -100,6 +100,7 @@ fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> S
             end: sidecar.end,
             corrected_ns: corrected,
             name: name.to_owned(),
+            pauses: sidecar.end_reason == Cause::Trigger.name(),
         };
         findings.lost_frames = findings.lost_frames.saturating_add(sidecar.lost_frames);
         findings.note(places, neighbour, &sidecar.source, &sidecar.session);
@@ -151,7 +152,7 @@ fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> S
 fn neighbour(identity: &Identity, frames: Option<u64>, name: String) -> Neighbour {
     let end = sidecar::end(identity, frames.unwrap_or(0), 0);
     let (first_frame, start) = (identity.first_frame, identity.start);
-    Neighbour { first_frame, length: frames, lost: 0, start, end, corrected_ns: 0, name }
+    Neighbour { first_frame, length: frames, lost: 0, start, end, corrected_ns: 0, name, pauses: false }
 }
 
 /// The files of one run must abut; what is missing between them is said, and must stand in gaps.csv.

@@ -7,6 +7,7 @@ use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
+use super::trigger;
 use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
 use crate::message::analysis::Detector;
@@ -96,6 +97,22 @@ pub static SCHEDULE_EVERY: Key<Every> = key("schedule_every", "1", "a number of 
 });
 pub static DUTY: Key<Option<Duty>> =
     key("duty", "", "what is recorded of what, such as 60s/5m, or nothing: all", |t| schedule::parse_duty(t).map_err(said));
+
+pub static TRIGGER: Key<Option<Detector>> =
+    key("trigger", "off", "level, bands or off: everything is recorded", trigger::detector);
+pub static TRIGGER_MARGIN: Key<Option<f64>> =
+    key("trigger_margin", "", "dB above the floor, 0 to 120, or nothing: as in [analysis]", |t| {
+        unless_empty(t, |t| real(t, 0.0, 120.0))
+    });
+pub static TRIGGER_BAND: Key<Option<(f64, f64)>> =
+    key("trigger_band", "", "a range of Hz such as 18k-120k, or nothing: all", |t| unless_empty(t, trigger::band));
+pub static PRE_ROLL: Key<Option<f64>> = key("pre_roll", "", "seconds, 0 to 60, or nothing: as in [analysis]", trigger::roll);
+pub static POST_ROLL: Key<Option<f64>> = key("post_roll", "", "seconds, 0 to 60, or nothing: as in [analysis]", trigger::roll);
+pub static TRIGGER_MIN_SECONDS: Key<f64> = key("trigger_min_seconds", "0", "seconds, 0 to 3600", |t| real(t, 0.0, 3_600.0));
+pub static TRIGGER_MAX_SECONDS: Key<Option<f64>> =
+    key("trigger_max_seconds", "", "seconds, 1 to 86400, or nothing: as long as it is loud", |t| {
+        unless_empty(t, |t| real(t, 1.0, 86_400.0))
+    });
 
 // Sources. A default may differ from one type to another; the name of a key means the same in all.
 pub static TYPE: Key<Option<SourceType>> =
@@ -212,6 +229,13 @@ pub static LANE: List = &[
     &SCHEDULE_DATES.about,
     &SCHEDULE_EVERY.about,
     &DUTY.about,
+    &TRIGGER.about,
+    &TRIGGER_MARGIN.about,
+    &TRIGGER_BAND.about,
+    &PRE_ROLL.about,
+    &POST_ROLL.about,
+    &TRIGGER_MIN_SECONDS.about,
+    &TRIGGER_MAX_SECONDS.about,
     &ICECAST_URL.about,
     &ICECAST_BITRATE.about,
     &ICECAST_NAME.about,
@@ -355,7 +379,8 @@ mod tests {
                 WEB_SESSION_HOURS WEB_MAX_CONNECTIONS WEB_MAX_PER_HOST WEB_HOSTS DETECTOR MARGIN MIN_GAP MIN_LENGTH PRE_ROLL_S POST_ROLL_S
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD MAX_LISTENERS_PER_MOUNT
                 MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE
-                ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY SITE_NAME LATITUDE LONGITUDE
+                ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY TRIGGER TRIGGER_MARGIN TRIGGER_BAND
+                PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS SITE_NAME LATITUDE LONGITUDE
             }
         };
         let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));

@@ -26,6 +26,7 @@ pub mod script;
 mod section;
 pub mod settings;
 pub mod source;
+pub mod trigger;
 pub mod url;
 pub mod value;
 
@@ -163,7 +164,13 @@ impl Config {
                     report.problems.error(report.line_of(&section.name, "schedule"), &section.name, reason.clone());
                     reason
                 }
-                Ok(Some(source)) => return self.sources.push(source),
+                Ok(Some(source)) => match trigger::misfit(&source, &self.analysis, report) {
+                    Some((key, reason)) => {
+                        report.problems.error(report.line_of(&section.name, key), &section.name, reason.clone());
+                        reason
+                    }
+                    None => return self.sources.push(source),
+                },
                 Ok(None) => return,
                 Err(reason) => reason,
             },

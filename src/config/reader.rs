@@ -153,6 +153,11 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.own.iter().rev().find_map(|s| s.get(key.name)).map_or(section, |entry| entry.line)
     }
 
+    /// Whether it stands in the section itself, not in `[general]`.
+    pub fn is_own(&self, key: &About) -> bool {
+        self.own.iter().any(|section| section.get(key.name).is_some())
+    }
+
     pub fn warn(&mut self, line: u32, text: impl Into<String>) {
         self.report.problems.warn(line, self.section, text);
     }

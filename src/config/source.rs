@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::keys::{self, Key, List};
 use super::reader::Reader;
 use super::script::ScriptedFault;
+use super::trigger::Trigger;
 use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, flag, whole};
 use crate::message::{Container, Depth};
@@ -46,6 +47,7 @@ pub struct LaneSettings {
     pub retry_delay_seconds: f64,
     /// When it is recorded.
     pub schedule: Rules,
+    pub trigger: Trigger,
     pub icecast: Icecast,
 }
 
@@ -147,6 +149,17 @@ impl SourceConfig {
         }
     }
 
+    /// As asked for; `None` where the recording itself tells.
+    pub fn sample_rate(&self) -> Option<Rate> {
+        match self.kind {
+            SourceKind::Soundcard { sample_rate, .. }
+            | SourceKind::Demo { sample_rate, .. }
+            | SourceKind::Tone { sample_rate, .. } => Some(sample_rate),
+            SourceKind::File { raw, .. } => raw.map(|raw| raw.sample_rate),
+            SourceKind::Stream { .. } => None,
+        }
+    }
+
     pub fn source_type(&self) -> SourceType {
         match self.kind {
             SourceKind::Soundcard { .. } => SourceType::Soundcard,
@@ -163,6 +176,9 @@ impl SourceConfig {
         let mut lane = LaneSettings::read(reader);
         if let SourceKind::Soundcard { .. } = kind.as_ref()? {
             lane.widen_buffer(reader);
+        }
+        if let SourceKind::Stream { .. } = kind.as_ref()? {
+            lane.trigger.refuse_of_stream(reader);
         }
         // The pattern was checked when it was read; one without a code makes the same name again and again.
         if !lane.filename_pattern.replace("%%", "").contains('%') {
@@ -197,6 +213,7 @@ impl LaneSettings {
                 every: reader.get(&keys::SCHEDULE_EVERY),
                 duty: reader.get(&keys::DUTY),
             },
+            trigger: Trigger::read(reader),
             icecast: Icecast {
                 url: reader.get(&keys::ICECAST_URL),
                 kilobits_per_second: reader.get(&keys::ICECAST_BITRATE),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::found::{Found, FoundDetection, FoundIndices, FoundQuality, FoundSection};
-use crate::message::{Cause, ClockState, Closing, Codec, Format, GapAt, Identity, Title};
+use crate::message::{Cause, ClockState, Closing, Codec, Format, GapAt, Identity, Title, Triggered};
 use crate::time::{Rate, Wall};
 
 /// Value of the `schema` key; another number means another meaning of the keys.
@@ -62,6 +62,9 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected_by: Option<f64>,
     pub end_reason: String,
+    /// What its trigger heard.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub trigger: Option<SidecarTrigger>,
     /// Finished after a kill or a power cut, not by its recorder.
     #[serde(default)]
     pub recovered: bool,
@@ -103,6 +106,28 @@ pub struct SidecarGap {
     pub at_frame: u64,
     pub lost_frames: u64,
     pub reason: String,
+}
+
+/// Why the clip began: a tenth of a second with this level, over this floor, both in dBFS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SidecarTrigger {
+    /// level or bands.
+    pub detector: String,
+    /// dB.
+    pub margin: f64,
+    pub level: f64,
+    pub floor: f64,
+    /// Edges in Hz of the band that was loud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band_hz: Option<(f32, f32)>,
+}
+
+impl From<&Triggered> for SidecarTrigger {
+    fn from(why: &Triggered) -> SidecarTrigger {
+        let detector = why.detector.name().to_owned();
+        let [margin, level, floor] = [why.margin, why.level, why.floor].map(|centibel| centibel.db());
+        SidecarTrigger { detector, margin, level, floor, band_hz: why.band_hz }
+    }
 }
 
 /// A title, and the frames of the file before it.
@@ -164,6 +189,7 @@ impl Sidecar {
             recorded_as: None,
             corrected_by: None,
             end_reason: closing.cause.name().to_owned(),
+            trigger: closing.trigger.as_ref().map(SidecarTrigger::from),
             recovered: false,
             sure_frames: None,
             suspect: false,

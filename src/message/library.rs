@@ -116,6 +116,33 @@ pub struct DayRow {
     pub to_review: u64,
     pub gaps: u64,
     pub best: Option<Centibel>,
+    /// That triggered sources were heard, recorded or not.
+    pub watched_ms: u64,
+}
+
+impl DayRow {
+    pub const fn empty(date: Date) -> DayRow {
+        DayRow { date, files: 0, duration_ms: 0, bytes: 0, sections: 0, to_review: 0, gaps: 0, best: None, watched_ms: 0 }
+    }
+}
+
+/// A stretch in which a triggered source was heard, recorded or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchedRow {
+    /// Path below the folder of the analyses, without the endings of its sidecar and its profile.
+    pub name: String,
+    pub source: String,
+    pub start: Wall,
+    pub utc_offset_s: i32,
+    pub frames: u64,
+    pub rate_hz: u32,
+}
+
+impl WatchedRow {
+    pub fn duration_ms(&self) -> u64 {
+        let ms = u128::from(self.frames) * 1_000 / u128::from(self.rate_hz.max(1));
+        ms.min(1_000_000_000_000) as u64
+    }
 }
 
 /// A day and what it is made of.
@@ -126,6 +153,8 @@ pub struct Day {
     pub files: Vec<FileRow>,
     /// Of files and between them.
     pub gaps: Vec<GapRow>,
+    /// Oldest first.
+    pub watched: Vec<WatchedRow>,
 }
 
 /// Newest first by (start, name).

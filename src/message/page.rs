@@ -127,6 +127,8 @@ pub enum SourceState {
     Alarm,
     /// Its schedule keeps it closed.
     Held,
+    /// It waits for its trigger.
+    Listening,
 }
 
 impl SourceState {
@@ -136,6 +138,7 @@ impl SourceState {
             SourceState::Waiting => "waiting",
             SourceState::Alarm => "alarm",
             SourceState::Held => "held",
+            SourceState::Listening => "listening",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod retry;
 pub mod schedule;
 pub mod split;
 pub mod sun;
+pub mod trigger;
 pub mod vital;
 
 use std::fmt;

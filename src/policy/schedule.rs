@@ -19,6 +19,7 @@
 //!   Without windows that is the local midnight.
 
 mod hours;
+mod missed;
 mod words;
 
 use jiff::ToSpan;
@@ -26,6 +27,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::AmbiguousOffset;
 
 pub use self::hours::Hours;
+pub use self::missed::Part;
 pub use self::words::{parse_dates, parse_days, parse_duty, parse_every, parse_windows};
 use super::Invalid;
 use super::split::{Zone, timestamp};

@@ -5,6 +5,7 @@
 //! [`indices`](super::indices) the indices of each minute. What stands out is decided afterwards, from the profile alone
 //! ([`section`](super::section)).
 
+use super::cells::Cells;
 use super::floor;
 use super::lanes::pack_s16;
 use super::level::Levels;
@@ -54,6 +55,7 @@ pub struct Scope {
 
 impl Scope {
     pub const ALL: Scope = Scope { bands: true, indices: true };
+    pub const BANDS: Scope = Scope { bands: true, indices: false };
     pub const LEVELS: Scope = Scope { bands: false, indices: false };
 }
 
@@ -93,6 +95,29 @@ impl Analyzer {
     /// Largest sample of the newest second, hundredths of dBFS.
     pub fn last_peak(&self) -> Option<i16> {
         self.levels.last_peak()
+    }
+
+    /// The levels of the windows that are whole, and their detection cells, which come a little later; none before
+    /// [`forget`](Self::forget).
+    pub fn windows(&self) -> (&[i16], &[u8]) {
+        (self.levels.all(), self.cells().map_or(&[], Cells::detection))
+    }
+
+    /// Forgets the windows that are whole, for one who looks at each as it comes and makes no profile.
+    pub fn forget(&mut self) {
+        self.levels.forget();
+        if let Some(cells) = self.spectra.as_mut().and_then(|spectra| spectra.cells.as_mut()) {
+            cells.forget();
+        }
+    }
+
+    /// Hz; `None` where there are no bands.
+    pub fn detection_edges(&self) -> Option<[f32; DETECTION_BANDS + 1]> {
+        self.cells().map(Cells::detection_edges)
+    }
+
+    fn cells(&self) -> Option<&Cells> {
+        self.spectra.as_ref()?.cells.as_ref()
     }
 
     /// Interleaved samples; those behind the last whole frame are nobody's.

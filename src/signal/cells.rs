@@ -66,6 +66,21 @@ impl Cells {
         self.loudest = [0.0; COLUMN_BANDS];
     }
 
+    /// Windows that are whole, × [`DETECTION_BANDS`].
+    pub fn detection(&self) -> &[u8] {
+        &self.detection
+    }
+
+    /// For one who has looked at them and keeps no profile.
+    pub fn forget(&mut self) {
+        self.detection.clear();
+        self.columns.clear();
+    }
+
+    pub fn detection_edges(&self) -> [f32; DETECTION_BANDS + 1] {
+        self.detection_bands.edges()
+    }
+
     /// Of so many windows: each has a spectrum, since half a window holds two.
     pub fn finish(mut self, windows: usize) -> Found {
         if self.window < windows as u64 {

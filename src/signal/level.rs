@@ -61,6 +61,8 @@ pub struct Levels {
     /// Without `now`.
     before: Sums,
     levels: Vec<i16>,
+    /// Windows that are whole; not all of them need be in `levels`.
+    whole: u64,
     silent: u64,
     /// Largest samples of the newest windows, by turns.
     peaks: [u32; WINDOWS_PER_SECOND as usize],
@@ -70,7 +72,17 @@ impl Levels {
     pub fn new(shape: Shape, windows: usize) -> Levels {
         let end = window::first_frame(1, shape.rate_hz);
         let levels = Vec::with_capacity(windows);
-        Levels { shape, frames: 0, end, now: Sums::NONE, before: Sums::NONE, levels, silent: 0, peaks: Default::default() }
+        Levels {
+            shape,
+            frames: 0,
+            end,
+            now: Sums::NONE,
+            before: Sums::NONE,
+            levels,
+            whole: 0,
+            silent: 0,
+            peaks: Default::default(),
+        }
     }
 
     pub fn last(&self) -> Option<i16> {
@@ -81,6 +93,16 @@ impl Levels {
     pub fn last_peak(&self) -> Option<i16> {
         let peak = f64::from(self.peaks.into_iter().max()?) / self.shape.full_scale();
         (!self.levels.is_empty()).then(|| level(peak * peak))
+    }
+
+    /// Of the windows that are whole.
+    pub fn all(&self) -> &[i16] {
+        &self.levels
+    }
+
+    /// For one who has looked at them and keeps no profile.
+    pub fn forget(&mut self) {
+        self.levels.clear();
     }
 
     pub fn frames(&self) -> u64 {
@@ -120,12 +142,13 @@ impl Levels {
     fn close(&mut self) {
         while self.frames == self.end {
             self.keep();
-            self.end = window::first_frame(self.levels.len() as u64 + 1, self.shape.rate_hz);
+            self.end = window::first_frame(self.whole + 1, self.shape.rate_hz);
         }
     }
 
     fn keep(&mut self) {
-        let turn = self.levels.len() % self.peaks.len();
+        let turn = self.whole as usize % self.peaks.len();
+        self.whole += 1;
         self.peaks[turn] = self.now.peak();
         self.levels.push(level(self.now.mean_square(self.shape.full_scale())));
         self.silent += u64::from(self.now.squares == 0);
@@ -135,7 +158,7 @@ impl Levels {
 
     /// The levels in hundredths of dBFS, and the quality of all frames; its floor is not known here.
     pub fn finish(mut self) -> (Vec<i16>, Quality) {
-        if window::windows(self.frames, self.shape.rate_hz) > self.levels.len() as u64 {
+        if window::windows(self.frames, self.shape.rate_hz) > self.whole {
             self.keep();
         }
         let mut all = self.before;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
-use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
+use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter, WatchedRow};
 use crate::message::live::{Device, Lookable};
 use crate::message::page::{AnalysisView, PushState, SourceStatus, Status, Work};
 use crate::time::Wall;
@@ -152,7 +152,13 @@ pub fn days(rows: &[DayRow]) -> String {
 
 pub fn day(day: &Day) -> String {
     let counts = counts(&day.row, "files_count", "gaps_count").raw("best_db", or_null(day.row.best, db));
-    counts.raw("files", list(&day.files, file)).raw("gaps", list(&day.gaps, gap)).end()
+    let watched = list(&day.watched, watched);
+    counts.raw("files", list(&day.files, file)).raw("gaps", list(&day.gaps, gap)).raw("watched", watched).end()
+}
+
+fn watched(row: &WatchedRow) -> String {
+    let duration_s = row.duration_ms() as f64 / 1_000.0;
+    Json::object().text("source", &row.source).raw("start", time(row.start)).real("duration_s", duration_s).end()
 }
 
 fn counts(row: &DayRow, files: &str, gaps: &str) -> Json {
@@ -164,6 +170,7 @@ fn counts(row: &DayRow, files: &str, gaps: &str) -> Json {
         .raw("sections", row.sections)
         .raw("to_review", row.to_review)
         .raw(gaps, row.gaps)
+        .real("watched_s", row.watched_ms as f64 / 1_000.0)
 }
 
 pub fn files(page: &FilesPage) -> String {
@@ -395,11 +402,12 @@ mod tests {
             to_review: 2,
             gaps: 1,
             best: None,
+            watched_ms: 2_500,
         };
         let gap = GapRow { source: "mic".into(), start: Wall(0), end: Wall(1_000_000), frames_lost: 48, reason: "xrun".into() };
-        let want = json!({"date": "2026-05-22", "files": 1, "duration_s": 90.5, "bytes": 5, "sections": 3, "to_review": 2, "gaps": 1, "best_db": null});
+        let want = json!({"date": "2026-05-22", "files": 1, "duration_s": 90.5, "bytes": 5, "sections": 3, "to_review": 2, "gaps": 1, "watched_s": 2.5, "best_db": null});
         assert_eq!(parsed(&days(&[row.clone(), row.clone()]))["days"], json!([want, want]));
-        let got = parsed(&day(&Day { row, files: vec![], gaps: vec![gap] }));
+        let got = parsed(&day(&Day { row, files: vec![], gaps: vec![gap], watched: vec![] }));
         assert_eq!((&got["files_count"], &got["gaps_count"], &got["files"]), (&json!(1), &json!(1), &json!([])));
         assert_eq!(got["gaps"][0]["end"], "1970-01-01T00:00:00.001000Z");
         let page = FilesPage { files: vec![], total: 7, next: Some("c\"".into()) };

@@ -33,28 +33,50 @@ pub struct TapRow {
     pub block_bytes: usize,
     /// Of a file of full length.
     pub profile_bytes: usize,
+    /// Of a triggered lane: all that is heard, and the clips of it.
+    pub is_twice: bool,
 }
 
 impl TapRow {
     pub fn new(lane_block_bytes: usize, split_minutes: f64) -> TapRow {
         let seconds = (split_minutes * 60.0).clamp(1.0, 1440.0 * 60.0).ceil() as usize;
         let per_second = WINDOWS_PER_SECOND as usize * (size_of::<i16>() + DETECTION_BANDS) + COLUMN_BANDS;
-        TapRow { blocks: BLOCKS, block_bytes: LANE_BLOCKS * lane_block_bytes, profile_bytes: seconds * per_second }
+        TapRow {
+            blocks: BLOCKS,
+            block_bytes: LANE_BLOCKS * lane_block_bytes,
+            profile_bytes: seconds * per_second,
+            is_twice: false,
+        }
+    }
+
+    pub fn twice(self) -> TapRow {
+        TapRow { blocks: 2 * self.blocks, is_twice: true, ..self }
     }
 
     pub fn depth(self) -> usize {
-        self.blocks + MARKERS
+        self.blocks + self.times() * MARKERS
+    }
+
+    fn times(self) -> usize {
+        if self.is_twice { 2 } else { 1 }
     }
 
     /// While a profile is on its way to the disk the next one grows.
     pub fn bytes(self) -> usize {
-        self.blocks * self.block_bytes + 2 * self.profile_bytes + BUFFERS_BYTES
+        self.blocks * self.block_bytes + self.times() * (2 * self.profile_bytes + BUFFERS_BYTES)
     }
 }
 
 impl fmt::Display for TapRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} blocks of {} B, two profiles of {} KiB", self.blocks, self.block_bytes, self.profile_bytes >> 10)
+        write!(
+            f,
+            "{} blocks of {} B, {} profiles of {} KiB",
+            self.blocks,
+            self.block_bytes,
+            2 * self.times(),
+            self.profile_bytes >> 10
+        )
     }
 }
 

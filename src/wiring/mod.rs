@@ -105,6 +105,8 @@ pub struct LaneRow {
     pub tap: Option<TapRow>,
     /// It can be looked at and listened to.
     pub ear: Option<EarRow>,
+    /// It is triggered: so much of its pool is held back.
+    pub pre_roll_seconds: Option<f64>,
 }
 
 impl LaneRow {
@@ -128,7 +130,19 @@ impl LaneRow {
             encoder_bytes: encoder_bytes(format, container, flac_block_size),
             tap: None,
             ear: None,
+            pre_roll_seconds: None,
         }
+    }
+
+    /// The same lane, of which only what is loud is recorded, with so much before it. Comes last.
+    pub fn triggered(self, pre_roll_seconds: f64) -> LaneRow {
+        let encoder_bytes = self.encoder_bytes + self.hold_bytes();
+        LaneRow { pre_roll_seconds: Some(pre_roll_seconds), tap: self.tap.map(TapRow::twice), encoder_bytes, ..self }
+    }
+
+    /// What is held back has a place each, and is listened to.
+    fn hold_bytes(&self) -> usize {
+        (2 * self.pcm_blocks + MARKERS) * QUEUE_SLOT + HEARING_BYTES
     }
 
     /// The same lane, whose files of this length are analysed while they are recorded.
@@ -159,6 +173,7 @@ impl LaneRow {
             encoder_bytes: 0,
             tap: None,
             ear: None,
+            pre_roll_seconds: None,
         }
     }
 
@@ -180,9 +195,14 @@ impl LaneRow {
         }
         let (pcm, out) = (self.pcm_blocks * self.pcm_block_bytes, self.out_blocks * self.out_block_bytes);
         let tape = self.tape_depth * QUEUE_SLOT;
+        let held = self.pre_roll_seconds.map_or_else(String::new, |held| format!(", of which {held} s are held back"));
         let mut parts = vec![
             ("capture", "thread and spare block".into(), CAPTURE_STACK + self.pcm_block_bytes),
-            ("pool", format!("{} blocks of {} B, {:.1} s", self.pcm_blocks, self.pcm_block_bytes, self.pool_seconds()), pcm),
+            (
+                "pool",
+                format!("{} blocks of {} B, {:.1} s{held}", self.pcm_blocks, self.pcm_block_bytes, self.pool_seconds()),
+                pcm,
+            ),
             ("tape", format!("{} messages", self.tape_depth), tape),
             ("encoder", "thread, splitter, libFLAC".into(), ENCODER_STACK + self.encoder_bytes),
             ("encoded", format!("{} blocks of {} B", self.out_blocks, self.out_block_bytes), out),
@@ -207,6 +227,9 @@ impl LaneRow {
 
 /// Bytes of a message in a queue, its slot's bookkeeping included.
 const QUEUE_SLOT: usize = 96;
+
+/// Floors, transforms and their tables, and the newest windows.
+const HEARING_BYTES: usize = 256 << 10;
 
 /// libFLAC 1.5 holds, a channel: signal and windowed signal, two residuals, mid and side, 4 bytes a sample each, twice at a cut.
 fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> usize {

@@ -20,10 +20,9 @@ pub fn sized(config: &Config, table: Table) -> Table {
     let sources: Vec<&SourceConfig> = super::start::recorded(config).collect();
     let found = ask(&sources);
     let rows = sources.into_iter().zip(found).zip(&table.lanes).map(|((source, found), row)| {
-        let lane = &source.lane;
         let Feed::Sound(_, container) = row.feed else { return None };
-        let larger = |format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size);
-        let tapped = |lane_row: LaneRow| if row.tap.is_some() { lane_row.tapped(lane.split_minutes) } else { lane_row };
+        let larger = |format| super::start::sound(source, &config.analysis, format, container);
+        let tapped = |lane_row: LaneRow| if row.tap.is_some() { lane_row } else { LaneRow { tap: None, ..lane_row } };
         let heard = |lane_row: LaneRow| if row.ear.is_some() { lane_row.heard() } else { lane_row };
         found.map(|format| heard(tapped(larger(format))))
     });

@@ -185,6 +185,7 @@ fn bookkeeper(ledger: Arc<Mutex<Ledger>>, rate: Rate, settling: impl Fn(Mono) ->
         name_in_utc: true,
         filename_pattern: "%Y%m%d_%H%M%S".to_owned(),
         prepare_ahead_ms: 3_000,
+        trigger: None,
     };
     let mut splitter = Splitter::new(settings).expect("settings");
     let mut offset = 0;
@@ -216,6 +217,7 @@ fn bookkeeper(ledger: Arc<Mutex<Ledger>>, rate: Rate, settling: impl Fn(Mono) ->
                 }
                 Piece::Open(_) => ledger.files += 1,
                 Piece::Prepare(_) | Piece::Gap(_) | Piece::Close(_) | Piece::Correct { .. } => {}
+                Piece::Quiet { .. } | Piece::Watch(_) | Piece::Watched(_) => {}
             }
         }
     })

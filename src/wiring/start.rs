@@ -8,15 +8,16 @@ use super::review::PageRow;
 use super::{CAPTURE_STACK, ENCODER_STACK, Feed, LaneRow, Table, push, sources, stations};
 use crate::actor::capture::{Capture, Ear, Lines};
 use crate::actor::encoder::{Coding, Encoder, Output, TapEnds, TapOut};
-use crate::actor::splitter::{self, Splitter};
-use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
+use crate::actor::splitter::{self, Splitter, TriggerSettings};
+use crate::config::trigger::pool_seconds;
+use crate::config::{self, Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
 use crate::format::civil;
 use crate::format::metadata::Station;
 use crate::message::live::{Heard, OnAir};
-use crate::message::{Container, Lane, Notice, Run, Tape, Tapped, ToStore};
+use crate::message::{Container, Lane, Notice, PcmFormat, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::{Zone, zone_named};
@@ -40,9 +41,12 @@ struct Parts {
     name: Arc<str>,
     zone: Zone,
     hours: Option<Hours>,
+    trigger: Option<TriggerSettings>,
     container: Container,
     coding: Coding,
     pcm: Pool,
+    /// What it was to hold.
+    pool_seconds: f64,
     encoded: Pool,
     /// Blocks for the analyser.
     tap: Option<Pool>,
@@ -74,22 +78,34 @@ pub fn table(config: &Config) -> Table {
     let pushes = recorded(config).filter(|source| push::is_wanted(source)).count();
     let is_heard = |lane: &LaneRow| page.is_some() || pushes > 0 || monitored == Some(&*lane.name);
     let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
-    let lanes = recorded(config).filter_map(row).map(heard).collect();
+    let lanes = recorded(config).filter_map(|source| row(source, &config.analysis)).map(heard).collect();
     Table { lanes, page, is_monitored: monitored.is_some(), pushes }
 }
 
-fn row(source: &SourceConfig) -> Option<LaneRow> {
+fn row(source: &SourceConfig, analysis: &config::Analysis) -> Option<LaneRow> {
     let (name, lane) = (source.name.as_str().into(), &source.lane);
     if let SourceKind::Stream { format, .. } = source.kind {
         return Some(LaneRow::stream(name, stations::bytes_per_second(format), lane.pool_seconds));
     }
     let (format, container) = (sources::expected_format(source)?, source.container()?);
-    Some(LaneRow::new(name, format, container, lane.pool_seconds, lane.flac_block_size).tapped(lane.split_minutes))
+    Some(sound(source, analysis, format, container))
+}
+
+/// The row of a source that brings sound of this format.
+pub fn sound(source: &SourceConfig, analysis: &config::Analysis, format: PcmFormat, container: Container) -> LaneRow {
+    let (name, lane) = (source.name.as_str().into(), &source.lane);
+    let trigger = lane.trigger.resolved(analysis);
+    let pool_seconds = pool_seconds(lane.pool_seconds, trigger.as_ref());
+    let row = LaneRow::new(name, format, container, pool_seconds, lane.flac_block_size).tapped(lane.split_minutes);
+    match trigger {
+        Some(trigger) => row.triggered(trigger.pre_roll_seconds),
+        None => row,
+    }
 }
 
 /// The sources that can be recorded, in the order of the configuration.
 pub fn recorded(config: &Config) -> impl Iterator<Item = &SourceConfig> {
-    config.sources.iter().filter(|source| row(source).is_some())
+    config.sources.iter().filter(|source| row(source, &config.analysis).is_some())
 }
 
 /// Capture and encoder of every lane, or the one thread of a station.
@@ -127,7 +143,9 @@ pub fn lanes(
                 flac_block_size: source.lane.flac_block_size,
             },
             hours: hours(source, config)?,
+            trigger: trigger(source, config, row),
             source: Arc::new(source.clone()),
+            pool_seconds: pool_seconds(source.lane.pool_seconds, source.lane.trigger.resolved(&config.analysis).as_ref()),
             pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
             encoded: Pool::new(row.out_blocks, row.out_block_bytes),
             tap: row.tap.map(|tap| Pool::new(tap.blocks, tap.block_bytes)),
@@ -166,7 +184,7 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
             hours: parts.hours.clone(),
             wall: || RealClock.look().wall,
             lines: Lines::default(),
-            pool_seconds: parts.source.lane.pool_seconds,
+            pool_seconds: parts.pool_seconds,
         };
         let real_time = sources::is_real_time(&parts.source);
         Box::new(move || {
@@ -202,7 +220,9 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
     let (store, stop) = (shared.store.clone(), shared.stop.clone());
     let tap = tap_ends(&parts, &actor, shared);
     let make = move || -> Body {
-        let (parts, row, tape, tap) = (parts.clone(), row.clone(), tape.clone(), tap.clone().map(TapOut::new));
+        let (parts, row, tape) = (parts.clone(), row.clone(), tape.clone());
+        let watch = tap.clone().filter(|_| parts.trigger.is_some()).map(TapOut::of_watches);
+        let tap = tap.clone().map(TapOut::new);
         let output = Output::new(parts.lane, parts.encoded.clone(), store.clone(), row.clone(), stop.clone());
         Box::new(move || {
             let splitter = Splitter::new(settings(&parts)).map_err(|e| Fault::new(FaultKind::Config, e.to_string()))?;
@@ -213,6 +233,7 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
                 coding: parts.coding.clone(),
                 output,
                 tap,
+                watch,
                 actor: row,
                 status: parts.status.clone(),
                 clock: Arc::new(RealClock),
@@ -255,6 +276,7 @@ fn settings(parts: &Parts) -> splitter::Settings {
         name_in_utc: lane.filename_time == FilenameTime::Utc,
         filename_pattern: lane.filename_pattern.clone(),
         prepare_ahead_ms: PREPARE_AHEAD_MS,
+        trigger: parts.trigger,
     }
 }
 
@@ -276,6 +298,20 @@ fn zone(source: &SourceConfig) -> Result<Zone, String> {
 pub fn schedule(source: &SourceConfig, config: &Config) -> Result<Schedule, String> {
     let (rules, place) = (source.lane.schedule.clone(), config.site.position.map(Into::into));
     Schedule::new(rules, zone(source)?, place).map_err(|e| format!("[{}]: {e}", source.name))
+}
+
+fn trigger(source: &SourceConfig, config: &Config, row: &LaneRow) -> Option<TriggerSettings> {
+    let trigger = source.lane.trigger.resolved(&config.analysis)?;
+    Some(TriggerSettings {
+        detector: trigger.detector,
+        margin: trigger.margin,
+        band_hz: trigger.band_hz,
+        pre_roll_s: trigger.pre_roll_seconds,
+        post_roll_s: trigger.post_roll_seconds,
+        shortest_s: trigger.min_seconds,
+        longest_s: trigger.max_seconds,
+        blocks: row.pcm_blocks,
+    })
 }
 
 fn hours(source: &SourceConfig, config: &Config) -> Result<Option<Hours>, String> {

@@ -72,6 +72,8 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
         analyses: config.analysis.analyses_dir.as_deref().map(real_path),
         depth: row.store_depth,
         sync_ns: sync_ns(source.lane.sync_seconds),
+        // One that cannot be is told when its lane is seated.
+        schedule: (!source.lane.schedule.is_always()).then(|| start::schedule(source, config).ok()).flatten(),
         cue: matches!(source.kind, SourceKind::Stream { cue_sheet: true, .. }),
         status: status.clone(),
     });

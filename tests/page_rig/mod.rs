@@ -90,8 +90,9 @@ impl Library for Shelf {
             to_review: 0,
             gaps: 0,
             best: Some(Centibel(2_840)),
+            watched_ms: 0,
         };
-        Ok(Day { row, files, gaps: Vec::new() })
+        Ok(Day { row, files, gaps: Vec::new(), watched: Vec::new() })
     }
 
     fn picture(&self, _: &str) -> Result<Vec<u8>, Trouble> {

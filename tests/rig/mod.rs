@@ -88,6 +88,7 @@ pub fn settings(split_minutes: f64, zone: &str) -> Settings {
         name_in_utc: false,
         filename_pattern: "%Y%m%d_%H%M%S".into(),
         prepare_ahead_ms: 3_000,
+        trigger: None,
     }
 }
 
@@ -220,6 +221,7 @@ impl Rig {
                     ));
                     self.lost.push(entry);
                 }
+                Piece::Quiet { .. } | Piece::Watch(_) | Piece::Watched(_) => panic!("nothing is triggered here"),
                 Piece::Correct { session, by_ns } => self.log.push(format!("correct {session} by {} s", by_ns / SECOND_NS)),
             }
         }

@@ -300,6 +300,7 @@ impl Rig {
         };
         let section = Section { first_window: 3, end_window: 9, score: Centibel(1_230), band_hz: None };
         let analysed = Analysed {
+            is_watch: false,
             session: l.session.clone(),
             first_frame,
             analysis: Analysis { profile, quality: Quality::default(), indices: Vec::new() },
@@ -382,6 +383,7 @@ pub fn machine(
         depth: 64,
         sync_ns: lane.sync_ns,
         cue: false,
+        schedule: None,
         status: lane.status.clone(),
     };
     let settings = Settings {

@@ -26,10 +26,10 @@ pub struct Settings {
     pub scope: Scope,
 }
 
-/// One row a lane: the file that it hears.
+/// One row a lane: the file that it hears, and the stretch of a triggered one.
 pub struct Analyser {
     settings: Settings,
-    lanes: Vec<Option<Hearing>>,
+    lanes: Vec<[Option<Hearing>; 2]>,
     /// Of the lanes: where their levels are shown.
     statuses: Vec<Arc<LaneStatus>>,
 }
@@ -42,12 +42,12 @@ struct Hearing {
 impl Analyser {
     /// One status a lane.
     pub fn new(settings: Settings, statuses: Vec<Arc<LaneStatus>>) -> Analyser {
-        Analyser { settings, lanes: statuses.iter().map(|_| None).collect(), statuses }
+        Analyser { settings, lanes: statuses.iter().map(|_| [None, None]).collect(), statuses }
     }
 
     /// Takes what a tap said; the analysis of a file of which nothing is missing.
-    pub fn push(&mut self, Tapped { lane, tap }: Tapped) -> Option<(Lane, Analysed)> {
-        let slot = self.lanes.get_mut(usize::from(lane))?;
+    pub fn push(&mut self, Tapped { lane, is_watch, tap }: Tapped) -> Option<(Lane, Analysed)> {
+        let slot = self.lanes.get_mut(usize::from(lane))?.get_mut(usize::from(is_watch))?;
         match tap {
             Tap::Open(open) => {
                 // What was heard of another file goes first: its memory serves this one.
@@ -75,7 +75,7 @@ impl Analyser {
                 let analysis = analyzer.finish();
                 let sections = sections(&analysis.profile, &self.settings.detection);
                 let TapOpen { session, first_frame, .. } = *open;
-                Some((lane, Analysed { session, first_frame, analysis, detection: self.settings.detection, sections }))
+                Some((lane, Analysed { is_watch, session, first_frame, analysis, detection: self.settings.detection, sections }))
             }
         }
     }

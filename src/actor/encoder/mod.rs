@@ -8,6 +8,7 @@ mod output;
 mod tap;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub use body::{Body, BodyError, Coding};
 pub use output::{Output, StoreGone};
@@ -18,7 +19,7 @@ use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::format::encode::FlacEncoder;
-use crate::message::{Cause, Container, NewFile, PcmFormat, Run, Tape, ToStore};
+use crate::message::{Cause, Container, Identity, NewFile, PcmFormat, Run, Tape, ToStore, Watched};
 use crate::status::{ActorStatus, LaneStatus, State};
 
 /// What an encoder owns; the queues and the pool outlive it when it is started anew.
@@ -30,6 +31,8 @@ pub struct Encoder {
     pub output: Output,
     /// To the analyser, if there is one.
     pub tap: Option<TapOut>,
+    /// The same of a triggered lane, of all that is heard.
+    pub watch: Option<TapOut>,
     pub actor: Arc<ActorStatus>,
     pub status: Arc<LaneStatus>,
     pub clock: Arc<dyn Clock>,
@@ -43,7 +46,7 @@ impl Encoder {
         if let Some(run) = self.run.lock().unwrap_or_else(|e| e.into_inner()).clone() {
             self.splitter.resume(run);
         }
-        let mut files = Files { open: None, ready: None };
+        let mut files = Files::default();
         loop {
             self.actor.enter(State::Idle);
             match self.tape.recv_until(None) {
@@ -71,6 +74,7 @@ impl Encoder {
         while let Some(piece) = self.splitter.pop() {
             files.take(piece, self).map_err(|e| fault(&self.name, &e))?;
         }
+        self.status.waits_for_trigger.store(self.splitter.is_waiting(), Relaxed);
         self.status.set_drift_ppm(self.splitter.drift_ppm());
         Ok(())
     }
@@ -84,9 +88,12 @@ fn fault(name: &str, error: &BodyError) -> Fault {
 }
 
 /// The file being written, and what was made ready for the next.
+#[derive(Default)]
 struct Files {
     open: Option<(Body, usize)>,
     ready: Option<FlacEncoder>,
+    /// Of a triggered lane: the stretch that is heard, and the bytes of its frames.
+    watch: Option<(Identity, usize)>,
 }
 
 impl Files {
@@ -118,6 +125,32 @@ impl Files {
                 body.sound(pcm, &mut encoder.output, now)?;
                 if let Some(tap) = &mut encoder.tap {
                     tap.sound(pcm);
+                }
+                if let Some(watch) = encoder.watch.as_mut().filter(|_| self.watch.is_some()) {
+                    watch.sound(pcm);
+                }
+            }
+            Piece::Quiet { frames } => {
+                let (Some((_, frame_bytes)), Some(block)) = (&self.watch, encoder.splitter.block()) else { return Ok(()) };
+                let bytes = frames.start * *frame_bytes..frames.end * *frame_bytes;
+                if let Some(watch) = &mut encoder.watch {
+                    watch.sound(block.bytes().get(bytes).unwrap_or_default());
+                }
+            }
+            Piece::Watch(plan) => {
+                let Some(format) = plan.identity.format.pcm() else { return Ok(()) };
+                if let Some(watch) = &mut encoder.watch {
+                    watch.open(&plan.identity, format, plan.expected_frames);
+                }
+                encoder.output.send(ToStore::Watching(lane, Box::new(plan.identity.clone())))?;
+                self.watch = Some((plan.identity, format.frame_bytes()));
+            }
+            Piece::Watched(closing) => {
+                let Some((identity, _)) = self.watch.take() else { return Ok(()) };
+                let frames = closing.frames;
+                encoder.output.send(ToStore::Watched(lane, Box::new(Watched { identity, closing: *closing })))?;
+                if let Some(watch) = &mut encoder.watch {
+                    watch.close(frames);
                 }
             }
             // The file's list of gaps comes with its Close.

@@ -34,6 +34,7 @@ pub struct TapEnds {
 /// The tap of one encoder.
 pub struct TapOut {
     ends: TapEnds,
+    is_watch: bool,
     file: Option<File>,
     block: Option<Block>,
 }
@@ -46,7 +47,12 @@ struct File {
 
 impl TapOut {
     pub fn new(ends: TapEnds) -> TapOut {
-        TapOut { ends, file: None, block: None }
+        TapOut { ends, is_watch: false, file: None, block: None }
+    }
+
+    /// Of the stretches of a triggered lane.
+    pub fn of_watches(ends: TapEnds) -> TapOut {
+        TapOut { is_watch: true, ..TapOut::new(ends) }
     }
 
     pub fn open(&mut self, identity: &Identity, format: PcmFormat, expected_frames: u64) {
@@ -114,7 +120,7 @@ impl TapOut {
     }
 
     fn send(&self, tap: Tap) -> bool {
-        self.ends.inbox.try_send(Tapped { lane: self.ends.lane, tap }).is_ok()
+        self.ends.inbox.try_send(Tapped { lane: self.ends.lane, is_watch: self.is_watch, tap }).is_ok()
     }
 }
 
@@ -151,7 +157,7 @@ mod tests {
 
     fn heard(rx: &Receiver<Tapped>) -> String {
         let mut all = String::new();
-        while let Ok(Tapped { lane: 4, tap }) = rx.try_recv() {
+        while let Ok(Tapped { lane: 4, is_watch: false, tap }) = rx.try_recv() {
             all += &match tap {
                 Tap::Open(open) => format!("open {}, ", open.first_frame),
                 Tap::Sound(block) => format!("{}, ", String::from_utf8_lossy(block.bytes())),

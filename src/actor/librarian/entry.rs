@@ -21,11 +21,12 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 14] = [
+const DETAILS: [&str; 15] = [
     "quality",
     "indices",
     "detection",
     "end_reason",
+    "trigger",
     "clock",
     "recovered",
     "suspect",
@@ -168,6 +169,7 @@ pub fn foreign_sidecar(row: &FileRow, software: &str) -> Sidecar {
         recorded_as: None,
         corrected_by: None,
         end_reason: FOREIGN.to_owned(),
+        trigger: None,
         recovered: false,
         sure_frames: None,
         suspect: false,

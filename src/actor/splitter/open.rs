@@ -1,6 +1,6 @@
 //! The file that is open: what it holds so far and where it must end.
 
-use crate::message::{Cause, ClockState, Closing, GAPS_PER_FILE, GapAt};
+use crate::message::{Cause, ClockState, Closing, GAPS_PER_FILE, GapAt, Triggered};
 use crate::policy::offset::Offset;
 use crate::time::Wall;
 
@@ -15,11 +15,12 @@ pub struct OpenFile {
     pub frames: u64,
     pub prepared: bool,
     gaps: heapless::Vec<GapAt, GAPS_PER_FILE>,
+    trigger: Option<Triggered>,
 }
 
 impl OpenFile {
-    pub fn new(boundary: Option<Wall>, max_frames: u64, clock: ClockState) -> OpenFile {
-        OpenFile { boundary, max_frames, clock, frames: 0, prepared: false, gaps: heapless::Vec::new() }
+    pub fn new(boundary: Option<Wall>, max_frames: u64, clock: ClockState, trigger: Option<Triggered>) -> OpenFile {
+        OpenFile { boundary, max_frames, clock, frames: 0, prepared: false, gaps: heapless::Vec::new(), trigger }
     }
 
     /// The frame of the run that no longer belongs to the file if nothing else happens, `position` being the next one.
@@ -35,6 +36,6 @@ impl OpenFile {
     }
 
     pub fn closing(self, cause: Cause, measured_rate: Option<f64>) -> Closing {
-        Closing { gaps: self.gaps, measured_rate, ..Closing::new(cause, self.frames, self.clock) }
+        Closing { gaps: self.gaps, measured_rate, trigger: self.trigger, ..Closing::new(cause, self.frames, self.clock) }
     }
 }

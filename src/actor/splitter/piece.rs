@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::message::{Closing, Container, GapAt, GapEntry, Identity};
 use crate::policy::split::Zone;
 
+use super::hold::TriggerSettings;
+
 pub struct Settings {
     pub source: Arc<str>,
     pub container: Container,
@@ -16,6 +18,8 @@ pub struct Settings {
     pub filename_pattern: String,
     /// How long before a cut the next file is made ready.
     pub prepare_ahead_ms: u32,
+    /// Without, everything is recorded.
+    pub trigger: Option<TriggerSettings>,
 }
 
 /// A file to open, now or soon.
@@ -39,6 +43,14 @@ pub enum Piece {
     Audio {
         frames: Range<usize>,
     },
+    /// These frames of the block are in no file.
+    Quiet {
+        frames: Range<usize>,
+    },
+    /// Of a triggered lane: what is heard from here on is one stretch, whatever is recorded of it.
+    Watch(Box<Plan>),
+    /// It is over.
+    Watched(Box<Closing>),
     /// Noted in the file: frames are missing before the next audio.
     Gap(GapAt),
     /// A line for gaps.csv.

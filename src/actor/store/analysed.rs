@@ -36,6 +36,7 @@ pub struct Analyses {
 /// A file that has its name.
 struct Named {
     lane: usize,
+    is_watch: bool,
     session: Arc<str>,
     first_frame: u64,
     /// Path below the root.
@@ -44,7 +45,10 @@ struct Named {
 
 impl Named {
     fn is_of(&self, lane: usize, analysed: &Analysed) -> bool {
-        self.lane == lane && self.session == analysed.session && self.first_frame == analysed.first_frame
+        self.lane == lane
+            && self.is_watch == analysed.is_watch
+            && self.session == analysed.session
+            && self.first_frame == analysed.first_frame
     }
 }
 
@@ -58,11 +62,11 @@ impl Analyses {
     }
 
     /// A file has its name from now on.
-    pub fn named(&mut self, lane: usize, session: Arc<str>, first_frame: u64, name: PathBuf) {
+    pub fn named(&mut self, lane: usize, is_watch: bool, session: Arc<str>, first_frame: u64, name: PathBuf) {
         if self.named.len() >= REMEMBERED {
             self.named.pop_front();
         }
-        self.named.push_back(Named { lane, session, first_frame, name });
+        self.named.push_back(Named { lane, is_watch, session, first_frame, name });
     }
 
     /// Whether one of those that wait can be written.

@@ -58,6 +58,7 @@ impl<D: Disk> Core<D> {
                 root,
                 sync_ns: lane.sync_ns.max(1),
                 cue: lane.cue,
+                schedule: lane.schedule,
                 status: lane.status,
                 open: None,
                 prepared: None,
@@ -82,8 +83,8 @@ impl<D: Disk> Core<D> {
 
     pub fn open_root(&mut self, root: usize) -> Result<(), Fault> {
         let Some(folder) = self.roots.get_mut(root) else { return Ok(()) };
-        let sources: Vec<String> =
-            self.lanes.iter().filter(|lane| lane.root == root).map(|lane| lane.source.to_string()).collect();
+        let here = self.lanes.iter().filter(|lane| lane.root == root);
+        let sources: Vec<_> = here.map(|lane| (lane.source.to_string(), lane.schedule.is_some())).collect();
         let result = folder.open(&self.disk, &sources);
         if let Err(fault) = &result {
             if !std::mem::replace(&mut folder.told, true) {
@@ -124,6 +125,19 @@ impl<D: Disk> Core<D> {
                 }
             }
             ToStore::Close(_, closing) => self.close(lane, closing.clone(), now),
+            ToStore::Watching(_, identity) => {
+                if let Some(of) = self.lanes.get_mut(lane) {
+                    of.restart.begin(identity);
+                    if identity.clock == ClockState::Synced {
+                        of.restart.trust();
+                        self.unsynced.forget(lane, &identity.session);
+                    }
+                }
+            }
+            ToStore::Watched(_, watched) => {
+                let root = self.lanes.get(lane).map(|of| of.root).and_then(|root| self.roots.get_mut(root));
+                root.into_iter().for_each(|root| root.watches.push(lane, watched.clone()));
+            }
             ToStore::Gap(_, entry) => self.gap(lane, *entry),
             ToStore::Correct(_, session, by_ns) => self.correct(lane, session, *by_ns),
             ToStore::Analysed(_, analysed) => {
@@ -194,8 +208,13 @@ impl<D: Disk> Core<D> {
             log::debug!(target: "store", "{}: {} frames counted here, {} by the encoder", open.part.display(), open.frames, closing.frames);
         }
         // Kept until the next file, in case its beginning goes missing.
-        of.tail =
-            Some(Tail { identity: open.new.identity.clone(), frames: closing.frames, reason: Reason::Fault, faulted: false });
+        of.tail = Some(Tail {
+            identity: open.new.identity.clone(),
+            frames: closing.frames,
+            reason: Reason::Fault,
+            faulted: false,
+            pauses: closing.cause == Cause::Trigger,
+        });
         if let Some(root) = self.roots.get_mut(of.root) {
             root.closings.push_back(Closing::new(lane, open, closing, of.cue, now.plus_ns(gather_ns), now));
         }
@@ -244,6 +263,7 @@ impl<D: Disk> Core<D> {
                 root.corrections.push_back(Correction::new(sidecar, session, by_ns));
             }
         }
+        root.watches.correct(lane, session, by_ns);
         for job in &mut root.jobs {
             let identity = job.after.as_ref().filter(|after| after.lane == lane).map(|after| &after.identity);
             if identity.is_some_and(|i| i.session == *session && i.clock == ClockState::Unsynced) {
@@ -252,7 +272,7 @@ impl<D: Disk> Core<D> {
         }
         root.corrections
             .extend(self.unsynced.of(lane, session).into_iter().map(|sidecar| Correction::new(sidecar, session, by_ns)));
-        if let Some(gap) = of.restart.correct(session, by_ns) {
+        for gap in of.restart.correct(session, by_ns, of.schedule.as_ref()) {
             self.enter_gap(lane, gap);
         }
     }
@@ -289,7 +309,11 @@ impl<D: Disk> Core<D> {
             }
             ToStore::Close(..) | ToStore::Patch(..) => self.give_up(lane, Cause::Fault, Reason::Fault),
             ToStore::Gap(_, entry) => self.enter_gap(lane, *entry),
-            ToStore::Prepare(..) | ToStore::Correct(..) | ToStore::Analysed(..) => {}
+            ToStore::Prepare(..)
+            | ToStore::Correct(..)
+            | ToStore::Watching(..)
+            | ToStore::Watched(..)
+            | ToStore::Analysed(..) => {}
         }
     }
 
@@ -298,7 +322,7 @@ impl<D: Disk> Core<D> {
         let Some(after) = job.after else { return };
         let lane = after.lane;
         let undelivered = after.delivered.saturating_sub(frames);
-        let tail = Tail { identity: after.identity, frames, reason: after.reason, faulted: true };
+        let tail = Tail { identity: after.identity, frames, reason: after.reason, faulted: true, pauses: false };
         match after.next {
             Some(next) => {
                 if let Some(gap) = gap_between(&tail, after.known_lost, undelivered, &next) {

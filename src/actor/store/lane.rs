@@ -14,6 +14,7 @@ use super::root::Files;
 use crate::device::disk::{Disk, DiskFile};
 use crate::format::sidecar;
 use crate::message::{Cause, GAPS_PER_FILE, GapEntry, Identity, NewFile, Reason};
+use crate::policy::schedule::Schedule;
 use crate::pool::Block;
 use crate::status::LaneStatus;
 use crate::time::{Mono, Wall};
@@ -29,6 +30,7 @@ pub struct Lane<F> {
     pub root: usize,
     pub sync_ns: i64,
     pub cue: bool,
+    pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
     pub open: Option<OpenFile<F>>,
     pub prepared: Option<OpenFile<F>>,
@@ -48,6 +50,8 @@ pub struct Tail {
     pub reason: Reason,
     /// It ended by a fault, so that frames may be missing after it that nobody reports.
     pub faulted: bool,
+    /// What follows it is not recorded until its trigger finds something.
+    pub pauses: bool,
 }
 
 /// A file under its passing name. at >= synced; what the header vouches for <= synced.
@@ -214,10 +218,13 @@ impl<F> Lane<F> {
 /// Frames between the end of a file and the next one that nobody has reported yet.
 pub fn gap_between(tail: &Tail, known_lost: u64, orphans: u64, next: &Identity) -> Option<GapEntry> {
     let end = tail.identity.first_frame.saturating_add(tail.frames).saturating_add(known_lost);
-    let same_run = tail.identity.session == next.session;
+    let same_run = tail.identity.session == next.session && !tail.pauses;
     let frames_lost = if same_run { next.first_frame.saturating_sub(end) } else { orphans };
-    let start: Wall = sidecar::end(&tail.identity, tail.frames, known_lost);
     let length = next.format.rate.ns_of(frames_lost);
+    let start: Wall = match tail.pauses {
+        true => next.start.plus_ns(length.saturating_neg()),
+        false => sidecar::end(&tail.identity, tail.frames, known_lost),
+    };
     let end = if same_run { next.start.max(start) } else { start.plus_ns(length) };
     (frames_lost > 0).then_some(GapEntry { start, end, frames_lost, reason: tail.reason })
 }

@@ -302,6 +302,8 @@ fn lane_of(message: &ToStore) -> usize {
     let (ToStore::Prepare(lane, _)
     | ToStore::Open(lane, _)
     | ToStore::Data(lane, _)
+    | ToStore::Watching(lane, _)
+    | ToStore::Watched(lane, _)
     | ToStore::Patch(lane, ..)
     | ToStore::Close(lane, _)
     | ToStore::Gap(lane, _)

@@ -19,6 +19,7 @@ use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
 use crate::format::wav::size_patches;
 use crate::message::{Container, ToStore};
+use crate::policy::schedule::Schedule;
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::time::Mono;
 
@@ -38,12 +39,14 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
+mod watched;
 
 pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
 pub use machine::Machine;
 pub use naming::{EXTENSIONS, Places};
 pub use repair::{Report, repair};
 pub use root::{MARK, places_of};
+pub use watched::WATCHES;
 
 /// One row a lane, in the order of [`crate::message::Lane`].
 #[derive(Clone)]
@@ -59,6 +62,8 @@ pub struct LaneSettings {
     pub sync_ns: i64,
     /// Titles are written beside each recording too, as a cue sheet.
     pub cue: bool,
+    /// When it is to be recorded; without, always: what is missing after a time without a recorder.
+    pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
 }
 

@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::naming::{Places, finished_name};
 use super::repair::Job;
 use super::restart;
+use super::watched::Watches;
 use crate::device::disk::{Disk, DiskFile, Kind, read_small};
 use crate::device::{Fault, FaultKind};
 use crate::time::{Mono, Wall};
@@ -52,6 +53,7 @@ pub struct Root<D: Disk> {
     pub jobs: VecDeque<Job>,
     pub corrections: VecDeque<Correction>,
     pub analyses: Analyses,
+    pub watches: Watches,
     /// Where the sound of each source ended before this start, as far as it did not end in good order.
     pub ended: Vec<(String, Wall)>,
     pub id: String,
@@ -72,6 +74,7 @@ impl<D: Disk> Root<D> {
             jobs: VecDeque::new(),
             corrections: VecDeque::new(),
             analyses: Analyses::default(),
+            watches: Watches::default(),
             ended: Vec::new(),
             id: String::new(),
             mark: None,
@@ -87,7 +90,7 @@ impl<D: Disk> Root<D> {
     }
 
     /// Takes the folder for this process and finds what the last one left unfinished.
-    pub fn open(&mut self, disk: &D, sources: &[String]) -> Result<(), Fault> {
+    pub fn open(&mut self, disk: &D, sources: &[restart::Asked]) -> Result<(), Fault> {
         let root = self.files.places.root.clone();
         let fault = |what: &str, e: io::Error| refusal(&root, what, &e);
         disk.create_dirs(&root).map_err(|e| fault("cannot create the folder", e))?;
@@ -105,7 +108,7 @@ impl<D: Disk> Root<D> {
             }
             self.ended = restart::newest_ends(disk, &self.files.places, sources);
         }
-        let only_source = if let [only] = sources { Some(only.clone()) } else { None };
+        let only_source = if let [(only, _)] = sources { Some(only.clone()) } else { None };
         self.jobs.extend(unfinished.jobs.into_iter().map(|job| Job { only_source: only_source.clone(), ..job }));
         self.id = id;
         self.mark = Some(mark);

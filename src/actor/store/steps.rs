@@ -45,6 +45,8 @@ pub enum Step {
     Correct(usize),
     /// An analysis can be written beside its file.
     Analysis(usize),
+    /// A stretch that was heard can be entered.
+    Watch(usize),
     /// The gap before the first file of a lane can be told.
     Restart(usize),
 }
@@ -55,6 +57,7 @@ pub fn is_done<D: Disk>(root: &super::root::Root<D>) -> bool {
         && root.jobs.is_empty()
         && root.ledger.is_empty()
         && root.corrections.is_empty()
+        && root.watches.is_empty()
         && !root.analyses.is_due()
 }
 
@@ -92,6 +95,9 @@ impl<D: Disk> Core<D> {
         if let Some(lane) = self.lanes.iter().position(|of| self.knows_restart(of.root) && of.restart.is_due()) {
             return Some(Step::Restart(lane));
         }
+        if let Some(root) = first_root(&|r| r.is_open() && r.watches.is_due(now)) {
+            return Some(Step::Watch(root));
+        }
         if let Some(root) = first_root(&|r| !r.corrections.is_empty() && r.retry_at <= now) {
             return Some(Step::Correct(root));
         }
@@ -106,7 +112,8 @@ impl<D: Disk> Core<D> {
             let jobs = r.jobs.iter().map(|job| job.retry_at).min();
             let ledger = (!r.ledger.is_empty() && r.is_open()).then_some(r.ledger_retry_at);
             let others = (!r.is_open() || !r.corrections.is_empty()).then_some(r.retry_at);
-            [closings, jobs, ledger, others].into_iter().flatten()
+            let watches = r.watches.next_due().filter(|_| r.is_open());
+            [closings, jobs, ledger, others, watches].into_iter().flatten()
         });
         let restarts = self.lanes.iter().filter(|of| of.restart.is_due() && self.knows_restart(of.root)).map(|_| Mono(0));
         let analyses = self.roots.iter().filter(|r| r.is_open() && r.analyses.is_due()).map(|r| r.analyses.retry_at);
@@ -139,6 +146,7 @@ impl<D: Disk> Core<D> {
             Step::Repair(root) => self.repair_one(root, now),
             Step::Correct(root) => self.correct_one(root, now),
             Step::Analysis(root) => self.keep_analysis(root, now),
+            Step::Watch(root) => self.keep_watch(root, now),
             Step::Restart(lane) => self.settle_restart(lane),
             Step::OpenRoot(root) => {
                 let opened = self.open_root(root);
@@ -242,7 +250,7 @@ impl<D: Disk> Core<D> {
                         self.unsynced.note(lane, &identity.session, &places.sidecar(&name));
                     }
                     let file = places.root.join(&name);
-                    folder.analyses.named(lane, identity.session, identity.first_frame, name);
+                    folder.analyses.named(lane, false, identity.session, identity.first_frame, name);
                     done.push((lane, file));
                 }
             }
@@ -264,10 +272,31 @@ impl<D: Disk> Core<D> {
             Ok(true) => {
                 log::debug!(target: "store", "analysed {}: {} sections", name.display(), analysed.sections.len());
                 let file = folder.files.places.root.join(name);
-                self.hint(file);
+                if !analysed.is_watch {
+                    self.hint(file);
+                }
             }
             Ok(false) => log::debug!(target: "store", "{}: not what was analysed", name.display()),
             Err(e) => log::warn!(target: "store", "{}: its analysis is not kept: {e}; it is made again later", name.display()),
+        }
+    }
+
+    /// What was heard and not recorded has no file: its sidecar stands alone.
+    fn keep_watch(&mut self, root: usize, now: Mono) {
+        let Some(folder) = self.roots.get_mut(root) else { return };
+        let Some((lane, identity, kept)) = folder.watches.write(&self.disk, &folder.files.places, &self.formats.software, now)
+        else {
+            return;
+        };
+        match kept {
+            Ok(name) => {
+                if identity.clock == ClockState::Unsynced {
+                    self.unsynced.note(lane, &identity.session, &folder.files.places.sidecar(&name));
+                }
+                log::debug!(target: "store", "entered {}", name.display());
+                folder.analyses.named(lane, true, identity.session, identity.first_frame, name);
+            }
+            Err(e) => log::warn!(target: "store", "{}: what was heard is not entered: {e}", identity.source),
         }
     }
 
@@ -405,7 +434,8 @@ impl<D: Disk> Core<D> {
         | Step::Commit(at)
         | Step::Ledger(at)
         | Step::Repair(at)
-        | Step::Correct(at)) = step
+        | Step::Correct(at)
+        | Step::Watch(at)) = step
         // an analysis is dropped
         else {
             return;
@@ -415,6 +445,7 @@ impl<D: Disk> Core<D> {
             Step::OpenRoot(_) => folder.retry_at = later,
             Step::Ledger(_) => folder.ledger_retry_at = later,
             Step::Correct(_) => _ = folder.corrections.pop_front(),
+            Step::Watch(_) => folder.watches.drop_first(),
             Step::Repair(_) => {
                 // The job was put off and counted before it was tried; it may fall once more.
                 let tried = folder.jobs.iter_mut().find(|job| job.retry_at > now && job.tries > 0);
@@ -441,7 +472,7 @@ impl<D: Disk> Core<D> {
         let Some(of) = self.lanes.get_mut(lane) else { return };
         let ended =
             self.roots.get(of.root).and_then(|r| r.ended.iter().find(|(source, _)| **source == *of.source)).map(|(_, end)| *end);
-        if let Some(gap) = of.restart.settle(ended) {
+        for gap in of.restart.settle(ended, of.schedule.as_ref()) {
             self.enter_gap(lane, gap);
         }
     }

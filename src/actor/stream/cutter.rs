@@ -294,6 +294,7 @@ impl Cutter {
             garbage_bytes: file.garbage_bytes,
             // By the clock it was stamped with: if that was set since, a correction of all its run follows.
             start: (start != file.start).then(|| file.stamped.plus_ns(start.since(file.start))),
+            trigger: None,
         }))
     }
 

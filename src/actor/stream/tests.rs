@@ -138,6 +138,7 @@ fn told(message: ToStore) -> Option<String> {
         ToStore::Gap(_, gap) => format!("gap {} {} {}", at(gap.start), at(gap.end), gap.reason.name()),
         ToStore::Correct(_, _, by_ns) => format!("correct {:.2}", by_ns as f64 / 1e9),
         ToStore::Prepare(_, new) => format!("prepare {}", new.stem),
+        ToStore::Watching(..) | ToStore::Watched(..) => return None, // of triggered sources
         ToStore::Data(..) | ToStore::Patch(..) | ToStore::Analysed(..) => return None,
     })
 }

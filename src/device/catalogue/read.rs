@@ -65,7 +65,12 @@ impl Reader {
             let row = tx.prepare_cached(&text)?.query_row([date], day_row).optional()?;
             let Some(row) = row else { return Ok(None) };
             let text = format!("SELECT {COLUMNS} FROM files WHERE date = ?1 ORDER BY start_us, name");
-            Ok(Some(Day { row, files: file_rows(&tx, &text, vec![Value::from(date.to_owned())])?, gaps: gaps(&tx, date)? }))
+            Ok(Some(Day {
+                row,
+                files: file_rows(&tx, &text, vec![Value::from(date.to_owned())])?,
+                gaps: gaps(&tx, date)?,
+                watched: Vec::new(),
+            }))
         })?;
         day.ok_or(Trouble::Absent)
     }
@@ -179,6 +184,7 @@ fn day_row(row: &Row<'_>) -> rusqlite::Result<DayRow> {
         to_review: unsigned(row.get(5)?),
         gaps: unsigned(row.get(6)?),
         best: row.get::<_, Option<i16>>(7)?.map(Centibel),
+        watched_ms: 0,
     })
 }
 

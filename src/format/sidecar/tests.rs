@@ -28,6 +28,14 @@ fn full() -> Sidecar {
     s.measured_rate = Some(48_000.25);
     s.correct(31_000_000_000);
     s.correct(-1_500_000);
+    let why = Triggered {
+        detector: Detector::Bands,
+        margin: Centibel(1_500),
+        level: Centibel(-4_850),
+        floor: Centibel(-7_000),
+        band_hz: Some((2_500.0, 3_125.5)),
+    };
+    s.trigger = Some(SidecarTrigger::from(&why));
     s.recovered = true;
     s.suspect = true;
     s.rest = Some("2024/a.flac.rest".into());
@@ -222,7 +230,8 @@ fn the_schema_knows_every_reason() {
     let schema: Value = serde_json::from_str(SCHEMA_TEXT).expect("the schema is JSON");
     let listed = |at: &Value, name: &str| at["enum"].as_array().is_some_and(|all| all.iter().any(|v| v == name));
     use Cause::*;
-    for cause in [Split, Clock, Gap, Changed, Size, Unplugged, Stalled, End, Fault, Disk, Shutdown, Recovered] {
+    for cause in [Split, Clock, Gap, Changed, Size, Unplugged, Stalled, End, Schedule, Trigger, Fault, Disk, Shutdown, Recovered]
+    {
         assert!(listed(&schema["properties"]["end_reason"], cause.name()), "{cause:?}");
     }
     assert!(listed(&schema["properties"]["end_reason"], RECORDING) && listed(&schema["properties"]["end_reason"], KEPT));

@@ -2,9 +2,9 @@ use jiff::Timestamp;
 
 use super::*;
 
-const BERLIN: (&str, Option<Place>) = ("Europe/Berlin", Some(Place { latitude: 52.52, longitude: 13.405 }));
+pub const BERLIN: (&str, Option<Place>) = ("Europe/Berlin", Some(Place { latitude: 52.52, longitude: 13.405 }));
 const TROMSO: (&str, Option<Place>) = ("Europe/Oslo", Some(Place { latitude: 69.65, longitude: 18.96 }));
-const UTC: (&str, Option<Place>) = ("UTC", None);
+pub const UTC: (&str, Option<Place>) = ("UTC", None);
 
 /// `22:00..06:00; days mon-fri; duty 60s/5m`
 fn rules(text: &str) -> Rules {
@@ -21,12 +21,12 @@ fn rules(text: &str) -> Rules {
     rules
 }
 
-fn schedule(text: &str, (zone, place): (&str, Option<Place>)) -> Schedule {
+pub fn schedule(text: &str, (zone, place): (&str, Option<Place>)) -> Schedule {
     let zone = crate::policy::split::zone_named(zone).expect("a zone");
     Schedule::new(rules(text), zone, place).expect("a place")
 }
 
-fn wall(text: &str) -> Wall {
+pub fn wall(text: &str) -> Wall {
     let at: Timestamp = text.parse().expect("RFC 3339");
     Wall(i64::try_from(at.as_nanosecond()).expect("in range"))
 }

@@ -10,6 +10,7 @@ mod picture;
 mod pump;
 mod spectrogram;
 pub mod stretch;
+mod watched;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,7 +30,9 @@ use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection};
-use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
+use crate::message::library::{
+    Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, WatchedRow, Wish,
+};
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
@@ -76,6 +79,7 @@ pub struct Shelves {
     /// The disk will be full soon.
     room: Arc<Alarm>,
     keeping: keep::Keeping,
+    watches: watched::Watches,
 }
 
 impl Shelves {
@@ -91,7 +95,8 @@ impl Shelves {
         alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default() }
+        let watches = watched::Watches::new(&settings.analyses);
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default(), watches }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -207,11 +212,12 @@ impl ReadAt for Patched {
 
 impl Library for Shelves {
     fn days(&self, from: Option<&str>, to: Option<&str>) -> Result<Vec<DayRow>, Trouble> {
-        self.read(|reader| reader.days(from, to))
+        let days = self.read(|reader| reader.days(from, to))?;
+        Ok(self.watches.add_to(days, from, to))
     }
 
     fn day(&self, date: &str, detection: Option<Detection>) -> Result<Day, Trouble> {
-        let mut day = self.read(|reader| reader.day(date))?;
+        let mut day = self.day_of(date)?;
         if let Some(detection) = detection {
             self.all_anew(&mut day.files, &detection)?;
             day.row.sections = day.files.iter().map(|row| row.sections.len() as u64).sum();
@@ -223,11 +229,19 @@ impl Library for Shelves {
     }
 
     fn picture(&self, date: &str) -> Result<Vec<u8>, Trouble> {
-        let day = self.read(|reader| reader.day(date))?;
-        let mut picture = picture::Picture::new(&day.files);
+        let day = self.day_of(date)?;
+        let rates = day.files.iter().map(|row| row.rate_hz).chain(day.watched.iter().map(|row| row.rate_hz));
+        let mut picture = picture::Picture::new(rates);
+        for row in &day.watched {
+            let path = self.folder.beside_path(&row.name, ".profile");
+            let bytes = RealDisk.open_to_read(&path).map_err(gone).and_then(|file| whole(&file, profile::LIMIT_BYTES as u64));
+            // One of which nothing was heard to its end has none.
+            let Ok(bytes) = bytes else { continue };
+            intact(&bytes).iter().for_each(|view| picture.add(row.start, row.utc_offset_s, view));
+        }
         for row in day.files.iter().filter(|row| row.state == FileState::Analysed) {
             if let Ok(bytes) = self.profile_bytes(row) {
-                intact(&bytes).iter().for_each(|view| picture.add(row, view));
+                intact(&bytes).iter().for_each(|view| picture.add(row.start, row.utc_offset_s, view));
             }
         }
         Ok(picture.finish())
@@ -361,6 +375,20 @@ impl Library for Shelves {
 }
 
 impl Shelves {
+    /// Of recordings and of what was heard besides; a day of either is one.
+    fn day_of(&self, date: &str) -> Result<Day, Trouble> {
+        let watched = self.watches.of(date);
+        let mut day = match self.read(|reader| reader.day(date)) {
+            Err(Trouble::Absent) if !watched.is_empty() => {
+                Day { row: DayRow::empty(date.to_owned()), files: Vec::new(), gaps: Vec::new(), watched: Vec::new() }
+            }
+            other => other?,
+        };
+        day.row.watched_ms = watched.iter().map(WatchedRow::duration_ms).sum();
+        day.watched = watched;
+        Ok(day)
+    }
+
     /// What a person should know, the oldest first.
     fn raised(&self, now: Wall) -> Vec<page::Alarm> {
         let alarm = |(for_ms, text): (u64, String)| {

@@ -1,4 +1,5 @@
-//! The whole-day picture: a column of 128 bands for every local minute, the loudest second of each.
+//! The whole-day picture: a column of 128 bands for every local minute, the loudest second of each, of what was recorded and of
+//! what was only heard.
 //!
 //! "SPDP", u16 version 1, u16 bands, u32 columns, the columns, then the f32 edges of the bands. 255 where nothing was recorded,
 //! else v for −127.5 + v/2 dBFS.
@@ -6,7 +7,7 @@
 use crate::format::civil::Civil;
 use crate::format::profile::View;
 use crate::message::analysis::COLUMN_BANDS;
-use crate::message::library::FileRow;
+use crate::time::Wall;
 
 const MINUTES: usize = 1_440;
 const NOTHING: u8 = 255;
@@ -19,16 +20,17 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Its bands reach as high as the highest rate of these files.
-    pub fn new(files: &[FileRow]) -> Picture {
-        let rate_hz = files.iter().map(|row| row.rate_hz).max().unwrap_or(0).max(48);
+    /// Its bands reach as high as the highest of these rates.
+    pub fn new(rates_hz: impl Iterator<Item = u32>) -> Picture {
+        let rate_hz = rates_hz.max().unwrap_or(0).max(48);
         let (top, bands) = (f64::from(rate_hz) / 2.0, COLUMN_BANDS as f64);
         let edge = |n: usize| (LOWEST_HZ * (top / LOWEST_HZ).powf(n as f64 / bands)) as f32;
         Picture { edges: std::array::from_fn(edge), columns: vec![NOTHING; MINUTES * COLUMN_BANDS] }
     }
 
-    pub fn add(&mut self, row: &FileRow, view: &View<'_>) {
-        let (hour, minute, second) = Civil::at(row.start, row.utc_offset_s).hour_minute_second();
+    /// What began then.
+    pub fn add(&mut self, start: Wall, utc_offset_s: i32, view: &View<'_>) {
+        let (hour, minute, second) = Civil::at(start, utc_offset_s).hour_minute_second();
         let begins = (usize::from(hour as u8) * 60 + usize::from(minute as u8)) * 60 + usize::from(second as u8);
         let from = self.bands_of(&view.column_edges);
         for (n, column) in view.columns().chunks_exact(COLUMN_BANDS).enumerate() {
