@@ -30,6 +30,7 @@ fn file(name: &str, start_s: i64) -> FileRow {
         sections: Arc::default(),
         gaps: Arc::default(),
         marks: Marks::default(),
+        uploaded_at: None,
         trouble: None,
         details: "{}".into(),
         version: u64::MAX - 7,

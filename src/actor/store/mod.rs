@@ -18,6 +18,7 @@ use crate::edge::{Nothing, Receiver};
 use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
 use crate::format::wav::size_patches;
+use crate::message::library::Ask;
 use crate::message::{Container, ToStore};
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::time::Mono;
@@ -60,6 +61,8 @@ pub struct LaneSettings {
     /// Titles are written beside each recording too, as a cue sheet.
     pub cue: bool,
     pub status: Arc<LaneStatus>,
+    /// Who makes room when its disk is full; one word is enough, and none is waited for.
+    pub short: Option<async_channel::Sender<Ask>>,
 }
 
 #[derive(Clone)]
