@@ -104,6 +104,9 @@ pub struct Librarian {
 /// When a file that was written to just now is known to be finished.
 const SOON: Duration = Duration::from_secs(11);
 
+/// Looks that are wanted because the disk is full.
+const LOOKS_APART: Duration = Duration::from_secs(3);
+
 /// A scan takes at most this part of the time.
 const REST_FACTOR: u32 = 20;
 
@@ -259,16 +262,19 @@ impl From<Trouble> for Refused {
 
 /// Ends when nobody can ask any more.
 pub fn run(inbox: &Receiver<Ask>, librarian: &mut Librarian, now: &dyn Fn() -> Wall) {
-    let mut scan_at = Instant::now();
+    let (mut scan_at, mut looked) = (Instant::now(), None);
     loop {
         let began = Instant::now();
-        if began >= scan_at || librarian.shared.doubt.load(Relaxed) {
+        let is_wanted = librarian.wants_look() && looked.is_none_or(|at: Instant| at.elapsed() >= LOOKS_APART);
+        if began >= scan_at || is_wanted || librarian.shared.doubt.load(Relaxed) {
             if let Err(refused) = librarian.scan(inbox, now) {
                 let trouble = librarian.refuse(refused);
                 log::warn!(target: "librarian", "{}: not looked through: {trouble:?}", librarian.settings.root.display());
             }
             let pause = if librarian.is_restless.take() { SOON } else { librarian.settings.scan_every };
             scan_at = Instant::now() + pause.max(began.elapsed() * REST_FACTOR);
+            looked = Some(Instant::now());
+            librarian.look_soon();
         }
         librarian.make_room(now(), false);
         let until = librarian.room_due().map_or(scan_at, |due| due.min(scan_at));

@@ -40,6 +40,8 @@ pub struct Keeping {
 pub struct Care {
     due: Option<Instant>,
     told: Option<Instant>,
+    /// The disk is full, and what is known does not help: what nobody told of may.
+    wants_look: bool,
 }
 
 /// What one go came to.
@@ -62,6 +64,45 @@ pub enum How {
     Delete,
     /// Only the catalogue hears of it.
     DryRun,
+}
+
+/// Who knows what there is, and deletes.
+pub trait Hands {
+    fn writer(&self) -> Result<&Writer, Failure>;
+
+    /// How many bytes that gave back.
+    fn discard(&mut self, candidate: &Candidate, reason: &Reason) -> Result<u64, Refused>;
+}
+
+/// One go. `now`: `None` while nobody knows whether the clock is right. What the hands refuse is passed over.
+pub fn round<H: Hands>(
+    hands: &mut H,
+    rules: &Rules,
+    now: Option<Wall>,
+    free_bytes: u64,
+    floor_bytes: u64,
+) -> Result<Round, Refused> {
+    let mut round = Round { free_bytes, floor_bytes, ..Round::default() };
+    let mut refused = Vec::new();
+    while round.gone.len() < AT_ONCE && refused.len() < REFUSED {
+        let mut order = Order { writer: hands.writer()?, high_score: rules.high_score, refused: &refused };
+        match rules.next(now, round.free_bytes < floor_bytes, &mut order)? {
+            Next::Nothing => return Ok(round),
+            Next::Stuck => {
+                round.is_stuck = true;
+                return Ok(round);
+            }
+            Next::Delete(candidate, reason) => match hands.discard(&candidate, &reason) {
+                Ok(bytes) => {
+                    round.free_bytes = round.free_bytes.saturating_add(bytes);
+                    round.gone.push((candidate, reason));
+                }
+                Err(_) => refused.push(candidate.name),
+            },
+        }
+    }
+    round.is_more = !round.gone.is_empty();
+    Ok(round)
 }
 
 /// The catalogue without what cannot be deleted just now.
@@ -99,11 +140,34 @@ impl Shelf for Order<'_> {
     }
 }
 
+/// The librarian's own hands.
+struct Own<'a> {
+    librarian: &'a mut Librarian,
+    how: How,
+    now: Wall,
+}
+
+impl Hands for Own<'_> {
+    fn writer(&self) -> Result<&Writer, Failure> {
+        self.librarian.writer()
+    }
+
+    fn discard(&mut self, candidate: &Candidate, reason: &Reason) -> Result<u64, Refused> {
+        let done = self.librarian.discard(candidate, reason, self.how, self.now);
+        done.inspect_err(|why| self.librarian.complain(&candidate.name, why))
+    }
+}
+
 impl Librarian {
     /// The time for the next look; `None` where nothing is ever deleted.
     pub(super) fn room_due(&self) -> Option<Instant> {
         let is_kept = self.settings.retention.is_some() && !self.settings.read_only;
         is_kept.then(|| self.care.due.unwrap_or_else(Instant::now))
+    }
+
+    /// Once: the folder is to be looked through now.
+    pub(super) fn wants_look(&mut self) -> bool {
+        std::mem::take(&mut self.care.wants_look)
     }
 
     pub(super) fn look_soon(&mut self) {
@@ -122,6 +186,7 @@ impl Librarian {
                 if round.is_more {
                     self.look_soon();
                 }
+                self.care.wants_look = is_urgent && round.is_stuck;
                 self.show(&round, now);
             }
             Err(refused) => _ = self.refuse(refused),
@@ -143,31 +208,9 @@ impl Librarian {
         let Room { free_bytes, total_bytes } = room(&self.shelf.root).map_err(failed)?;
         let floor_bytes = rules.floor_bytes(bytes_per_hour, total_bytes);
         let clock = is_clock_right().then_some(now);
-        let free_bytes = free_bytes.saturating_add(given_back);
-        let mut round = Round { free_bytes, floor_bytes, bytes_per_hour, ..Round::default() };
-        let mut refused = Vec::new();
-        while round.gone.len() < AT_ONCE && refused.len() < REFUSED {
-            let mut order = Order { writer: self.writer()?, high_score: rules.high_score, refused: &refused };
-            match rules.next(clock, round.free_bytes < floor_bytes, &mut order)? {
-                Next::Nothing => return Ok(round),
-                Next::Stuck => {
-                    round.is_stuck = true;
-                    return Ok(round);
-                }
-                Next::Delete(candidate, reason) => match self.discard(&candidate, &reason, how, now) {
-                    Ok(bytes) => {
-                        round.free_bytes = round.free_bytes.saturating_add(bytes);
-                        round.gone.push((candidate, reason));
-                    }
-                    Err(why) => {
-                        self.complain(&candidate.name, &why);
-                        refused.push(candidate.name);
-                    }
-                },
-            }
-        }
-        round.is_more = !round.gone.is_empty();
-        Ok(round)
+        let mut hands = Own { librarian: self, how, now };
+        let round = round(&mut hands, &rules, clock, free_bytes.saturating_add(given_back), floor_bytes)?;
+        Ok(Round { bytes_per_hour, ..round })
     }
 
     /// How many bytes it gave back.
@@ -225,7 +268,8 @@ impl Librarian {
         }
         let makes_room = self.settings.retention.as_ref().is_some_and(|keeping| keeping.rules.makes_room);
         let stuck = &self.shared.stuck;
-        if round.is_stuck && makes_room {
+        // While the catalogue is filled for the first time, more will come.
+        if round.is_stuck && makes_room && !self.is_new {
             let text = "The disk is nearly full, and nothing more may be deleted: unlock recordings, or make room.";
             if stuck.raise(text) {
                 log::error!(target: "librarian", "{}: {text}", self.shelf.root.display());
