@@ -20,6 +20,8 @@ mod opus;
 mod process;
 #[path = "figures/relay.rs"]
 mod relay;
+#[path = "figures/retention.rs"]
+mod retention;
 #[path = "figures/review.rs"]
 mod review;
 #[path = "figures/sound.rs"]
@@ -33,7 +35,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 16] = [
+    let figures: [(&str, fn()); 17] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -47,6 +49,7 @@ fn main() {
         ("clip", archive::clip_beside_ffmpeg),
         ("margin", archive::margin_of_a_day),
         ("archive", archive::hundred_thousand),
+        ("retention", retention::decision),
         ("live", live::looking_and_listening),
         ("relay", relay::listeners_beside_icecast),
         ("opus", opus::broadcast_beside_opusenc),

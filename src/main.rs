@@ -89,6 +89,15 @@ enum Command {
         /// A folder of recordings
         folder: PathBuf,
     },
+    /// Delete what is too old, or must go for room, as the recorder does by itself
+    Retention {
+        /// The configuration
+        #[arg(short, long, value_name = "FILE", default_value = "soundpost.ini")]
+        config: PathBuf,
+        /// Delete nothing: say what would go and why, and how long the disk lasts
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Copy a piece of a recording into a file of the same format, without decoding it; by the clock over all files of a folder
     Cut {
         #[command(flatten)]
@@ -221,6 +230,7 @@ fn run(command: Command) -> Exit {
         Command::Monitor { source, config } => command::monitor::run(&monitor::Options { source, config }),
         Command::Repair { paths } => command::repair::run(&paths),
         Command::Rebuild { folder } => command::rebuild::run(&folder),
+        Command::Retention { config, dry_run } => command::retention::run(&config, dry_run),
         Command::Verify { folder } => command::verify::run(&folder),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use soundpost::device::catalogue::{Beside, Entry, Reader, Writer};
 use soundpost::message::analysis::{Centibel, Section};
 use soundpost::message::library::{DayRow, FileRow, FileState, FilesQuery, GapRow, Marks, Trouble};
+use soundpost::policy::retention::{Evidence, Rank};
 use soundpost::time::{SECOND_NS, Wall};
 
 /// 2024-12-25 00:00 UTC.
@@ -30,6 +31,7 @@ fn file(name: &str, start_s: i64) -> FileRow {
         sections: Arc::default(),
         gaps: Arc::default(),
         marks: Marks::default(),
+        uploaded_at: None,
         trouble: None,
         details: "{}".into(),
         version: u64::MAX - 7,
@@ -446,5 +448,72 @@ fn a_hundred_thousand_recordings() {
     }
     println!("all that is known: {:?}", began.elapsed());
     assert_eq!(seen.len(), 1);
+    let high = Centibel(2_400);
+    writer.rank_by(high).expect("ready");
+    let began = Instant::now();
+    let first = writer.first_to_go(high, 0).expect("answered").expect("one");
+    assert_eq!((first.name.as_str(), writer.sources().expect("answered").len()), ("source0/00000000.flac", 4));
+    let old = writer.oldest_of("source3", false, Wall(0), high, 0).expect("answered").expect("one");
+    assert!(old.name == "source3/00000000.flac" && writer.bytes_per_hour("source1") == Ok(Some(60_000.0)));
+    let took = began.elapsed();
+    println!("what goes next: {took:?}");
+    assert!(took.as_millis() < 50, "an index answers: {took:?}");
     println!("RssAnon {} KiB, {before} before", rss_anon_kib());
+}
+
+/// What may go, as facts: sections, reviewed, locked, uploaded, state, source.
+fn kept(n: i64) -> FileRow {
+    let scores: &[i16] = match n % 5 {
+        0 | 1 => &[],
+        2 => &[1_500],
+        3 => &[2_399, 1_300],
+        _ => &[1_300, 2_400],
+    };
+    FileRow {
+        source: ["mic", "bat", "", "bat"][n as usize % 4].into(),
+        sections: scores.iter().enumerate().map(|(at, score)| section(at as u32 * 10, *score)).collect(),
+        marks: Marks { reviewed: n % 7 == 0, locked: n % 11 == 0, note: String::new() },
+        uploaded_at: (n % 3 == 0).then_some(Wall(CHRISTMAS * SECOND_NS)),
+        state: [FileState::Analysed, FileState::Closed, FileState::Analysed, FileState::Open][n as usize / 2 % 4],
+        bytes: 1_000 + n as u64,
+        // Not in the order of names.
+        ..file(&format!("{n:06}"), CHRISTMAS + n * 7_919 % 100_000 * 60)
+    }
+}
+
+#[test]
+fn what_goes_first_is_as_the_policy_says() {
+    let Desk { mut writer, _folder, .. } = desk();
+    let rows: Vec<FileRow> = (0..2_000).map(kept).collect();
+    put(&mut writer, &rows);
+    for high in [Centibel(2_400), Centibel(1_500), Centibel(2_400)] {
+        writer.rank_by(high).expect("ready");
+        let rank = |row: &FileRow| {
+            let sections = (row.state == FileState::Analysed).then_some(row.sections.len() as u64);
+            let facts =
+                Evidence { is_uploaded: row.uploaded_at.is_some(), sections, best: row.best(), is_reviewed: row.marks.reviewed };
+            facts.rank(high)
+        };
+        let may_go = |row: &&FileRow| !row.marks.locked && row.state != FileState::Open && !row.source.is_empty();
+        let mut want: Vec<(Rank, Wall, &str)> =
+            rows.iter().filter(may_go).map(|row| (rank(row), row.start, row.name.as_str())).collect();
+        want.sort();
+        assert!(
+            want.len() > 1_000 && want.iter().map(|(rank, ..)| rank).collect::<BTreeSet<_>>().len() == usize::from(Rank::COUNT)
+        );
+        let got: Vec<_> = (0..=want.len()).map_while(|n| writer.first_to_go(high, n).expect("answered")).collect();
+        assert_eq!(got.iter().map(|one| (one.rank, one.start, one.name.as_str())).collect::<Vec<_>>(), want);
+        assert!(got.iter().all(|one| one.bytes == 1_000 + one.name.parse::<u64>().expect("a number")));
+        for (source, is_uploaded) in [("bat", true), ("bat", false), ("mic", true), ("none", false)] {
+            let from = Wall((CHRISTMAS + 600_000) * SECOND_NS);
+            let is_it = |row: &&FileRow| row.source == source && row.uploaded_at.is_some() == is_uploaded && row.start >= from;
+            let oldest = rows.iter().filter(may_go).filter(is_it).min_by_key(|row| (row.start, row.name.as_str()));
+            let got = writer.oldest_of(source, is_uploaded, from, high, 0).expect("answered");
+            assert_eq!(got.map(|one| one.name), oldest.map(|row| row.name.clone()), "{source} {is_uploaded}");
+        }
+    }
+    assert_eq!(writer.sources(), Ok(vec!["bat".to_owned(), "mic".into()]));
+    let hour = writer.bytes_per_hour("mic").expect("answered").expect("known");
+    assert!((60_000.0..180_000.0).contains(&hour), "about a thousand bytes a minute: {hour}");
+    assert_eq!(writer.bytes_per_hour("none"), Ok(None));
 }

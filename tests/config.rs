@@ -12,9 +12,10 @@ use soundpost::config::problem::Problems;
 use soundpost::config::reader::Origin;
 use soundpost::config::script::{ScriptedFault, ScriptedKind};
 use soundpost::config::source::SourceType;
+use soundpost::config::storage::{Kept, WhenFull};
 use soundpost::config::{
     BitDepth, Config, Environment, FilenameTime, Pace, Parsed, Position, RawBits, Repeat, Severity, SourceConfig, SourceKind,
-    StreamFormat, check, ini, keys,
+    Storage, StreamFormat, check, ini, keys,
 };
 use soundpost::message::analysis::Detector;
 use soundpost::message::{Container, Depth};
@@ -148,7 +149,7 @@ fn the_example_shows_every_key_with_its_default() {
     let sources = [("mic", "soundcard"), ("radio", "stream"), ("replay", "file"), ("demo", "demo"), ("tone", "tone")];
     let types: BTreeMap<&str, SourceType> = SourceType::WORDS.into_iter().collect();
     let lists = sources.iter().map(|(section, t)| (*section, types[t].keys())).chain(keys::SETTINGS);
-    for (section, list) in lists.chain([("general", keys::LANE)]) {
+    for (section, list) in lists.chain([("general", keys::LANE), ("storage", keys::STORED)]) {
         let section = example.sections.iter().find(|s| s.name == section).expect(section);
         for about in list {
             let entry = section.get(about.name).unwrap_or_else(|| panic!("[{}] does not show {}", section.name, about.name));
@@ -283,7 +284,30 @@ fn unknown_keys_are_warnings_that_help() {
         &["s.ini:4: unknown key 'pace' in [general]: belongs into a source (type = file or tone)"]
     });
     problems("[web]\nprot = 1", &["s.ini:4: unknown key 'prot' in [web]: did you mean 'port'?"]);
-    problems("[storage]\nkeep = 1", &["s.ini:4: unknown key 'keep' in [storage]: the section has no keys in this version"]);
+    problems(
+        "[storage]\nretention_day = 1",
+        &["s.ini:4: unknown key 'retention_day' in [storage]: did you mean 'retention_days'?"],
+    );
+    problems("when_full = stop", &["s.ini:3: unknown key 'when_full' in [ok]: belongs into [storage]"]);
+    problems("[general]\nretention_days = 9", &["s.ini:4: unknown key 'retention_days' in [general]: belongs into [storage]"]);
+    problems("[upload]\nkeep = 1", &["s.ini:4: unknown key 'keep' in [upload]: the section has no keys in this version"]);
+}
+
+#[test]
+fn a_source_is_kept_as_storage_says_unless_it_says_otherwise() {
+    let text = "[bats]\ntype = demo\nretention_days = 9.5\nmin_free_hours =\n[birds]\ntype = tone\nfilename_pattern = %s\n\
+                [Storage]\nmin_free_hours = 4\nretention_days = 30\nmin_free_bytes = 2G\nwhen_full = stop\nhigh_score = 18\n";
+    let parsed = parse_in(text, &[("SOUNDPOST_BIRDS_EXPIRE_ONLY_UPLOADED", "yes")]);
+    assert_eq!(lines(&parsed), [""; 0]);
+    let Storage { when_full, high_score_db, kept } = parsed.config.storage;
+    assert_eq!((when_full, high_score_db), (WhenFull::Stop, 18.0));
+    let all = Kept { min_free_hours: 4.0, min_free_bytes: 2 << 30, retention_days: Some(30.0), expire_only_uploaded: false };
+    let of = |n: usize| parsed.config.sources[n].kept;
+    let want = [all, Kept { retention_days: Some(9.5), ..all }, Kept { expire_only_uploaded: true, ..all }];
+    assert_eq!([kept, of(0), of(1)], want);
+    let usual = parse("[s]\ntype=demo\n").config;
+    let few = Kept { min_free_hours: 1.0, min_free_bytes: 64 << 20, retention_days: None, expire_only_uploaded: false };
+    assert_eq!((usual.storage.when_full, usual.storage.kept, usual.sources[0].kept), (WhenFull::Delete, few, few));
 }
 
 #[test]
@@ -297,6 +321,8 @@ fn wrong_values_say_what_is_wanted() {
         ("channels = 0", "channels = 0: want 1 to 8"),
         ("format = mp3", "format = mp3: want wav or flac"),
         ("bit_depth = 20", "bit_depth = 20: want 16, 24 or auto"),
+        ("min_free_bytes = 2 Gigs", "min_free_bytes = 2 Gigs: want bytes, such as 500M or 2G"),
+        ("retention_days = 0", "retention_days = 0: want days, 0.01 to 36500, or nothing: until the room is needed"),
         ("time_zone = Europe/Berlinn", {
             "time_zone = Europe/Berlinn: is no time zone that this machine knows (want a name such as Europe/Berlin, UTC or system)"
         }),
@@ -548,7 +574,7 @@ fn the_listing_is_a_configuration_with_the_same_meaning() {
         assert_eq!(second.config, first.config);
         for source in &first.config.sources {
             let listed: Vec<&str> = first.effective.iter().filter(|e| e.section == source.name).map(|e| e.key).collect();
-            let known = source.source_type().keys().iter().chain(keys::LANE).map(|about| about.name);
+            let known = source.source_type().keys().iter().chain(keys::LANE).chain(keys::STORED).map(|about| about.name);
             assert!(known.clone().all(|key| listed.contains(&key)) && listed.len() == known.count(), "[{}]", source.name);
         }
     }

@@ -133,6 +133,7 @@ impl Folder {
             software: "soundpost test".into(),
             parse_gap: parse_gap_line,
             turns: Arc::default(),
+            retention: None,
         };
         let shared = Arc::new(Shared::default());
         let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).expect("opened");

@@ -41,7 +41,8 @@ fn check_full(format: &str, pool_seconds: u32, full_s: u64) -> usize {
     let sound = noise(42, 60 * RATE);
     let raw = place.raw("noise", &sound);
     let full = volume.path.join("recordings");
-    let a = format!("{}output_directory = {}\n", lane("a", &raw, format), full.display());
+    // Nothing gives way: that is told of elsewhere.
+    let a = format!("{}output_directory = {}\n[storage]\nwhen_full = stop\n", lane("a", &raw, format), full.display());
     let general = format!("split_minutes = 0.1\npool_seconds = {pool_seconds}");
     let mut recorder = Recorder::start(&place.config(&general, &(a + &lane("b", &raw, "wav"))), &[]);
     wait_for_a_finished_file(&full);

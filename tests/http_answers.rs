@@ -222,7 +222,7 @@ fn what_happens_is_told() {
     until("Content-Type: text/event-stream");
     until("retry: 3000");
     let began = Instant::now();
-    site.hub.tell(&json::event(&Event::Deleted("a.wav".into())));
+    site.hub.tell(&json::event(&Event::Deleted { name: "a.wav".into(), reason: None }));
     until("event: deleted");
     until("data: {\"name\":\"a.wav\"}");
     let event_ms = began.elapsed().as_millis();

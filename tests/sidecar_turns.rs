@@ -68,6 +68,7 @@ fn no_change_is_lost() {
     let (tx, rx) = edge(64);
     let (recorded, hints) = async_channel::bounded(4);
     let lane = LaneSettings {
+        short: None,
         source: "mic0".into(),
         root: root.clone(),
         analyses: None,
@@ -104,6 +105,7 @@ fn no_change_is_lost() {
         software: "soundpost test".into(),
         parse_gap: parse_gap_line,
         turns,
+        retention: None,
     };
     let mut librarian = Librarian::open(settings, Box::new(Headless), Arc::new(Shared::default())).expect("opened");
     let (_asks, inbox) = async_channel::bounded(1);

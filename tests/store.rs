@@ -734,6 +734,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
     let (recorded, hints) = async_channel::bounded(16);
     let settings = |recorded| Settings {
         lanes: vec![LaneSettings {
+            short: None,
             source: "mic0".into(),
             root: root.clone(),
             analyses: None,
@@ -810,6 +811,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
 fn the_loop_falls_and_goes_on_with_the_same_machine() {
     let disk = MemoryDisk::new(&["/r"]);
     let lanes = vec![LaneSettings {
+        short: None,
         source: "mic0".into(),
         root: "/r".into(),
         analyses: None,
@@ -900,6 +902,7 @@ fn ten_thousand_files_are_no_delay() {
     }
     std::fs::write(dir.path().join(".soundpost"), format!("soundpost 1\nid {:032x}\nstate recording\n", 7)).expect("written");
     let lanes = vec![LaneSettings {
+        short: None,
         source: "mic0".into(),
         root: dir.path().into(),
         analyses: None,

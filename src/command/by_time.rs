@@ -13,6 +13,7 @@ use crate::actor::store::{MARK, parse_gap_line, places_of};
 use crate::device::catalogue::Reader;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
+use crate::device::scratch::Scratch;
 use crate::format::Flaw;
 use crate::format::civil::utc_text;
 use crate::message::library::{FileRow, GapRow, Trouble, Wish};
@@ -124,7 +125,7 @@ fn range(piece: &Piece) -> Result<Range, Failure> {
 /// By a catalogue of its own: one that lies in the folder may be old, and is not ours to renew.
 fn rows(folder: &Folder, zone: Zone, source: Option<&str>, from: Wall, to: Wall) -> Result<Vec<FileRow>, String> {
     let scratch = Scratch::new().map_err(|e| format!("no room for a catalogue: {e}"))?;
-    let catalogue = scratch.0.join("catalogue.db");
+    let catalogue = scratch.path().join("catalogue.db");
     let settings = Settings {
         root: folder.root.clone(),
         analyses: folder.analyses.clone(),
@@ -135,6 +136,7 @@ fn rows(folder: &Folder, zone: Zone, source: Option<&str>, from: Wall, to: Wall)
         software: String::new(),
         parse_gap: parse_gap_line,
         turns: Arc::default(),
+        retention: None,
     };
     let shared = Arc::new(Shared::default());
     let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).map_err(|e| e.to_string())?;
@@ -142,29 +144,6 @@ fn rows(folder: &Folder, zone: Zone, source: Option<&str>, from: Wall, to: Wall)
     let unread = |trouble| format!("it cannot be looked through: {trouble:?}");
     librarian.answer(Wish::Scan, &inbox, &|| RealClock.look().wall).map_err(unread)?;
     Reader::new(&catalogue, shared.doubt.clone()).between(source, from, to).map_err(unread)
-}
-
-/// Removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> io::Result<Scratch> {
-        let (base, id) = (std::env::temp_dir(), std::process::id());
-        for n in 0..100 {
-            let path = base.join(format!("soundpost-{id}-{n}"));
-            match fs::create_dir(&path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => return other.map(|()| Scratch(path)),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // the system clears its own folder some day
-    }
 }
 
 #[cfg(test)]

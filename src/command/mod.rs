@@ -15,6 +15,7 @@ pub mod rebuild;
 pub mod record;
 mod reel;
 pub mod repair;
+pub mod retention;
 pub mod serve;
 pub mod triggers;
 pub mod verify;

@@ -13,6 +13,7 @@ use crate::edge::edge;
 use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
+use crate::wiring::retention::Keepers;
 use crate::wiring::start::{self, Shared};
 use crate::wiring::{Table, analysis, beside, live, monitor, probe, push, review, storage};
 
@@ -87,7 +88,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         Shared { store: store_in, taps: taps_in, ears: ears_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
+    let keepers = Keepers::new(config, &table);
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, &keepers, turns.clone())];
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     seats.extend(live::ear(&heard, &shared));
@@ -102,24 +104,27 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     alone.extend(push::seats(config, &statuses, &heard, &shared.stop));
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
+    let mut has_page = false;
     if config.web.enabled {
-        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
+        let (stop, turns) = (shared.stop.clone(), turns.clone());
+        match beside::seats(config, &statuses, heard, recorded_out, &keepers, stop, turns, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
-                plan = None; // the page has brought it
+                (plan, has_page) = (None, true); // the page has brought it
             }
             // Recording comes first.
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
+    seats.extend(keepers.seats(config, has_page, &turns, &alarms));
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
     for drill in drills {
         arm(drill, &seats)?;
     }
     let stop = shared.stop.clone();
-    drop(shared); // from here on the seats hold the only senders
+    drop((shared, keepers)); // from here on the seats hold the only senders
     memory::settle();
     let outcome = Supervisor::new(seats, &statuses, stop, notices).run();
     summarise(&table, &statuses);

@@ -69,6 +69,8 @@ fn serve(options: &Options) -> Result<Exit, String> {
         settings,
         sources: Box::new(Vec::new),
         alarms: Arc::default(),
+        asks: async_channel::bounded(review::ASKS),
+        retention: None,
         recorded,
         stop: stop.clone(),
         turns: Arc::default(),

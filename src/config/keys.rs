@@ -7,9 +7,12 @@ use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
+use super::storage::WhenFull;
 use super::trigger;
 use super::url::{PushUrl, StreamUrls};
-use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
+use super::value::{
+    Secret, Wrong, bytes, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word,
+};
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
@@ -199,6 +202,17 @@ pub static ICECAST_DESCRIPTION: Key<Option<String>> =
 pub static ICECAST_GENRE: Key<Option<String>> =
     key("icecast_genre", "", "a word for listeners, or nothing", |t| unless_empty(t, word));
 pub static ICECAST_PUBLIC: Key<bool> = key("icecast_public", "no", "yes or no", flag);
+pub static WHEN_FULL: Key<WhenFull> =
+    key("when_full", "delete", "delete or stop", |t| choice(t, &[("delete", WhenFull::Delete), ("stop", WhenFull::Stop)]));
+pub static HIGH_SCORE: Key<f64> = key("high_score", "24", "dB above the floor, 0 to 120", |t| real(t, 0.0, 120.0));
+// [storage], or any source.
+pub static MIN_FREE_HOURS: Key<f64> = key("min_free_hours", "1", "hours, 0 to 87600", |t| real(t, 0.0, 87_600.0));
+pub static MIN_FREE_BYTES: Key<u64> = key("min_free_bytes", "64M", "bytes, such as 500M or 2G", bytes);
+pub static RETENTION_DAYS: Key<Option<f64>> =
+    key("retention_days", "", "days, 0.01 to 36500, or nothing: until the room is needed", |t| {
+        unless_empty(t, |t| real(t, 0.01, 36_500.0))
+    });
+pub static EXPIRE_ONLY_UPLOADED: Key<bool> = key("expire_only_uploaded", "no", "yes or no", flag);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -293,14 +307,17 @@ pub static LIVE: List = &[
     &SPECTRUM_LOW_HZ.about,
     &SPECTRUM_HIGH_HZ.about,
 ];
+pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
+/// What a source takes over from `[storage]` unless it says otherwise.
+pub static STORED: List = &[&MIN_FREE_HOURS.about, &MIN_FREE_BYTES.about, &RETENTION_DAYS.about, &EXPIRE_ONLY_UPLOADED.about];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
-/// The settings sections. `[storage]` and `[upload]` are known by name and have no keys yet.
+/// The settings sections. `[upload]` is known by name and has no keys yet.
 pub static SETTINGS: [(&str, List); 7] = [
     ("general", GENERAL),
     ("web", WEB),
     ("analysis", ANALYSIS),
-    ("storage", &[]),
+    ("storage", STORAGE),
     ("upload", &[]),
     ("live", LIVE),
     ("site", SITE),
@@ -380,10 +397,11 @@ mod tests {
                 ANALYSES_DIR MAX_LISTENERS MAX_SOURCES SOURCE_PASSWORD ADMIN_PASSWORD LISTEN_PASSWORD MAX_LISTENERS_PER_MOUNT
                 MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE
                 ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY TRIGGER TRIGGER_MARGIN TRIGGER_BAND
-                PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS SITE_NAME LATITUDE LONGITUDE
+                PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS WHEN_FULL HIGH_SCORE
+                MIN_FREE_HOURS MIN_FREE_BYTES RETENTION_DAYS EXPIRE_ONLY_UPLOADED SITE_NAME LATITUDE LONGITUDE
             }
         };
-        let lists = [LANE, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));
+        let lists = [LANE, STORED, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));
         for about in lists.flatten() {
             assert!(checked.contains(&std::ptr::from_ref(*about)), "{} is not in this test", about.name);
         }

@@ -26,6 +26,7 @@ pub mod script;
 mod section;
 pub mod settings;
 pub mod source;
+pub mod storage;
 pub mod trigger;
 pub mod url;
 pub mod value;
@@ -34,6 +35,7 @@ pub use environment::Environment;
 pub use problem::{Problem, Severity};
 pub use settings::{Analysis, General, Live, Position, Site, Web};
 pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
+pub use storage::Storage;
 
 use ini::Section;
 use problem::{Problems, quoted};
@@ -57,6 +59,7 @@ pub struct Config {
     pub broken_sources: Vec<BrokenSource>,
     pub web: Web,
     pub analysis: Analysis,
+    pub storage: Storage,
     pub live: Live,
     pub site: Site,
 }
@@ -119,16 +122,18 @@ impl Config {
         let mut report = Report::new(file_name, environment);
         let ini = ini::parse(text, &mut report.problems);
         let (general, inherited) = settings_section("general", &ini, &mut report, settings::general);
+        let (storage, stored) = settings_section("storage", &ini, &mut report, Storage::read);
+        let inherited = inherited.and(stored);
         let mut config = Config {
             general,
             sources: Vec::new(),
             broken_sources: Vec::new(),
             web: settings_section("web", &ini, &mut report, settings::web).0,
             analysis: settings_section("analysis", &ini, &mut report, settings::analysis).0,
+            storage,
             live: settings_section("live", &ini, &mut report, settings::live).0,
             site: settings_section("site", &ini, &mut report, settings::site).0,
         };
-        settings_section("storage", &ini, &mut report, |_| ());
         settings_section("upload", &ini, &mut report, |_| ());
         for section in ini.sections.iter().filter(|s| settings_name(s).is_none()) {
             config.add(section, &inherited, &mut report);

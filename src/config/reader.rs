@@ -1,4 +1,4 @@
-//! The values of one section: from the environment, from the file, from `[general]`, or the default, in this order.
+//! The values of one section: from the environment, from the file, from `[general]` or `[storage]`, or the default, in this order.
 //!
 //! Getting a value never fails: what is wrong goes on the list of problems and the default takes its place, so that one pass
 //! finds everything. Whoever reads a source asks afterwards whether there were errors.
@@ -102,9 +102,17 @@ struct Found {
     origin: Origin,
 }
 
-/// The good values of `[general]`, for sources to take over.
+/// The good values of `[general]` and `[storage]`, for sources to take over.
 #[derive(Default)]
 pub struct Inherited(HashMap<&'static str, Found>);
+
+impl Inherited {
+    /// Of two sections; no key is in both.
+    pub fn and(mut self, other: Inherited) -> Inherited {
+        self.0.extend(other.0);
+        self
+    }
+}
 
 pub struct Reader<'r, 'a> {
     section: &'r str,
@@ -134,7 +142,7 @@ impl<'r, 'a> Reader<'r, 'a> {
                     self.good.0.insert(key.about.name, found);
                     return value;
                 }
-                // An empty value asks for the default: that of [general], if it has one.
+                // An empty value asks for the default: that of the section that gives defaults, if it has one.
                 Err(_) if found.text.is_empty() => {}
                 Err(wrong) => self.refuse(&key.about, &found, wrong),
             }

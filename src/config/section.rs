@@ -24,10 +24,14 @@ pub fn settings_section<T>(
     let value = read(&mut reader);
     let known = keys::SETTINGS.iter().find(|(n, _)| *n == name).map_or(&[][..], |(_, list)| list);
     match name {
-        "general" => {
-            reader.unknown_keys(&[known, keys::LANE], |key| types_with(key).map(|t| format!("belongs into a source ({t})")))
-        }
-        "storage" | "upload" => reader.unknown_keys(&[known], |_| Some("the section has no keys in this version".to_owned())),
+        "general" => reader.unknown_keys(&[known, keys::LANE], |key| {
+            match [keys::STORAGE, keys::STORED].concat().iter().any(|k| k.name == key) {
+                true => Some("belongs into [storage]".to_owned()),
+                false => types_with(key).map(|t| format!("belongs into a source ({t})")),
+            }
+        }),
+        "storage" => reader.unknown_keys(&[known, keys::STORED], |_| None),
+        "upload" => reader.unknown_keys(&[known], |_| Some("the section has no keys in this version".to_owned())),
         _ => reader.unknown_keys(&[known], |_| None),
     }
     let (good, _) = reader.finish();
@@ -47,9 +51,11 @@ pub fn read_source(section: &Section, inherited: &Inherited, report: &mut Report
         }
     };
     let source = SourceConfig::read(name, section.line, source_type, &mut reader);
-    reader.unknown_keys(&[source_type.keys(), keys::LANE], |key| {
+    reader.unknown_keys(&[source_type.keys(), keys::LANE, keys::STORED], |key| {
         if keys::GENERAL.iter().any(|about| about.name == key) {
             Some("belongs into [general]".to_owned())
+        } else if keys::STORAGE.iter().any(|about| about.name == key) {
+            Some("belongs into [storage]".to_owned())
         } else {
             types_with(key).map(|types| format!("belongs to {types}"))
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::keys::{self, Key, List};
 use super::reader::Reader;
 use super::script::ScriptedFault;
+use super::storage::Kept;
 use super::trigger::Trigger;
 use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, flag, whole};
@@ -20,6 +21,8 @@ pub struct SourceConfig {
     /// The line of its section; 0 when it stands in no file.
     pub line: u32,
     pub lane: LaneSettings,
+    /// How its recordings are kept.
+    pub kept: Kept,
     pub kind: SourceKind,
 }
 
@@ -174,6 +177,7 @@ impl SourceConfig {
     pub fn read(name: &str, line: u32, source_type: SourceType, reader: &mut Reader) -> Option<SourceConfig> {
         let kind = SourceKind::read(source_type, reader);
         let mut lane = LaneSettings::read(reader);
+        let kept = Kept::read(reader);
         if let SourceKind::Soundcard { .. } = kind.as_ref()? {
             lane.widen_buffer(reader);
         }
@@ -185,7 +189,7 @@ impl SourceConfig {
             let line = reader.line_of(&keys::FILENAME_PATTERN.about);
             reader.warn(line, "filename_pattern has no time in it: all files have one name and differ only by -2, -3 …");
         }
-        Some(SourceConfig { name: name.to_owned(), line, lane, kind: kind? })
+        Some(SourceConfig { name: name.to_owned(), line, lane, kept, kind: kind? })
     }
 }
 

@@ -31,6 +31,21 @@ pub fn whole<N: TryFrom<u64>>(text: &str, min: u64, max: u64) -> Result<N, Wrong
     N::try_from(n).map_err(|_| Wrong::Unwanted)
 }
 
+/// A count of bytes, with a unit or without: K, M, G, T and KiB … are powers of 1024, kB, MB, GB, TB of 1000.
+pub fn bytes(text: &str) -> Result<u64, Wrong> {
+    let unit_at = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let (letter, base) =
+        match unit.strip_suffix("ib").map(|letter| (letter, 1_024.0)).or(unit.strip_suffix('b').map(|l| (l, 1e3))) {
+            None => (unit.as_str(), 1_024.0),
+            Some(known) => known,
+        };
+    let power = ["", "k", "m", "g", "t"].iter().position(|known| *known == letter).ok_or(Wrong::Unwanted)?;
+    // At most a pebibyte.
+    Ok((real(number, 0.0, 1e15)? * f64::powi(base, power as i32)).min(1e15) as u64)
+}
+
 /// What Python's getboolean takes.
 pub fn flag(text: &str) -> Result<bool, Wrong> {
     let words =
@@ -149,6 +164,20 @@ mod tests {
             assert_eq!(whole::<u32>(text, 0, 8).ok(), want, "for {text:?}");
         }
         assert_eq!(whole::<u8>("300", 0, 1_000), Err(Wrong::Unwanted));
+    }
+
+    #[test]
+    fn units() {
+        let cases =
+            [("0", 0), ("1500", 1_500), ("2G", 2 << 30), ("1.5 GiB", 3 << 29), ("500 MB", 500_000_000), ("64m", 64 << 20)];
+        for (text, want) in
+            cases.into_iter().chain([("10b", 10), ("1kb", 1_000), ("1 K", 1_024), ("9999999T", 1_000_000_000_000_000)])
+        {
+            assert_eq!(bytes(text), Ok(want), "for {text:?}");
+        }
+        for text in ["", "G", "-1", "1 2", "2 Gigs", "1e3", "5%", "ib", "1..2M", "\u{20ac}"] {
+            assert_eq!(bytes(text), Err(Wrong::Unwanted), "for {text:?}");
+        }
     }
 
     #[test]

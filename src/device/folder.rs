@@ -66,6 +66,21 @@ fn found<'a>(path: &Path, name: &'a str, extension: &'static str, is_part: bool)
     (!is_blank).then(|| Found { name, bytes: meta.len(), modified: modified(&meta), extension, is_part })
 }
 
+/// Of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// That an ordinary user may still write.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// Of the one that holds this folder.
+pub fn room(folder: &Path) -> io::Result<Room> {
+    let room = rustix::fs::statvfs(folder)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
+    Ok(Room { free_bytes: bytes(room.f_bavail), total_bytes: bytes(room.f_blocks) })
+}
+
 /// When a file was written to for the last time in nanoseconds since 1970; 0 if there is none.
 pub fn modified_ns(path: &Path) -> i64 {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map_or(0, |meta| modified(&meta).0)

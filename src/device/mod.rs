@@ -14,6 +14,7 @@ pub mod folder;
 pub mod memory;
 pub mod pacer;
 pub mod sched;
+pub mod scratch;
 pub mod service;
 pub mod speaker;
 pub mod stream;

@@ -36,6 +36,8 @@ pub struct FileRow {
     pub sections: Arc<[Section]>,
     pub gaps: Arc<[GapRow]>,
     pub marks: Marks,
+    /// When it was seen to be whole somewhere else; `None` while it is only here.
+    pub uploaded_at: Option<Wall>,
     /// Why it could not be analysed, in one line.
     pub trouble: Option<Arc<str>>,
     /// Keys of the sidecar that are shown as they are: quality, end_reason, clock, recovered … A JSON object, `{}` if there are none.
@@ -221,6 +223,10 @@ pub enum Wish {
     Unfit { name: String, why: String },
     /// The newest recording that needs an analysis; with `count` how many there are, too.
     Next { count: bool },
+    /// It was seen to be whole somewhere else; on disk before it is answered, with the file as it is now.
+    Uploaded { name: String, at: Wall },
+    /// The disk is full: what may go, goes now.
+    Room,
     /// Something was done to this recording: opened, closed, corrected. By its finished name.
     Look { name: String },
     /// Compare all with the folder now; answered when it is done.
@@ -291,7 +297,11 @@ pub enum Event {
     Closed(Arc<FileRow>),
     Analysed(Arc<FileRow>),
     Changed(Arc<FileRow>),
-    Deleted(String),
+    Deleted {
+        name: String,
+        /// Why it was deleted by itself; `None` if somebody did it.
+        reason: Option<String>,
+    },
     Gap(GapRow),
     Level(Vec<Meter>),
     Alarm {

@@ -52,17 +52,21 @@ impl News {
 mod tests {
     use super::*;
 
+    fn deleted(n: usize) -> Event {
+        Event::Deleted { name: n.to_string(), reason: None }
+    }
+
     #[test]
     fn a_slow_listener_loses_and_holds_nobody_up() {
         let news = News::default();
         let (quick, slow) = (news.listen(), news.listen());
         for n in 0..DEPTH + 5 {
-            news.tell(&Event::Deleted(n.to_string()));
-            assert_eq!(quick.events.try_recv(), Ok(Event::Deleted(n.to_string())));
+            news.tell(&deleted(n));
+            assert_eq!(quick.events.try_recv(), Ok(deleted(n)));
         }
         assert_eq!((slow.events.len(), slow.lost.load(Relaxed), quick.lost.load(Relaxed)), (DEPTH, 5, 0));
         drop(slow);
-        news.tell(&Event::Deleted("last".into()));
+        news.tell(&deleted(99));
         assert_eq!(news.listeners().len(), 1);
     }
 }

@@ -70,6 +70,8 @@ pub struct Status {
     pub utc_offset_s: i32,
     pub clock_synced: bool,
     pub disk: Disk,
+    /// Where recordings are deleted by themselves.
+    pub retention: Option<Retention>,
     pub detection: Detection,
     pub pre_roll_ms: u32,
     pub post_roll_ms: u32,
@@ -84,6 +86,24 @@ pub struct Disk {
     pub total_bytes: u64,
     /// Nothing while nobody records.
     pub hours_left: Option<f64>,
+}
+
+/// How room is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// That is to stay free.
+    pub floor_bytes: u64,
+    /// Recordings that were deleted by themselves since the start.
+    pub deleted: u64,
+    pub deleted_bytes: u64,
+    pub last: Option<Deleted>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    pub name: String,
+    pub at: Wall,
+    pub reason: String,
 }
 
 /// How a push stands.

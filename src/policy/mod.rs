@@ -9,6 +9,7 @@ pub mod mark;
 pub mod name;
 pub mod offset;
 pub mod reconnect;
+pub mod retention;
 pub mod retry;
 pub mod schedule;
 pub mod split;

@@ -137,6 +137,7 @@ mod tests {
             sections: [section(123, 141, None), section(200, 210, Some((3_000.0, 8_000.0)))].into(),
             gaps: [].into(),
             marks: Marks::default(),
+            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
         }

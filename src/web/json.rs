@@ -6,7 +6,7 @@ use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter, WatchedRow};
 use crate::message::live::{Device, Lookable};
-use crate::message::page::{AnalysisView, PushState, SourceStatus, Status, Work};
+use crate::message::page::{AnalysisView, Deleted, PushState, Retention, SourceStatus, Status, Work};
 use crate::time::Wall;
 
 /// An object or an array that grows.
@@ -110,6 +110,7 @@ pub fn file(row: &FileRow) -> String {
         .raw("reviewed", row.marks.reviewed)
         .raw("locked", row.marks.locked)
         .text("note", &row.marks.note)
+        .raw("uploaded_at", or_null(row.uploaded_at, time))
         .raw("sections", list(row.sections.iter(), section))
         .raw("gaps", list(row.gaps.iter(), gap))
         .raw("trouble", or_null(row.trouble.as_deref(), quoted))
@@ -235,10 +236,23 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("utc_offset_s", status.utc_offset_s)
         .raw("clock", Json::object().raw("synced", status.clock_synced).end())
         .raw("disk", disk)
+        .raw("retention", or_null(status.retention.as_ref(), retention))
         .raw("detection", rolls)
         .raw("sources", list(&status.sources, source))
         .raw("work", or_null(status.work.as_ref(), work))
         .raw("alarms", list(&status.alarms, alarm))
+        .end()
+}
+
+fn retention(kept: &Retention) -> String {
+    let last = |Deleted { name, at, reason }: &Deleted| {
+        Json::object().text("name", name).raw("at", time(*at)).text("reason", reason).end()
+    };
+    Json::object()
+        .raw("floor_bytes", kept.floor_bytes)
+        .raw("deleted", kept.deleted)
+        .raw("deleted_bytes", kept.deleted_bytes)
+        .raw("last", or_null(kept.last.as_ref(), last))
         .end()
 }
 
@@ -307,7 +321,9 @@ pub fn event(event: &Event) -> String {
         Event::Analysed(row) => ("analysed", file(row)),
         Event::Changed(row) => ("changed", file(row)),
         Event::Gap(row) => ("gap", gap(row)),
-        Event::Deleted(name) => ("deleted", Json::object().text("name", name).end()),
+        Event::Deleted { name, reason } => {
+            ("deleted", Json::object().text("name", name).raw("reason", or_null(reason.as_deref(), quoted)).end())
+        }
         Event::Level(sources) => {
             let one = |Meter { source, level, peak, is_clipped }: &Meter| {
                 let row = Json::object().text("name", source).raw("level_db", or_null(*level, db));
@@ -348,6 +364,7 @@ mod tests {
                 .into(),
             gaps: [].into(),
             marks: Marks { reviewed: true, locked: false, note: "a\nb".into() },
+            uploaded_at: None,
             trouble: None,
             details: "{\"end_reason\":\"split\",\n\"quality\":{}}".into(),
         }
@@ -364,7 +381,7 @@ mod tests {
             "name": "x/20260522_040000 \"ä\".flac", "source": "mic", "start": "2026-05-22T02:00:00.000001Z", "utc_offset_s": 7200,
             "date": "2026-05-22", "local": "04:00:00", "duration_s": 90, "frames": 4_320_000, "rate_hz": 48_000, "channels": 2,
             "bytes": 13_100_000, "state": "analysed", "reviewed": true, "locked": false, "note": "a\nb",
-            "sections": [{"from_s": 12.3, "to_s": 14.1, "score_db": 28.4, "f_lo_hz": 3000, "f_hi_hz": 8000}], "gaps": [],
+            "uploaded_at": null, "sections": [{"from_s": 12.3, "to_s": 14.1, "score_db": 28.4, "f_lo_hz": 3000, "f_hi_hz": 8000}], "gaps": [],
             "trouble": null, "playable": true, "version": got["version"], "details": {"end_reason": "split", "quality": {}},
         });
         assert_eq!(got, want);
@@ -428,7 +445,8 @@ mod tests {
         let text = event(&Event::Analysed(std::sync::Arc::new(row())));
         assert!(text.starts_with("event: analysed\ndata: {") && text.ends_with("}\n\n"), "{text}");
         assert_eq!(text.matches('\n').count(), 3);
-        assert_eq!(event(&Event::Deleted("a\nb".into())), "event: deleted\ndata: {\"name\":\"a\\nb\"}\n\n");
+        let deleted = Event::Deleted { name: "a\nb".into(), reason: None };
+        assert_eq!(event(&deleted), "event: deleted\ndata: {\"name\":\"a\\nb\",\"reason\":null}\n\n");
         let level =
             Event::Level(vec![Meter { source: "mic".into(), level: Some(Centibel(-1_000)), peak: None, is_clipped: true }]);
         let expected = r#"{"sources":[{"name":"mic","level_db":-10,"peak_db":null,"clipped":true}]}"#;

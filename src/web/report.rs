@@ -18,6 +18,13 @@ pub fn text(status: &Status) -> String {
     line("recording", overall(&status.sources));
     line("folder", &status.folder);
     line("room", &room(&status.disk));
+    if let Some((kept, last)) = status.retention.as_ref().and_then(|kept| Some((kept, kept.last.as_ref()?))) {
+        let (count, gigabytes, at) = (kept.deleted, kept.deleted_bytes as f64 / 1e9, local(last.at));
+        line(
+            "deleted",
+            &format!("{count} recordings by themselves, {gigabytes:.1} GB; last {} at {at}, {}", last.name, last.reason),
+        );
+    }
     for source in &status.sources {
         line(&format!("source {}", source.name), &one(source, &local));
     }
@@ -84,7 +91,7 @@ fn minute(at: Wall, utc_offset_s: i32) -> String {
 mod tests {
     use super::*;
     use crate::message::analysis::Centibel;
-    use crate::message::page::Alarm;
+    use crate::message::page::{Alarm, Deleted, Retention};
 
     const SIX: Wall = Wall(1_779_422_400_000_000_000);
 
@@ -106,6 +113,12 @@ mod tests {
             folder: "/data/recordings".into(),
             now: SIX,
             utc_offset_s: 7_200,
+            retention: Some(Retention {
+                floor_bytes: 1,
+                deleted: 3,
+                deleted_bytes: 1_250_000_000,
+                last: Some(Deleted { name: "a.flac".into(), at: SIX, reason: "older than 30 days".into() }),
+            }),
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],
             alarms: vec![Alarm { since: SIX, text: "The disk is slow.".into() }],
@@ -118,6 +131,7 @@ mod tests {
             "recording: in part",
             "folder: /data/recordings",
             "room: 12.3 of 32.0 GB free, enough for about 140 hours",
+            "deleted: 3 recordings by themselves, 1.2 GB; last a.flac at 2026-05-22 06:00, older than 30 days",
             "source mic: recording since 2026-05-22 06:00, 48000 Hz, 2 channels, 1.5 hours captured, level -43.2 dBFS, peak -20.0 dBFS, \
              0 gaps, 0 overruns, drift -12.3 ppm, file 20260522_060000.flac",
             "source mic: alarm since 2026-05-22 06:00, 48000 Hz, 2 channels, 0.0 hours captured, 0 gaps, 0 overruns, no such card",

@@ -9,6 +9,7 @@ use async_channel::Receiver;
 use super::library;
 use super::library::Sources;
 use super::live;
+use super::retention::Keepers;
 use super::review::{self, Place, Plan};
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
@@ -29,6 +30,7 @@ pub fn seats(
     statuses: &[Arc<LaneStatus>],
     live: live::Plan,
     recorded: Receiver<PathBuf>,
+    keepers: &Keepers,
     stop: Arc<AtomicBool>,
     turns: Arc<Turns>,
     alarms: Arc<Alarms>,
@@ -44,6 +46,8 @@ pub fn seats(
     let no_folder = |e| Fault::new(FaultKind::Retry, format!("{}: {e}", root.display()));
     std::fs::create_dir_all(&root).map_err(no_folder)?;
     library::keep::sweep(&root);
+    let keeper = keepers.of(&root).ok_or_else(|| Fault::new(FaultKind::Config, "nobody keeps the folder of the page"))?;
+    let (asks, retention) = (keeper.asks(), Some(keeper.keeping.clone()));
     let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
     let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
     let settings = library::Settings {
@@ -75,7 +79,7 @@ pub fn seats(
     review::seats(
         &config.web,
         &config.live,
-        Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live) },
+        Plan { place, settings, sources, alarms, asks, retention, recorded, stop, turns, role: Role::Side, live: Some(live) },
     )
 }
 

@@ -22,16 +22,17 @@ use super::backlog::{Backlog, Progress};
 use super::library::{self, Shelves, Sources};
 use super::live;
 use super::page::Page;
+use super::retention;
 use crate::actor::http;
 use crate::actor::http::library::Library;
-use crate::actor::librarian::{self, Librarian};
+use crate::actor::librarian;
+use crate::actor::librarian::retention::Keeping;
 use crate::actor::store::parse_gap_line;
-use crate::command::rebuild::Headers;
 use crate::config::settings::{Live, Web};
+use crate::device::Fault;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
-use crate::device::{Fault, FaultKind};
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
 use crate::message::live::Stage;
@@ -44,22 +45,24 @@ use crate::status::{ActorStatus, Alarms};
 use crate::supervisor::{Body, Role, Seat};
 use crate::web::{json, report};
 
-const STACK: usize = 512 << 10;
+pub const STACK: usize = 512 << 10;
 /// Wishes that may wait for the librarian.
-const ASKS: usize = 64;
+pub const ASKS: usize = 64;
 /// Finished files that may wait to be looked at; a scan finds what does not fit.
 pub const RECORDED: usize = 64;
 /// Between two looks through the folder.
-const SCAN_EVERY: Duration = Duration::from_secs(60);
+pub const SCAN_EVERY: Duration = Duration::from_secs(60);
 /// A disk may stand still for so long.
-const LIMIT_MS: u64 = 120_000;
+pub const LIMIT_MS: u64 = 120_000;
 /// How often levels are told, and how soon an end is noticed.
 const BEAT: Duration = Duration::from_millis(500);
 /// How often the state is written down as text.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// Of the catalogue: the librarian's connection and the workers', each with its cache and what SQLite needs besides.
-const CATALOGUE_BYTES: usize = 2 * (512 << 10);
+const CATALOGUE_BYTES: usize = 2 * CONNECTION;
+/// To the catalogue.
+pub const CONNECTION: usize = 512 << 10;
 /// A connection while it is read from, answered and carried: head, pieces, and the rest of its task.
 const CONNECTION_BYTES: usize = 48 << 10;
 
@@ -109,6 +112,10 @@ pub struct Plan {
     pub settings: library::Settings,
     pub sources: Sources,
     pub alarms: Arc<Alarms>,
+    /// Of the librarian: others may have wishes too.
+    pub asks: (Sender<Ask>, Receiver<Ask>),
+    /// `None`: nothing is ever deleted by itself.
+    pub retention: Option<Keeping>,
     /// Paths of files that the store began, finished or analysed.
     pub recorded: Receiver<PathBuf>,
     pub stop: Arc<AtomicBool>,
@@ -126,13 +133,14 @@ struct Shared {
     librarian: Arc<librarian::Shared>,
     turns: Arc<Turns>,
     role: Role,
+    retention: Option<Keeping>,
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live } = plan;
-    let (asks, inbox) = async_channel::bounded(ASKS);
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
+    let Plan { place, settings, sources, alarms, asks: (asks, inbox), retention, recorded, stop, turns, role, live } = plan;
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, retention };
+    alarms.watch("", &shared.librarian.stuck);
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
@@ -183,33 +191,37 @@ fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32)
 }
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
-    let (place, zone, news) = (shared.place.clone(), shared.zone.clone(), shared.librarian.clone());
-    let turns = shared.turns.clone();
+    let news = shared.librarian.clone();
+    let Shared { place: Place { root, analyses, catalogue, read_only }, zone, turns, retention, .. } = shared;
+    let settings = librarian::Settings {
+        root: root.clone(),
+        analyses: analyses.clone(),
+        catalogue: catalogue.clone(),
+        read_only: *read_only,
+        scan_every: SCAN_EVERY,
+        zone: zone.clone(),
+        software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
+        parse_gap: parse_gap_line,
+        turns: turns.clone(),
+        retention: retention.clone(),
+    };
+    let make = librarian(settings, news, inbox);
+    seat(shared, "librarian", move |_, _| make())
+}
+
+/// Makes one after another.
+pub fn librarian(settings: librarian::Settings, shared: Arc<librarian::Shared>, inbox: Receiver<Ask>) -> impl Fn() -> Body {
     // One at a time, whatever becomes of its predecessor.
     let busy = Arc::new(Mutex::new(()));
-    seat(shared, "librarian", move |_, _| {
-        let (place, zone, news, inbox, busy) = (place.clone(), zone.clone(), news.clone(), inbox.clone(), busy.clone());
-        let turns = turns.clone();
+    move || {
+        let (settings, shared, inbox, busy) = (settings.clone(), shared.clone(), inbox.clone(), busy.clone());
         Box::new(move || {
             let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
-            let Place { root, analyses, catalogue, read_only } = place;
-            let settings = librarian::Settings {
-                root,
-                analyses,
-                catalogue,
-                read_only,
-                scan_every: SCAN_EVERY,
-                zone,
-                software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
-                parse_gap: parse_gap_line,
-                turns,
-            };
-            let opened = Librarian::open(settings, Box::new(Headers), news);
-            let mut librarian = opened.map_err(|e| Fault::new(FaultKind::Retry, e.to_string()))?;
+            let Some(mut librarian) = retention::opened(&settings, &shared, &inbox) else { return Ok(()) };
             librarian::run(&inbox, &mut librarian, &|| RealClock.look().wall);
             Ok(())
         })
-    })
+    }
 }
 
 fn page_seat(shared: &Shared, name: &str, page: &Arc<Page>) -> Seat {

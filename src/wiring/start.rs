@@ -79,7 +79,8 @@ pub fn table(config: &Config) -> Table {
     let is_heard = |lane: &LaneRow| page.is_some() || pushes > 0 || monitored == Some(&*lane.name);
     let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
     let lanes = recorded(config).filter_map(|source| row(source, &config.analysis)).map(heard).collect();
-    Table { lanes, page, is_monitored: monitored.is_some(), pushes }
+    let keepers = super::retention::folders(config).len() - usize::from(page.is_some());
+    Table { lanes, page, is_monitored: monitored.is_some(), pushes, keepers }
 }
 
 fn row(source: &SourceConfig, analysis: &config::Analysis) -> Option<LaneRow> {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::retention::Keepers;
 use super::{STORE_STACK, Table, start};
 use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
 use crate::config::{Config, SourceKind};
@@ -26,11 +27,12 @@ pub fn seat(
     statuses: &[Arc<LaneStatus>],
     inbox: Receiver<ToStore>,
     recorded: async_channel::Sender<std::path::PathBuf>,
+    keepers: &Keepers,
     turns: Arc<Turns>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let (row, settings) =
-        (actor.clone(), Arc::new(Settings { recorded: Some(recorded), turns, ..settings(config, table, statuses) }));
+        (actor.clone(), Arc::new(Settings { recorded: Some(recorded), turns, ..settings(config, table, statuses, keepers) }));
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
@@ -64,8 +66,9 @@ fn sync_ns(sync_seconds: f64) -> i64 {
     ((seconds - (seconds / 2.0).min(0.5)) * 1e9).round() as i64
 }
 
-fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Settings {
+fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keepers: &Keepers) -> Settings {
     let lanes = start::recorded(config).zip(&table.lanes).zip(statuses).map(|((source, row), status)| LaneSettings {
+        short: keepers.of(&real_path(&source.lane.output_directory)).map(|keeper| keeper.asks().0),
         source: source.name.as_str().into(),
         // However it is written, one folder has one lock, one gaps.csv and one list of names.
         root: real_path(&source.lane.output_directory),
@@ -101,7 +104,7 @@ mod tests {
         assert_eq!(parsed.problems.len(), 0, "{:?}", parsed.problems);
         let table = start::table(&parsed.config);
         let statuses: Vec<Arc<LaneStatus>> = table.lanes.iter().map(|_| Arc::default()).collect();
-        settings(&parsed.config, &table, &statuses).lanes
+        settings(&parsed.config, &table, &statuses, &Keepers::new(&parsed.config, &table)).lanes
     }
 
     #[test]

@@ -11,20 +11,35 @@ pub struct Volume {
     /// Seen through the holder: a path that every process of this user can use.
     pub path: PathBuf,
     mount_point: tempfile::TempDir,
+    /// Whether users are mapped in it.
+    is_mapped: bool,
 }
 
 impl Volume {
     pub fn new(kib: u32) -> Volume {
         let mount_point = tempfile::tempdir().expect("a folder");
         // As root of a name space of its own any user may mount; where that is switched off, root may all the same.
-        let Some(holder) = ["-rm", "-m"].iter().find_map(|how| hold(how, &mount_point, kib)) else {
+        let Some((how, holder)) = ["-rm", "-m"].iter().find_map(|how| Some((*how, hold(how, &mount_point, kib)?))) else {
             panic!(
                 "unshare (util-linux) cannot mount a tmpfs: this test needs user namespaces (sysctl user.max_user_namespaces) or root"
             )
         };
         let inside = mount_point.path().strip_prefix("/").expect("absolute");
         let path = PathBuf::from(format!("/proc/{}/root", holder.id())).join(inside);
-        Volume { holder, path, mount_point }
+        Volume { holder, path, mount_point, is_mapped: how == "-rm" }
+    }
+
+    /// Where it is for programs that are started by [`Volume::command`]. SQLite resolves links itself, and cannot go by `path`.
+    pub fn inside(&self) -> PathBuf {
+        self.mount_point.path().to_path_buf()
+    }
+
+    /// A program in whose eyes the file system stands at [`Volume::inside`].
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(self.is_mapped.then_some(["--user", "--preserve-credentials"]).into_iter().flatten());
+        command.arg("--mount").arg(format!("--target={}", self.holder.id())).arg(program);
+        command
     }
 
     /// Takes all the room there is. Removing the file that comes back gives it back.

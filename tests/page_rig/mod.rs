@@ -121,6 +121,7 @@ impl Library for Shelf {
             sections: [Section { first_window: 10, end_window: 20, score: Centibel(2_840), band_hz: None }].into(),
             gaps: [].into(),
             marks: marks.unwrap_or_default(),
+            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
             version: bytes,

@@ -377,6 +377,7 @@ pub fn machine(
     lanes: &[RigLane],
 ) -> (Machine<MemoryDisk>, Vec<Fault>) {
     let row = |(root, lane): (&&str, &RigLane)| LaneSettings {
+        short: None,
         source: lane.source.clone(),
         root: root.into(),
         analyses: analyses.map(PathBuf::from),

@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use super::entry::{self, ANALYSED_BYTES, Seen, entry, foreign_sidecar, is_open, tells_length};
+use super::entry::{self, ANALYSED_BYTES, Seen, UPLOADED_AT, entry, foreign_sidecar, is_open, tells_length};
 use super::shelf::SIDECAR;
 use super::{Librarian, Refused};
 use crate::device::catalogue::Entry;
 use crate::device::folder::{self, Found as FoundFile, PART};
-use crate::format::sidecar::Sidecar;
+use crate::format::sidecar::{Sidecar, rfc3339};
 use crate::format::{found, profile};
 use crate::message::library::{Answer, Event, FileRow, FileState, Found, Mark, Trouble};
+use crate::policy::retention::Reason;
 use crate::time::Wall;
 
 /// A note is a few sentences.
@@ -31,7 +32,19 @@ impl Librarian {
         self.refresh(name, now)
     }
 
-    pub(super) fn delete(&mut self, name: &str, now: Wall) -> Result<Answer, Refused> {
+    pub(super) fn uploaded(&mut self, name: &str, at: Wall, now: Wall) -> Result<Answer, Refused> {
+        let fresh = self.closed(name, now)?;
+        self.may_write_analyses()?;
+        let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
+        let mut sidecar = self.sidecar_for(&fresh.row);
+        sidecar.other.insert(UPLOADED_AT.into(), rfc3339(at).into());
+        self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
+        drop(turn);
+        self.refresh(name, now)
+    }
+
+    /// `why`: the reason, if nobody asked for it.
+    pub(super) fn delete(&mut self, name: &str, now: Wall, why: Option<&Reason>) -> Result<Answer, Refused> {
         let fresh = self.closed(name, now)?;
         if self.settings.read_only {
             return Err(Trouble::ReadOnly.into());
@@ -42,7 +55,7 @@ impl Librarian {
         let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
         self.shelf.remove(name).map_err(failed)?;
         drop(turn);
-        self.forget(name)?;
+        self.forget(name, why)?;
         Ok(Answer::Done)
     }
 
@@ -87,7 +100,7 @@ impl Librarian {
                 self.tell_change(old.as_ref(), &Arc::new(fresh.row));
                 Ok(())
             }
-            None if old.is_some() => self.forget(name),
+            None if old.is_some() => self.forget(name, None),
             None => Ok(()),
         }
     }
@@ -120,12 +133,12 @@ impl Librarian {
         Ok(batch.commit()?)
     }
 
-    fn forget(&mut self, name: &str) -> Result<(), Refused> {
+    pub(super) fn forget(&mut self, name: &str, why: Option<&Reason>) -> Result<(), Refused> {
         let mut batch = self.writer_mut()?.batch()?;
         let was_there = batch.remove(name)?;
         batch.commit()?;
         if was_there {
-            self.tell(&Event::Deleted(name.to_owned()));
+            self.tell(&Event::Deleted { name: name.to_owned(), reason: why.map(Reason::to_string) });
         }
         Ok(())
     }

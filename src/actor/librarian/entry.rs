@@ -8,7 +8,7 @@ use crate::device::folder::Found;
 use crate::format::bookmark;
 use crate::format::foreign::{self, Named};
 use crate::format::found::FoundSection;
-use crate::format::sidecar::{SCHEMA, Sidecar};
+use crate::format::sidecar::{SCHEMA, Sidecar, parse_rfc3339};
 use crate::message::analysis::Section;
 use crate::message::library::{FileRow, FileState, GapRow, Mark, Marks};
 use crate::policy::split::Zone;
@@ -44,6 +44,9 @@ pub const ANALYSED_BYTES: &str = "analysed_bytes";
 
 /// Key of the sidecar of a recording that somebody kept: what it was cut from.
 pub const MARK: &str = "mark";
+
+/// Key of the sidecar of a recording that was seen to be whole somewhere else: when that was.
+pub const UPLOADED_AT: &str = "uploaded_at";
 
 /// (rate in Hz, channels, frames).
 pub type Sound = (u32, u8, u64);
@@ -103,12 +106,18 @@ pub fn entry(seen: Seen<'_>, old: Option<&Entry>, zone: &Zone) -> Entry {
         sections: sidecar.as_ref().filter(|_| is_analysed).map(sections).unwrap_or_default().into(),
         gaps: sidecar.as_ref().map(gaps).unwrap_or_default().into(),
         marks: sidecar.as_ref().map(marks).unwrap_or_default(),
+        uploaded_at: sidecar.as_ref().and_then(uploaded_at),
         trouble: same.and_then(|old| old.row.trouble.clone()),
         details: sidecar.as_ref().map_or_else(|| "{}".into(), details).into(),
         version: 0,
     };
     row.version = version(&row, beside);
     Entry { row, beside }
+}
+
+fn uploaded_at(sidecar: &Sidecar) -> Option<Wall> {
+    let at = sidecar.other.get(UPLOADED_AT).and_then(Value::as_str)?;
+    parse_rfc3339(at).map(|at| Wall::from_micros(at.micros()))
 }
 
 fn duration_ns(rate_hz: u32, frames: u64) -> i64 {

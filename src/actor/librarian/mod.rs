@@ -11,13 +11,14 @@ mod change;
 mod entry;
 mod keep;
 mod orphans;
+pub mod retention;
 mod scan;
 pub mod shelf;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -30,7 +31,9 @@ use crate::message::Identity;
 use crate::message::analysis::Analysis;
 use crate::message::library::{Answer, Ask, Event, Trouble, Wish};
 use crate::message::news::News;
+use crate::message::page::Retention;
 use crate::policy::split::Zone;
+use crate::status::Alarm;
 use crate::time::Wall;
 use bookmarks::Waiting;
 pub use entry::FOREIGN;
@@ -48,6 +51,7 @@ pub trait Prober: Send {
 /// Start, end, source, frames and reason of a line of gaps.csv.
 pub type ParseGap = fn(&[u8]) -> Option<(Wall, Wall, String, u64, String)>;
 
+#[derive(Clone)]
 pub struct Settings {
     pub root: PathBuf,
     /// Mirrors the root; may lie elsewhere.
@@ -62,6 +66,8 @@ pub struct Settings {
     pub parse_gap: ParseGap,
     /// With whoever writes sidecars besides.
     pub turns: Arc<Turns>,
+    /// `None`: nothing is ever deleted by itself.
+    pub retention: Option<retention::Keeping>,
 }
 
 /// What others may see of it at any time.
@@ -73,6 +79,10 @@ pub struct Shared {
     pub total: AtomicU64,
     /// Set by a reader that found the catalogue damaged.
     pub doubt: Arc<AtomicBool>,
+    /// Where recordings are deleted by themselves.
+    pub retention: Mutex<Option<Retention>>,
+    /// There is not enough room, and nothing may go.
+    pub stuck: Arc<Alarm>,
 }
 
 pub struct Librarian {
@@ -88,10 +98,14 @@ pub struct Librarian {
     /// A file was met that may still be growing, or was just copied here: it is looked at again soon.
     is_restless: Cell<bool>,
     bookmarks: Waiting,
+    care: retention::Care,
 }
 
 /// When a file that was written to just now is known to be finished.
 const SOON: Duration = Duration::from_secs(11);
+
+/// Looks that are wanted because the disk is full.
+const LOOKS_APART: Duration = Duration::from_secs(3);
 
 /// A scan takes at most this part of the time.
 const REST_FACTOR: u32 = 20;
@@ -114,6 +128,7 @@ impl Librarian {
             orphans_at: None,
             is_restless: Cell::new(false),
             bookmarks,
+            care: retention::Care::default(),
         })
     }
 
@@ -121,11 +136,19 @@ impl Librarian {
     pub fn answer(&mut self, wish: Wish, inbox: &Receiver<Ask>, now: &dyn Fn() -> Wall) -> Result<Answer, Trouble> {
         let done = match wish {
             Wish::Set { name, mark } => self.set(&name, &mark, now()),
-            Wish::Delete { name } => self.delete(&name, now()),
+            Wish::Delete { name } => self.delete(&name, now(), None),
+            Wish::Uploaded { name, at } => self.uploaded(&name, at, now()),
             Wish::Keep(kept) => self.keep(&kept, now()),
             Wish::Analysed { name, found } => self.analysed(&name, &found, now()),
             Wish::Unfit { name, why } => self.unfit(&name, &why),
-            Wish::Look { name } => self.look(&name, now()).map(|()| Answer::Done),
+            Wish::Look { name } => {
+                self.look_soon();
+                self.look(&name, now()).map(|()| Answer::Done)
+            }
+            Wish::Room => {
+                self.make_room(now(), true);
+                Ok(Answer::Done)
+            }
             Wish::Next { count } => self.next_unanalysed(count),
             Wish::Scan => self.scan(inbox, now).map(|()| Answer::Done),
         };
@@ -239,18 +262,23 @@ impl From<Trouble> for Refused {
 
 /// Ends when nobody can ask any more.
 pub fn run(inbox: &Receiver<Ask>, librarian: &mut Librarian, now: &dyn Fn() -> Wall) {
-    let mut scan_at = Instant::now();
+    let (mut scan_at, mut looked) = (Instant::now(), None);
     loop {
         let began = Instant::now();
-        if began >= scan_at || librarian.shared.doubt.load(Relaxed) {
+        let is_wanted = librarian.wants_look() && looked.is_none_or(|at: Instant| at.elapsed() >= LOOKS_APART);
+        if began >= scan_at || is_wanted || librarian.shared.doubt.load(Relaxed) {
             if let Err(refused) = librarian.scan(inbox, now) {
                 let trouble = librarian.refuse(refused);
                 log::warn!(target: "librarian", "{}: not looked through: {trouble:?}", librarian.settings.root.display());
             }
             let pause = if librarian.is_restless.take() { SOON } else { librarian.settings.scan_every };
             scan_at = Instant::now() + pause.max(began.elapsed() * REST_FACTOR);
+            looked = Some(Instant::now());
+            librarian.look_soon();
         }
-        match receive(inbox, scan_at) {
+        librarian.make_room(now(), false);
+        let until = librarian.room_due().map_or(scan_at, |due| due.min(scan_at));
+        match receive(inbox, until) {
             Got::Ask(ask) => answer(ask, inbox, librarian, now),
             Got::Nothing => {}
             Got::End => return,

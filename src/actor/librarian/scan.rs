@@ -168,7 +168,7 @@ impl Librarian {
         for change in changes.drain(..).filter(|_| !self.is_new) {
             match change {
                 Change::Put { fresh, old } => self.tell_change(old.as_deref(), &Arc::new(fresh.row)),
-                Change::Remove(name) => self.tell(&Event::Deleted(name)),
+                Change::Remove(name) => self.tell(&Event::Deleted { name, reason: None }),
             }
         }
         Ok(())
@@ -180,6 +180,7 @@ impl Librarian {
         let total = self.shared.total.fetch_max(done, Relaxed).max(done);
         self.shared.done.store(done, Relaxed);
         self.tell(&Event::Work { what: "scan", done, total });
+        self.make_room(now(), false);
         // As many as are there now: others that come after them find their turn at the next look.
         for _ in 0..inbox.len() {
             let Ok(ask) = inbox.try_recv() else { break };

@@ -71,26 +71,32 @@ impl Shelf {
 
     /// The recording and all that is ours beside it.
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        let file = self.root.join(name);
-        RealDisk.remove(&file)?;
-        RealDisk.sync_dir(folder(&file))?;
-        for ending in [SIDECAR, SECOND] {
-            let path = self.beside(name, ending);
-            if read(&path).is_ok() {
-                RealDisk.remove(&path)?;
-            }
+        remove(&RealDisk, self, name, &|path| read(path).is_ok())
+    }
+}
+
+/// The recording first: a power cut in between leaves a sidecar without a recording, which is swept away, and never the other way
+/// round. `is_ours` says of a sidecar whether it is.
+pub fn remove<D: Disk>(disk: &D, shelf: &Shelf, name: &str, is_ours: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+    let file = shelf.root.join(name);
+    disk.remove(&file)?;
+    disk.sync_dir(folder(&file))?;
+    for ending in [SIDECAR, SECOND] {
+        let path = shelf.beside(name, ending);
+        if is_ours(&path) {
+            disk.remove(&path)?;
         }
-        let others = EXPORTS.iter().chain([&PROFILE]).map(|ending| self.beside(name, ending));
-        for path in others.chain([file.with_extension("cue")]) {
-            match RealDisk.remove(&path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
+    }
+    let others = EXPORTS.iter().chain([&PROFILE]).map(|ending| shelf.beside(name, ending));
+    for path in others.chain([file.with_extension("cue")]) {
+        match disk.remove(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
         }
-        match RealDisk.sync_dir(folder(&self.beside(name, SIDECAR))) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
+    }
+    match disk.sync_dir(folder(&shelf.beside(name, SIDECAR))) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 

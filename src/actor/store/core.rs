@@ -17,6 +17,7 @@ use super::{Formats, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
 use crate::device::turns::Turns;
+use crate::message::library::{Ask, Wish};
 use crate::message::{Cause, ClockState, Container, GapEntry, NewFile, Reason, ToStore};
 use crate::status::{Alarm, LaneStatus};
 use crate::time::Mono;
@@ -60,6 +61,7 @@ impl<D: Disk> Core<D> {
                 cue: lane.cue,
                 schedule: lane.schedule,
                 status: lane.status,
+                short: lane.short,
                 open: None,
                 prepared: None,
                 restart: Restart::Waiting,
@@ -343,6 +345,13 @@ impl<D: Disk> Core<D> {
             of.status.alarms.fetch_add(1, Relaxed);
             which(&of.status).raise(text);
             log::error!(target: "store", "{}: {text}", of.source);
+        }
+    }
+
+    /// A hint: should the queue be full, the next failure says it again.
+    pub fn ask_for_room(&self, lane: usize) {
+        if let Some(short) = self.lanes.get(lane).and_then(|of| of.short.as_ref()) {
+            let _ = short.try_send(Ask { wish: Wish::Room, reply: None });
         }
     }
 

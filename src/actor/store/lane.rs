@@ -13,6 +13,7 @@ use super::restart::Restart;
 use super::root::Files;
 use crate::device::disk::{Disk, DiskFile};
 use crate::format::sidecar;
+use crate::message::library::Ask;
 use crate::message::{Cause, GAPS_PER_FILE, GapEntry, Identity, NewFile, Reason};
 use crate::policy::schedule::Schedule;
 use crate::pool::Block;
@@ -32,6 +33,8 @@ pub struct Lane<F> {
     pub cue: bool,
     pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
+    /// Who makes room when its disk is full.
+    pub short: Option<async_channel::Sender<Ask>>,
     pub open: Option<OpenFile<F>>,
     pub prepared: Option<OpenFile<F>>,
     pub restart: Restart,

@@ -256,6 +256,9 @@ impl<D: Disk> Machine<D> {
             let result = self.core.take(lane, message, now);
             (self.doing, self.falls) = (Doing::Nothing, 0);
             if let Err(refusal) = result {
+                if refusal.is_full() {
+                    self.core.ask_for_room(lane);
+                }
                 if let Some(trouble) = &mut queue.trouble {
                     (trouble.next_try, trouble.is_full) = (now.plus_ns(RETRY_NS), refusal.is_full());
                 }
@@ -289,6 +292,9 @@ impl<D: Disk> Machine<D> {
 /// The one line of an episode; a new file is asked for where one may help.
 fn begin_trouble<D: Disk>(core: &Core<D>, queue: &mut Queue, lane: usize, refusal: &Refusal, now: Mono) {
     let is_full = refusal.is_full();
+    if is_full {
+        core.ask_for_room(lane);
+    }
     queue.trouble = Some(Trouble { since: now, next_try: now.plus_ns(RETRY_NS), is_full });
     let advice = if is_full { "make room there" } else { "check the disk and its mount" };
     let text = format!("cannot write {}: {}; the sound waits in memory: {advice}", refusal.path.display(), refusal.error);

@@ -18,6 +18,7 @@ use crate::edge::{Nothing, Receiver};
 use crate::format::ReadAt;
 use crate::format::mend::{Mend, mend};
 use crate::format::wav::size_patches;
+use crate::message::library::Ask;
 use crate::message::{Container, ToStore};
 use crate::policy::schedule::Schedule;
 use crate::status::{ActorStatus, LaneStatus, State};
@@ -65,6 +66,8 @@ pub struct LaneSettings {
     /// When it is to be recorded; without, always: what is missing after a time without a recorder.
     pub schedule: Option<Schedule>,
     pub status: Arc<LaneStatus>,
+    /// Who makes room when its disk is full; one word is enough, and none is waited for.
+    pub short: Option<async_channel::Sender<Ask>>,
 }
 
 #[derive(Clone)]

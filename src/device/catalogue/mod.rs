@@ -8,6 +8,7 @@
 //! sorted. A days table is kept with every change, so that calendars and totals need not count.
 
 mod read;
+mod retention;
 mod row;
 mod schema;
 mod write;

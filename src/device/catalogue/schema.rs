@@ -1,9 +1,10 @@
 //! The tables. Another meaning of any column is another [`VERSION`].
 
 /// `user_version` of the file.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
-/// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local.
+/// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local; `files.uploaded_at` is in microseconds, NULL for what is
+/// nowhere else.
 ///
 /// `files.folded` is the name in lower case if it has letters beyond ASCII, where LIKE knows no case. `gaps.file` is 0 for gaps between files. `sections` and
 /// `gaps` lie in the order in which they are asked for. `days` holds the sums over the files of a source on a day, and
@@ -34,11 +35,13 @@ CREATE TABLE files(
     gaps INTEGER NOT NULL,
     best INTEGER,
     details TEXT NOT NULL,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    uploaded_at INTEGER
 ) STRICT;
 CREATE INDEX files_by_start ON files(start_us DESC, name DESC, folded);
 CREATE INDEX files_by_source ON files(source, start_us DESC, name DESC);
 CREATE INDEX files_by_day ON files(date, start_us, name);
+CREATE INDEX files_by_age ON files(source, (uploaded_at IS NULL), start_us, name) WHERE state > 0 AND locked = 0 AND source <> '';
 CREATE INDEX files_to_analyse ON files(start_us DESC, name DESC) WHERE state = 1 AND trouble IS NULL;
 
 CREATE TABLE sections(

@@ -21,7 +21,7 @@ const DAY_NS: i64 = 86_400 * SECOND_NS;
 
 pub struct Writer {
     path: PathBuf,
-    db: Connection,
+    pub(super) db: Connection,
     identity: Option<(u64, u64)>,
 }
 
@@ -278,12 +278,12 @@ impl Batch<'_> {
     fn put_file(&mut self, entry: &Entry, share: &Share, id: Option<i64>) -> Result<i64, Failure> {
         let text = "INSERT INTO files(id, name, folded, source, start_us, utc_offset_s, date, frames, rate_hz, channels, \
                     duration_ms, bytes, modified_ns, sidecar_ns, profile_ns, state, reviewed, locked, note, trouble, sections, gaps, \
-                    best, details, version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                    ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+                    best, details, version, uploaded_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+                    ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
                     ON CONFLICT(id) DO UPDATE SET source = ?4, start_us = ?5, utc_offset_s = ?6, date = ?7, frames = ?8, \
                     rate_hz = ?9, channels = ?10, duration_ms = ?11, bytes = ?12, modified_ns = ?13, sidecar_ns = ?14, \
                     profile_ns = ?15, state = ?16, reviewed = ?17, locked = ?18, note = ?19, trouble = ?20, sections = ?21, \
-                    gaps = ?22, best = ?23, details = ?24, version = ?25";
+                    gaps = ?22, best = ?23, details = ?24, version = ?25, uploaded_at = ?26";
         let (file, beside) = (&entry.row, &entry.beside);
         self.tx.prepare_cached(text)?.execute(params![
             id,
@@ -311,6 +311,7 @@ impl Batch<'_> {
             share.best,
             file.details,
             file.version as i64,
+            file.uploaded_at.map(Wall::micros),
         ])?;
         Ok(id.unwrap_or_else(|| self.tx.last_insert_rowid()))
     }

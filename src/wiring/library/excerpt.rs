@@ -299,6 +299,7 @@ mod tests {
             sections: Vec::new().into(),
             gaps: gaps.iter().map(gap).collect(),
             marks: Default::default(),
+            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
             version: 0,

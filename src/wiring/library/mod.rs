@@ -343,7 +343,10 @@ impl Library for Shelves {
         let timestamp = jiff::Timestamp::from_microsecond(look.wall.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let sources = (self.sources)();
         let disk = disk(root, &sources);
-        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS) {
+        let retention = self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Where old recordings give way to new ones, it is said as long as none has.
+        let is_news = retention.as_ref().is_none_or(|kept| kept.deleted == 0);
+        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS && is_news) {
             Some(hours) => _ = self.room.raise(format_args!("The disk will be full in less than {} hours.", hours.floor() + 1.0)),
             None => _ = self.room.clear(),
         }
@@ -356,6 +359,7 @@ impl Library for Shelves {
             utc_offset_s: zone.to_offset(timestamp).seconds(),
             clock_synced: look.synced,
             disk,
+            retention,
             detection: *detection,
             pre_roll_ms: *pre_roll_ms,
             post_roll_ms: *post_roll_ms,
