@@ -6,6 +6,7 @@ pub mod capture;
 pub mod ear;
 pub mod encoder;
 pub mod gate;
+pub mod health;
 pub mod http;
 pub mod icecast;
 pub mod librarian;

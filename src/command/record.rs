@@ -11,10 +11,10 @@ use crate::device::memory;
 use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
-use crate::status::{Alarms, DrillKind, LaneStatus};
+use crate::status::{Alarms, DrillKind, LaneStatus, Machine};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, live, monitor, probe, push, review, storage};
+use crate::wiring::{Table, analysis, beside, health, live, monitor, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -94,7 +94,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
-    let alarms: Arc<Alarms> = Arc::default();
+    let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
+    seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
@@ -102,7 +103,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
     if config.web.enabled {
-        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
+        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone(), machine.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
@@ -151,8 +152,8 @@ fn summarise(table: &Table, statuses: &[Arc<LaneStatus>]) {
             status.xruns.load(Relaxed),
             status.blocks_used_max.load(Relaxed),
             lane.pool_blocks(),
-            status.write_max_us.load(Relaxed) / 1_000,
-            status.sync_max_us.load(Relaxed) / 1_000,
+            status.write.max_us() / 1_000,
+            status.sync.max_us() / 1_000,
         );
     }
 }

@@ -11,6 +11,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod file;
 pub mod folder;
+pub mod health;
 pub mod memory;
 pub mod pacer;
 pub mod sched;

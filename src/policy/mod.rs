@@ -1,6 +1,7 @@
 //! Pure: what should happen next? Every function takes the time as an argument; nothing here waits, opens or sends.
 
 pub mod drift;
+pub mod health;
 pub mod hls;
 pub mod joint;
 pub mod lead;

@@ -6,7 +6,8 @@ use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
 use crate::message::live::{Device, Lookable};
-use crate::message::page::{AnalysisView, PushState, SourceStatus, Status, Work};
+use crate::message::page::{AnalysisView, Health, PushState, SourceStatus, Status, Work};
+use crate::status::Spread;
 use crate::time::Wall;
 
 /// An object or an array that grows.
@@ -232,6 +233,32 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("sources", list(&status.sources, source))
         .raw("work", or_null(status.work.as_ref(), work))
         .raw("alarms", list(&status.alarms, alarm))
+        .raw("health", health(&status.health))
+        .end()
+}
+
+fn health(health: &Health) -> String {
+    Json::object()
+        .raw("temperature_c", or_null(health.temperature_c, number))
+        .raw("under_voltage", or_null(health.under_voltage, |is_weak| is_weak.to_string()))
+        .raw("wifi_dbm", or_null(health.wifi_dbm, |dbm| dbm.to_string()))
+        .raw("uploads_waiting", or_null(health.uploads_waiting, |files| files.to_string()))
+        .raw("messages_sent", health.messages_sent)
+        .raw("messages_lost", health.messages_lost)
+        .raw("hooks_run", health.hooks_run)
+        .raw("hooks_failed", health.hooks_failed)
+        .raw("hooks_missed", health.hooks_missed)
+        .end()
+}
+
+/// In milliseconds: of a hundred, so many took at most so long.
+fn spread(spread: &Spread) -> String {
+    let ms = |us: u64| number(us as f64 / 1_000.0);
+    Json::object()
+        .raw("count", spread.count())
+        .raw("p50_ms", or_null(spread.percentile_us(50), ms))
+        .raw("p99_ms", or_null(spread.percentile_us(99), ms))
+        .raw("max_ms", ms(spread.max_us))
         .end()
 }
 
@@ -279,6 +306,13 @@ fn source(source: &SourceStatus) -> String {
         .raw("since", or_null(source.since, time))
         .raw("opens", or_null(source.opens, time))
         .raw("trouble", or_null(source.trouble.as_deref(), quoted))
+        .raw("advancing", source.is_advancing)
+        .raw("frames_lost", source.frames_lost)
+        .raw("blocks_used_max", source.blocks_used_max)
+        .raw("blocks", source.blocks)
+        .raw("samples_clipped", source.samples_clipped)
+        .raw("write", spread(&source.write))
+        .raw("sync", spread(&source.sync))
         .end()
 }
 

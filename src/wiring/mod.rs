@@ -10,6 +10,7 @@
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
+//! | health | own | what sources show, sensors | alarms | |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -21,6 +22,7 @@
 pub mod analysis;
 pub mod backlog;
 pub mod beside;
+pub mod health;
 pub mod library;
 pub mod live;
 pub mod monitor;
@@ -269,6 +271,7 @@ impl Table {
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
+            ("health", "thread".into(), health::STACK),
         ];
         let depth = self.taps_depth();
         if depth > 0 {
@@ -376,6 +379,6 @@ mod tests {
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
         let without = Table { page: None, is_monitored: false, pushes: 0, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 3, 7));
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 3, 8));
     }
 }

@@ -33,7 +33,7 @@ use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, File
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
-use crate::status::{Alarm, Alarms};
+use crate::status::{Alarms, Machine};
 use crate::time::Wall;
 use crate::web::json;
 use crate::wiring::backlog::Progress;
@@ -43,8 +43,6 @@ const MARKERS: usize = 4;
 const MARKER_STACK: usize = 256 << 10;
 /// How long a change may take: the librarian may be looking through a large folder.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Less room than for so long is an alarm.
-const ROOM_HOURS: f64 = 24.0;
 /// Endings of what belongs to a recording.
 const SIDECARS: [&str; 2] = [".analysis.json", ".soundpost.json"];
 
@@ -59,6 +57,7 @@ pub struct Settings {
     pub pre_roll_ms: u32,
     pub post_roll_ms: u32,
     pub zone: Zone,
+    pub machine: Arc<Machine>,
 }
 
 /// What the sources do now; nothing is recorded when there are none.
@@ -73,8 +72,6 @@ pub struct Shelves {
     progress: Arc<Progress>,
     sources: Sources,
     alarms: Arc<Alarms>,
-    /// The disk will be full soon.
-    room: Arc<Alarm>,
     keeping: keep::Keeping,
 }
 
@@ -87,11 +84,9 @@ impl Shelves {
         sources: Sources,
         alarms: Arc<Alarms>,
     ) -> Shelves {
-        let room: Arc<Alarm> = Arc::default();
-        alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default() }
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, keeping: Default::default() }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -329,10 +324,6 @@ impl Library for Shelves {
         let timestamp = jiff::Timestamp::from_microsecond(look.wall.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let sources = (self.sources)();
         let disk = disk(root, &sources);
-        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS) {
-            Some(hours) => _ = self.room.raise(format_args!("The disk will be full in less than {} hours.", hours.floor() + 1.0)),
-            None => _ = self.room.clear(),
-        }
         Status {
             mode,
             folder: root.display().to_string(),
@@ -347,6 +338,7 @@ impl Library for Shelves {
             post_roll_ms: *post_roll_ms,
             work: self.work(),
             alarms: self.raised(look.wall),
+            health: self.settings.machine.look(),
             sources,
         }
     }
@@ -363,11 +355,7 @@ impl Library for Shelves {
 impl Shelves {
     /// What a person should know, the oldest first.
     fn raised(&self, now: Wall) -> Vec<page::Alarm> {
-        let alarm = |(for_ms, text): (u64, String)| {
-            let for_ns = i64::try_from(for_ms).unwrap_or(i64::MAX).saturating_mul(-1_000_000);
-            page::Alarm { since: now.plus_ns(for_ns), text }
-        };
-        self.alarms.raised().into_iter().map(alarm).collect()
+        self.alarms.raised().into_iter().map(|raised| page::Alarm { since: raised.since(now), text: raised.text }).collect()
     }
 
     /// What runs now and takes long.
@@ -383,9 +371,13 @@ impl Shelves {
 
 /// Room of the file system; how long it lasts if what is recorded now stays as it is, in 16-bit FLAC of half its size.
 fn disk(root: &std::path::Path, sources: &[SourceStatus]) -> Disk {
+    room(root, sources.iter().map(|source| f64::from(source.rate_hz) * f64::from(source.channels)).sum())
+}
+
+/// `per_second`: samples of all sources, of which each is half of two bytes in the end.
+pub fn room(root: &std::path::Path, per_second: f64) -> Disk {
     let Ok(room) = rustix::fs::statvfs(root) else { return Disk::default() };
     let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
-    let per_second: f64 = sources.iter().map(|source| f64::from(source.rate_hz) * f64::from(source.channels)).sum();
     Disk {
         free_bytes,
         total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
