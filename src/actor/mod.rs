@@ -12,6 +12,7 @@ pub mod icecast;
 pub mod librarian;
 pub mod live;
 pub mod monitor;
+pub mod notifier;
 pub mod splitter;
 pub mod store;
 pub mod stream;

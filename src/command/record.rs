@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus, Machine};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, health, live, monitor, probe, push, review, storage};
+use crate::wiring::{Table, analysis, beside, health, live, monitor, notify, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -95,7 +95,9 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
     let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
-    seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
+    let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
+    seats.extend(teller);
+    seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));

@@ -7,8 +7,9 @@ use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
-use super::url::{PushUrl, StreamUrls};
+use super::url::{PushUrl, StreamUrl, StreamUrls};
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
+use crate::format::notice;
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
@@ -32,6 +33,8 @@ pub enum Shown {
     Plain,
     /// An address: without its user information.
     Masked,
+    /// An address that is as good as a password: its host alone.
+    Host,
     Never,
 }
 
@@ -182,6 +185,20 @@ pub static ICECAST_DESCRIPTION: Key<Option<String>> =
 pub static ICECAST_GENRE: Key<Option<String>> =
     key("icecast_genre", "", "a word for listeners, or nothing", |t| unless_empty(t, word));
 pub static ICECAST_PUBLIC: Key<bool> = key("icecast_public", "no", "yes or no", flag);
+pub static NOTIFY_URL: Key<Option<StreamUrl>> =
+    key("notify_url", "", "http://host/path or https://, or nothing: nobody is told of alarms", |t| {
+        unless_empty(t, StreamUrl::parse)
+    })
+    .shown(Shown::Host);
+pub static NOTIFY_KIND: Key<notice::Kind> =
+    key("notify_kind", "webhook", "webhook, ntfy or apprise", |t| choice(t, &notice::Kind::WORDS));
+pub static HEARTBEAT_URL: Key<Option<StreamUrl>> =
+    key("heartbeat_url", "", "http://host/path or https://, or nothing: no sign of life", |t| unless_empty(t, StreamUrl::parse))
+        .shown(Shown::Host);
+pub static HEARTBEAT_MINUTES: Key<f64> = key("heartbeat_minutes", "5", "minutes, 0.1 to 1440", |t| real(t, 0.1, 1_440.0));
+pub static HEARTBEAT_FAIL_URL: Key<Option<StreamUrl>> =
+    key("heartbeat_fail_url", "", "http://host/path or https://, or nothing", |t| unless_empty(t, StreamUrl::parse))
+        .shown(Shown::Host);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -269,16 +286,19 @@ pub static LIVE: List = &[
     &SPECTRUM_LOW_HZ.about,
     &SPECTRUM_HIGH_HZ.about,
 ];
+pub static NOTIFY: List =
+    &[&NOTIFY_URL.about, &NOTIFY_KIND.about, &HEARTBEAT_URL.about, &HEARTBEAT_MINUTES.about, &HEARTBEAT_FAIL_URL.about];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
 /// The settings sections. `[storage]` and `[upload]` are known by name and have no keys yet.
-pub static SETTINGS: [(&str, List); 7] = [
+pub static SETTINGS: [(&str, List); 8] = [
     ("general", GENERAL),
     ("web", WEB),
     ("analysis", ANALYSIS),
     ("storage", &[]),
     ("upload", &[]),
     ("live", LIVE),
+    ("notify", NOTIFY),
     ("site", SITE),
 ];
 
@@ -348,7 +368,7 @@ mod tests {
         }
         let checked = {
             check! {
-                LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

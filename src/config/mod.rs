@@ -31,7 +31,7 @@ pub mod value;
 
 pub use environment::Environment;
 pub use problem::{Problem, Severity};
-pub use settings::{Analysis, General, Live, Position, Site, Web};
+pub use settings::{Analysis, General, Heartbeat, Live, Notify, Position, Site, Web};
 pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
 
 use ini::Section;
@@ -57,6 +57,7 @@ pub struct Config {
     pub web: Web,
     pub analysis: Analysis,
     pub live: Live,
+    pub notify: Notify,
     pub site: Site,
 }
 
@@ -125,6 +126,7 @@ impl Config {
             web: settings_section("web", &ini, &mut report, settings::web).0,
             analysis: settings_section("analysis", &ini, &mut report, settings::analysis).0,
             live: settings_section("live", &ini, &mut report, settings::live).0,
+            notify: settings_section("notify", &ini, &mut report, settings::notify).0,
             site: settings_section("site", &ini, &mut report, settings::site).0,
         };
         settings_section("storage", &ini, &mut report, |_| ());

@@ -26,6 +26,7 @@ pub mod mend;
 pub mod metadata;
 pub mod mp3;
 pub mod mpegts;
+pub mod notice;
 pub mod opus;
 pub mod opus_door;
 pub mod pcm_reader;

@@ -14,6 +14,7 @@ pub mod retry;
 pub mod schedule;
 pub mod split;
 pub mod sun;
+pub mod tell;
 pub mod vital;
 
 use std::fmt;

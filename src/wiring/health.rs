@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::notify::Then;
 use super::{Table, library, sources, start};
 use crate::actor::health::Health;
 use crate::config::Config;
@@ -17,13 +18,14 @@ pub const STACK: usize = 128 << 10;
 /// A sensor behind a slow bus, or a disk that is asked for its room.
 const LIMIT_MS: u64 = 120_000;
 
-/// To be made before the seats run, so that its alarms are listed.
+/// To be made before the seats run, so that its alarms are listed. `then`: after each look.
 pub fn seat(
     config: &Config,
     table: &Table,
     statuses: &[Arc<LaneStatus>],
     (alarms, machine): (&Alarms, &Arc<Machine>),
     stop: &Arc<AtomicBool>,
+    then: Option<Then>,
 ) -> Seat {
     let formats: Vec<_> = start::recorded(config).map(sources::expected_format).collect();
     let channels = formats.iter().map(|format| format.map_or(0, |format| format.channels));
@@ -38,12 +40,15 @@ pub fn seat(
     let room = Box::new(move || library::room(&folder, per_second).hours_left);
     let health = Health::new(lanes.collect(), alarms, machine.clone(), PathBuf::from("/"), room, Arc::new(RealClock));
     // What it knows outlives a fall.
-    let health = Arc::new(Mutex::new(health));
+    let health = Arc::new(Mutex::new((health, then.unwrap_or_else(|| Box::new(|_| ())))));
     let (actor, stop) = (Arc::new(ActorStatus::default()), stop.clone());
     let row = actor.clone();
     let make = move || -> Body {
         let (health, row, stop) = (health.clone(), row.clone(), stop.clone());
-        Box::new(move || health.lock().unwrap_or_else(PoisonError::into_inner).run(&row, &stop, &mut |_| ()))
+        Box::new(move || {
+            let (health, then) = &mut *health.lock().unwrap_or_else(PoisonError::into_inner);
+            health.run(&row, &stop, then)
+        })
     };
     Seat {
         name: "health".into(),

@@ -11,6 +11,7 @@
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
 //! | health | own | what sources show, sensors | alarms | |
+//! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -26,6 +27,7 @@ pub mod health;
 pub mod library;
 pub mod live;
 pub mod monitor;
+pub mod notify;
 pub mod page;
 pub mod probe;
 #[cfg(test)]
@@ -230,6 +232,8 @@ pub struct Table {
     pub is_monitored: bool,
     /// Sources that are pushed to an Icecast elsewhere.
     pub pushes: usize,
+    /// Somebody elsewhere is told of alarms.
+    pub is_told: bool,
 }
 
 impl Table {
@@ -290,6 +294,9 @@ impl Table {
         }
         if self.pushes > 0 {
             shared.push(("icecast", format!("{} threads, network buffers", self.pushes), self.pushes * push::BYTES));
+        }
+        if self.is_told {
+            shared.push(("notifier", "thread, network buffers, messages that wait".into(), notify::BYTES));
         }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
@@ -356,10 +363,10 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.within(budget);
+            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false }.within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.bytes();
+        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -369,7 +376,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1 };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, is_told: true };
         let printed: usize = table
             .to_string()
             .lines()
@@ -378,7 +385,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, is_monitored: false, pushes: 0, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 3, 8));
+        let without = Table { page: None, is_monitored: false, pushes: 0, is_told: false, ..table.clone() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 4, 8));
     }
 }
