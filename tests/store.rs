@@ -747,9 +747,9 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
         recorded,
         turns: Default::default(),
     };
-    let (mut machine, faults) = Machine::new(RealDisk, settings(Some(recorded)));
+    let (mut machine, faults) = Machine::new(RealDisk, settings(vec![recorded]));
     assert_eq!(faults, []);
-    let (_second, faults) = Machine::new(RealDisk, settings(None));
+    let (_second, faults) = Machine::new(RealDisk, settings(Vec::new()));
     assert!(faults.len() == 1 && faults[0].what.contains("another recorder"), "{faults:?}");
     let status = Arc::new(ActorStatus::default());
     let store = std::thread::spawn({
@@ -817,7 +817,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         cue: false,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };
     let (mut machine, _) = Machine::new(disk.clone(), settings);
     let (tx, rx) = edge(8);
     let mut rig = Rig::new(&MemoryDisk::new(&["/x"]), TOYS, &["/x"]);
@@ -906,7 +906,7 @@ fn ten_thousand_files_are_no_delay() {
         cue: false,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };
     let began = std::time::Instant::now();
     let (_machine, faults) = Machine::new(RealDisk, settings);
     let took = began.elapsed();

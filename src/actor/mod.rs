@@ -7,6 +7,7 @@ pub mod ear;
 pub mod encoder;
 pub mod gate;
 pub mod health;
+pub mod hooks;
 pub mod http;
 pub mod icecast;
 pub mod librarian;

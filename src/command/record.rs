@@ -14,7 +14,7 @@ use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus, Machine};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, health, live, monitor, notify, probe, push, review, storage};
+use crate::wiring::{Table, analysis, beside, health, hooks, live, monitor, notify, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -87,14 +87,17 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         Shared { store: store_in, taps: taps_in, ears: ears_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, turns.clone())];
+    let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
+    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &turns), recorded_in.clone()).unzip();
+    let recorded = [recorded_in].into_iter().chain(finished).collect();
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded, turns.clone())];
+    seats.extend(hooks);
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     seats.extend(live::ear(&heard, &shared));
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
-    let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
     let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
     seats.extend(teller);
     seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));

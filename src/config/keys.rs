@@ -13,6 +13,7 @@ use crate::format::notice;
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
+use crate::policy::hook::Program;
 use crate::policy::schedule::{self, Dates, Days, Duty, Every, Window};
 use crate::time::Rate;
 
@@ -99,6 +100,13 @@ pub static SCHEDULE_EVERY: Key<Every> = key("schedule_every", "1", "a number of 
 });
 pub static DUTY: Key<Option<Duty>> =
     key("duty", "", "what is recorded of what, such as 60s/5m, or nothing: all", |t| schedule::parse_duty(t).map_err(said));
+
+pub static ON_CLOSE: Key<Option<Program>> =
+    key("on_close", "", "a program by its whole path, with {file}, {sidecar}, {result} or {source}, or nothing", |t| {
+        unless_empty(t, |t| word(t).and_then(|t| Program::parse(&t).map_err(said)))
+    });
+pub static ON_CLOSE_TIMEOUT: Key<f64> =
+    key("on_close_timeout_seconds", "3600", "seconds, 1 to 86400", |t| real(t, 1.0, 86_400.0));
 
 // Sources. A default may differ from one type to another; the name of a key means the same in all.
 pub static TYPE: Key<Option<SourceType>> =
@@ -235,6 +243,8 @@ pub static LANE: List = &[
     &ICECAST_DESCRIPTION.about,
     &ICECAST_GENRE.about,
     &ICECAST_PUBLIC.about,
+    &ON_CLOSE.about,
+    &ON_CLOSE_TIMEOUT.about,
 ];
 pub static SOUNDCARD: List = &[&TYPE.about, &DEVICE.about, &SAMPLE_RATE.about, &CHANNELS.about, &FORMAT_WAV.about];
 pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about, &CUE_SHEET.about];
@@ -368,7 +378,7 @@ mod tests {
         }
         let checked = {
             check! {
-                NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

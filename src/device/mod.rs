@@ -14,6 +14,7 @@ pub mod folder;
 pub mod health;
 pub mod memory;
 pub mod pacer;
+pub mod program;
 pub mod sched;
 pub mod service;
 pub mod speaker;

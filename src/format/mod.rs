@@ -22,6 +22,7 @@ pub mod growing;
 pub mod hls;
 pub mod icy;
 pub mod id3;
+pub mod labels;
 pub mod mend;
 pub mod metadata;
 pub mod mp3;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::analysis::{Centibel, Detection, Indices, Section};
+use super::analysis::{Centibel, Detection, Indices, Label, Section};
 use crate::status::Spread;
 use crate::time::Wall;
 
@@ -55,6 +55,8 @@ pub struct AnalysisView {
     pub quality: super::analysis::Quality,
     /// One a minute.
     pub indices: Vec<Indices>,
+    /// What other programs found in it, each with the name of the program.
+    pub labels: Vec<(String, Label)>,
 }
 
 /// What `/api/status` tells.

@@ -3,6 +3,7 @@
 pub mod drift;
 pub mod health;
 pub mod hls;
+pub mod hook;
 pub mod joint;
 pub mod lead;
 pub mod limit;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
-use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
+use crate::message::analysis::{Centibel, Detection, Label, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter};
 use crate::message::live::{Device, Lookable};
 use crate::message::page::{AnalysisView, Health, PushState, SourceStatus, Status, Work};
@@ -194,6 +194,20 @@ pub fn analysis(view: &AnalysisView) -> String {
         .raw("floor_db", list(view.floor.iter().copied(), db))
         .raw("quality", quality)
         .raw("indices", indices)
+        .raw("labels", list(&view.labels, |(tool, it)| label(tool, it)))
+        .end()
+}
+
+fn label(tool: &str, label: &Label) -> String {
+    Json::object()
+        .text("tool", tool)
+        .real("from_s", label.from_s)
+        .real("to_s", label.to_s)
+        .text("name", &label.name)
+        .raw("scientific_name", or_null(label.scientific_name.as_deref(), quoted))
+        .raw("confidence", or_null(label.confidence, number))
+        .raw("f_lo_hz", or_null(label.band_hz, |(low, _)| number(low)))
+        .raw("f_hi_hz", or_null(label.band_hz, |(_, high)| number(high)))
         .end()
 }
 

@@ -12,6 +12,7 @@
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
 //! | health | own | what sources show, sensors | alarms | |
 //! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
+//! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -24,6 +25,7 @@ pub mod analysis;
 pub mod backlog;
 pub mod beside;
 pub mod health;
+pub mod hooks;
 pub mod library;
 pub mod live;
 pub mod monitor;
@@ -234,6 +236,8 @@ pub struct Table {
     pub pushes: usize,
     /// Somebody elsewhere is told of alarms.
     pub is_told: bool,
+    /// Programs are run for finished recordings.
+    pub has_hooks: bool,
 }
 
 impl Table {
@@ -297,6 +301,9 @@ impl Table {
         }
         if self.is_told {
             shared.push(("notifier", "thread, network buffers, messages that wait".into(), notify::BYTES));
+        }
+        if self.has_hooks {
+            shared.push(("hooks", "thread".into(), hooks::STACK));
         }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
@@ -363,10 +370,11 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false }.within(budget);
+            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false }
+                .within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false }.bytes();
+        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -376,7 +384,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1, is_told: true };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, is_told: true, has_hooks: true };
         let printed: usize = table
             .to_string()
             .lines()
@@ -385,7 +393,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, is_monitored: false, pushes: 0, is_told: false, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 4, 8));
+        let without = Table { page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false, ..table.clone() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 5, 8));
     }
 }

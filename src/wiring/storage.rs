@@ -25,12 +25,11 @@ pub fn seat(
     table: &Table,
     statuses: &[Arc<LaneStatus>],
     inbox: Receiver<ToStore>,
-    recorded: async_channel::Sender<std::path::PathBuf>,
+    recorded: Vec<async_channel::Sender<std::path::PathBuf>>,
     turns: Arc<Turns>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (row, settings) =
-        (actor.clone(), Arc::new(Settings { recorded: Some(recorded), turns, ..settings(config, table, statuses) }));
+    let (row, settings) = (actor.clone(), Arc::new(Settings { recorded, turns, ..settings(config, table, statuses) }));
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
@@ -81,7 +80,7 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
         lanes: lanes.collect(),
         inbox_depth,
         formats: Formats { beside: true, ..Formats::default() },
-        recorded: None,
+        recorded: Vec::new(),
         turns: Arc::default(),
     }
 }

@@ -21,7 +21,7 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 14] = [
+const DETAILS: [&str; 15] = [
     "quality",
     "indices",
     "detection",
@@ -36,6 +36,7 @@ const DETAILS: [&str; 14] = [
     "titles",
     bookmark::KEY,
     MARK,
+    "on_close",
 ];
 
 /// Key of the sidecar with the length of the file that was analysed.

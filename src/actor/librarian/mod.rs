@@ -10,11 +10,12 @@ mod bookmarks;
 mod change;
 mod entry;
 mod keep;
+pub mod labels;
 mod orphans;
 mod scan;
 pub mod shelf;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -88,6 +89,7 @@ pub struct Librarian {
     /// A file was met that may still be growing, or was just copied here: it is looked at again soon.
     is_restless: Cell<bool>,
     bookmarks: Waiting,
+    tables: RefCell<labels::Tables>,
 }
 
 /// When a file that was written to just now is known to be finished.
@@ -114,6 +116,7 @@ impl Librarian {
             orphans_at: None,
             is_restless: Cell::new(false),
             bookmarks,
+            tables: RefCell::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::labels::Tables;
 use crate::device::catalogue::Beside;
 use crate::device::disk::{Disk, DiskFile, RealDisk, read_small};
 use crate::device::folder::modified_ns;
@@ -52,6 +53,11 @@ impl Shelf {
         [SIDECAR, SECOND].iter().find_map(|ending| read(&self.beside(name, ending)).ok())
     }
 
+    /// Whether there is a sidecar of ours.
+    pub fn is_own(&self, path: &Path) -> bool {
+        read(path).is_ok()
+    }
+
     /// Replaces ours, or makes one where no other program's file is harmed.
     pub fn put_sidecar(&self, name: &str, sidecar: &Sidecar) -> io::Result<()> {
         let first = self.beside(name, SIDECAR);
@@ -81,7 +87,8 @@ impl Shelf {
             }
         }
         let others = EXPORTS.iter().chain([&PROFILE]).map(|ending| self.beside(name, ending));
-        for path in others.chain([file.with_extension("cue")]) {
+        let tables = Tables::default().of(self, name).into_iter().map(|(_, path)| path);
+        for path in others.chain(tables).chain([file.with_extension("cue")]) {
             match RealDisk.remove(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}

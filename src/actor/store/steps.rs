@@ -286,9 +286,9 @@ impl<D: Disk> Core<D> {
     }
 
     fn hint(&self, file: std::path::PathBuf) {
-        if let Some(recorded) = &self.recorded {
+        for recorded in &self.recorded {
             // Who misses it finds the file in the folder.
-            let _ = recorded.try_send(file);
+            let _ = recorded.try_send(file.clone());
         }
     }
 

@@ -21,14 +21,14 @@ use async_channel::Sender;
 use folder::Folder;
 
 use crate::actor::http::library::{Library, Opened, Piece};
-use crate::actor::librarian;
+use crate::actor::librarian::{self, labels};
 use crate::device::catalogue::Reader;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, RealFile};
 use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
-use crate::message::analysis::{Centibel, Detection};
+use crate::message::analysis::{Centibel, Detection, Label};
 use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, Wish};
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
@@ -129,6 +129,15 @@ impl Shelves {
             }
             Ok(())
         })
+    }
+
+    /// What other programs found in it; the catalogue knows which did.
+    fn labels(&self, row: &FileRow) -> Vec<(String, Label)> {
+        let of = |tool: String| {
+            let found = labels::read(&self.folder.beside_path(&row.name, &format!(".{tool}.csv"))).unwrap_or_default();
+            found.into_iter().map(move |label| (tool.clone(), label))
+        };
+        labels::tools(&row.details).into_iter().flat_map(of).collect()
     }
 
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
@@ -252,6 +261,7 @@ impl Library for Shelves {
             detection,
             floor: floor::floors(&levels).into_iter().map(Centibel).collect(),
             quality: quality.unwrap_or_default(),
+            labels: self.labels(&row),
             indices: indices.iter().flat_map(|found| &found.minutes).map(|minute| minute.indices()).collect(),
         })
     }
