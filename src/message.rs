@@ -17,6 +17,7 @@ pub mod news;
 pub mod page;
 pub mod relay;
 mod sound;
+pub mod told;
 pub mod window;
 
 use std::sync::Arc;

@@ -5,6 +5,8 @@
 //! an actor shows what it is doing by [`ActorStatus::enter`], the supervisor judges how long that may take.
 
 mod alarm;
+mod latency;
+mod machine;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -12,9 +14,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-pub use self::alarm::{Alarm, Alarms};
+pub use self::alarm::{Alarm, Alarms, Raised};
+pub use self::latency::{BOUNDS_US, Latency, Spread};
+pub use self::machine::Machine;
 use crate::message::Cause;
 use crate::time::Wall;
+
+/// Channels of a source that are looked at one by one.
+pub const CHANNELS: usize = 8;
 
 /// Milliseconds since the first look at this clock; it never steps.
 pub fn uptime_ms() -> u64 {
@@ -37,6 +44,10 @@ pub struct LaneStatus {
     pub xruns: AtomicU32,
     /// Most blocks of the pool that were in use at once.
     pub blocks_used_max: AtomicU32,
+    /// The same since somebody asked last.
+    blocks_used_lately: AtomicU32,
+    /// Of the pool.
+    pub blocks: AtomicU32,
     pub notices_dropped: AtomicU32,
     /// When its schedule opens it next, in nanoseconds of UTC, while it is closed; 0 while it is open.
     held: AtomicI64,
@@ -52,6 +63,13 @@ pub struct LaneStatus {
     level: AtomicU32,
     /// Largest of the last second, in the same way.
     peak: AtomicU32,
+    /// Samples that the analyser looked at, and those of them at the highest or the lowest value that the depth holds.
+    pub samples_heard: AtomicU64,
+    pub samples_clipped: AtomicU64,
+    /// Of each channel: for how many seconds it has delivered one value, twice, and one if that is zero.
+    still: [AtomicU32; CHANNELS],
+    /// Milliseconds since samples came last; for whoever watches over that.
+    pub still_for_ms: AtomicU64,
     /// Drift of the device's clock in thousandths of ppm plus 2^31; 0 while unknown.
     drift: AtomicU32,
 
@@ -59,9 +77,8 @@ pub struct LaneStatus {
     cut: AtomicU8,
     pub files_closed: AtomicU64,
     pub bytes_written: AtomicU64,
-    pub syncs: AtomicU64,
-    pub sync_max_us: AtomicU64,
-    pub write_max_us: AtomicU64,
+    pub sync: Latency,
+    pub write: Latency,
     /// Lines in gaps.csv since the start.
     pub gaps: AtomicU64,
     pub frames_lost: AtomicU64,
@@ -148,6 +165,28 @@ impl LaneStatus {
 
     pub fn held_until(&self) -> Option<Wall> {
         Some(self.held.load(Relaxed)).filter(|at| *at != 0).map(Wall)
+    }
+
+    /// So many blocks of the pool are in use.
+    pub fn used(&self, blocks: u32) {
+        self.blocks_used_max.fetch_max(blocks, Relaxed);
+        self.blocks_used_lately.fetch_max(blocks, Relaxed);
+    }
+
+    /// Most blocks that were in use at once since this was asked last.
+    pub fn take_used(&self) -> u32 {
+        self.blocks_used_lately.swap(0, Relaxed)
+    }
+
+    /// Of each channel: for how many seconds it has delivered one value, and whether that is zero.
+    pub fn set_still(&self, channels: impl Iterator<Item = (u32, bool)>) {
+        let values = channels.map(|(seconds, is_zero)| seconds.min(u32::MAX / 2) * 2 + u32::from(is_zero));
+        self.still.iter().zip(values.chain(std::iter::repeat(0))).for_each(|(slot, value)| slot.store(value, Relaxed));
+    }
+
+    /// As [`LaneStatus::set_still`] was told.
+    pub fn still(&self) -> [(u32, bool); CHANNELS] {
+        std::array::from_fn(|channel| self.still[channel].load(Relaxed)).map(|value| (value / 2, value % 2 == 1))
     }
 
     /// `None`: none is open. Allocates.

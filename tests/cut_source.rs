@@ -149,6 +149,7 @@ impl Folder {
             pre_roll_ms: 0,
             post_roll_ms: 0,
             zone,
+            machine: Default::default(),
         };
         Shelves::new(settings, asks, shared, Arc::default(), Box::new(Vec::new), Arc::default())
     }

@@ -394,6 +394,47 @@ fn analyses_are_asked_for_newest_first_and_kept() {
     assert_eq!(library.ask(analysed("20241225_130000.wav")), Err(Trouble::Open));
 }
 
+/// A table that another program put beside a sidecar, whenever it did: seen at the next look, gone with its recording.
+#[test]
+fn tables_of_other_programs_are_labels() {
+    let mut library = library(&USUAL, |root| {
+        text(root, ".soundpost", &format!("soundpost 1\nid {ID}\nstate closed   \nanalyses \n"));
+        write(root, "sub/a.wav", 100, 10);
+        write(root, "sub/b.wav", 100, 10);
+        text(root, "analyses/sub/b.wav.x.csv", "no table");
+        text(root, "analyses/sub/gone.wav.birdnet.csv", "start,end,label\n");
+        text(root, "analyses/sub/gone.notes.csv", "somebody's");
+    });
+    library.scan();
+    let details = |library: &mut Library, name: &str| library.find(name).details.to_string();
+    assert!(!details(&mut library, "sub/a.wav").contains("labels") && !details(&mut library, "sub/b.wav").contains("labels"));
+    let root = library.root.clone();
+    assert!(!root.join("analyses/sub/gone.wav.birdnet.csv").exists(), "it is put aside as its sidecar would be");
+    assert!(root.join("analyses/sub/gone.notes.csv").exists());
+
+    let table = "analyses/sub/a.wav.batdetect2.csv";
+    text(
+        &root,
+        table,
+        "id,det_prob,start_time,end_time,high_freq,low_freq,class,class_prob\n0,0.7,0.1,0.2,60000,40000,Myotis,0.6\n",
+    );
+    let version = library.find("sub/a.wav").version;
+    library.scan();
+    let expected = r#""labels":[{"count":1,"names":["Myotis"],"tool":"batdetect2"}]"#;
+    assert!(details(&mut library, "sub/a.wav").contains(expected), "{}", details(&mut library, "sub/a.wav"));
+    assert_eq!(library.find("sub/a.wav").version, version, "its sound is the same");
+    // It is another one, then it is gone.
+    text(&root, table, "start,end,label\n");
+    touch(&root.join(table), 77);
+    library.scan();
+    assert!(details(&mut library, "sub/a.wav").contains(r#""count":0"#));
+    fs::remove_file(root.join(table)).expect("gone");
+    library.scan();
+    assert!(!details(&mut library, "sub/a.wav").contains("labels"));
+    assert_eq!(library.ask(delete("sub/b.wav")), Ok(Answer::Done));
+    assert!(!root.join("analyses/sub/b.wav.x.csv").exists());
+}
+
 #[test]
 fn orphans_wait_a_week_and_only_where_they_belong() {
     let fill = |root: &Path| {

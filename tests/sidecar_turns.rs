@@ -82,7 +82,7 @@ fn no_change_is_lost() {
         lanes: vec![lane],
         inbox_depth: 64,
         formats: (TOYS.formats)(),
-        recorded: Some(recorded),
+        recorded: vec![recorded],
         turns: turns.clone(),
     };
     let (mut machine, faults) = Machine::new(RealDisk, settings);

@@ -76,7 +76,7 @@ fn a_file_is_synced_every_five_seconds_and_its_header_vouches_for_no_more() {
         let told = bytes.get(252..256).map_or(0, |b| u32::from_le_bytes(b.try_into().expect("four")));
         assert!(told as usize <= frames * FRAME_BYTES, "second {second}");
     }
-    let syncs = rig.lanes[0].status.syncs.load(Relaxed);
+    let syncs = rig.lanes[0].status.sync.look().count();
     assert!((5..=6).contains(&syncs), "{syncs} syncs in 29 s");
 }
 
@@ -89,7 +89,7 @@ fn each_lane_has_its_own_period() {
         (0..3).for_each(|lane| rig.data(lane, u64::from(HZ) / 10));
         rig.pass(SECOND / 10);
     }
-    let syncs: Vec<u64> = rig.lanes.iter().map(|lane| lane.status.syncs.load(Relaxed)).collect();
+    let syncs: Vec<u64> = rig.lanes.iter().map(|lane| lane.status.sync.look().count()).collect();
     assert!((299..=301).contains(&syncs[0]) && (5..=6).contains(&syncs[1]) && syncs[2] == 0, "{syncs:?} in 30 s");
 }
 
@@ -749,9 +749,9 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
         recorded,
         turns: Default::default(),
     };
-    let (mut machine, faults) = Machine::new(RealDisk, settings(Some(recorded)));
+    let (mut machine, faults) = Machine::new(RealDisk, settings(vec![recorded]));
     assert_eq!(faults, []);
-    let (_second, faults) = Machine::new(RealDisk, settings(None));
+    let (_second, faults) = Machine::new(RealDisk, settings(Vec::new()));
     assert!(faults.len() == 1 && faults[0].what.contains("another recorder"), "{faults:?}");
     let status = Arc::new(ActorStatus::default());
     let store = std::thread::spawn({
@@ -821,7 +821,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         schedule: None,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };
     let (mut machine, _) = Machine::new(disk.clone(), settings);
     let (tx, rx) = edge(8);
     let mut rig = Rig::new(&MemoryDisk::new(&["/x"]), TOYS, &["/x"]);
@@ -912,7 +912,7 @@ fn ten_thousand_files_are_no_delay() {
         schedule: None,
         status: Arc::default(),
     }];
-    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: None, turns: Default::default() };
+    let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };
     let began = std::time::Instant::now();
     let (_machine, faults) = Machine::new(RealDisk, settings);
     let took = began.elapsed();

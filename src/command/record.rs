@@ -11,11 +11,11 @@ use crate::device::memory;
 use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
-use crate::status::{Alarms, DrillKind, LaneStatus};
+use crate::status::{Alarms, DrillKind, LaneStatus, Machine};
 use crate::supervisor::{Outcome, Role, Seat, Supervisor};
 use crate::wiring::retention::Keepers;
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, live, monitor, probe, push, review, storage};
+use crate::wiring::{Table, analysis, beside, health, hooks, live, monitor, notify, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -89,7 +89,11 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
     let keepers = Keepers::new(config, &table);
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, &keepers, turns.clone())];
+    let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
+    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &turns), recorded_in.clone()).unzip();
+    let recorded = [recorded_in].into_iter().chain(finished).collect();
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded, &keepers, turns.clone())];
+    seats.extend(hooks);
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     seats.extend(live::ear(&heard, &shared));
@@ -97,7 +101,9 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
     }
-    let alarms: Arc<Alarms> = Arc::default();
+    let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
+    seats.extend(teller);
+    seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
@@ -106,8 +112,15 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     seats.extend(alone);
     let mut has_page = false;
     if config.web.enabled {
-        let (stop, turns) = (shared.stop.clone(), turns.clone());
-        match beside::seats(config, &statuses, heard, recorded_out, &keepers, stop, turns, alarms.clone()) {
+        let around = beside::Around {
+            statuses: &statuses,
+            keepers: &keepers,
+            stop: shared.stop.clone(),
+            turns: turns.clone(),
+            alarms: alarms.clone(),
+            machine: machine.clone(),
+        };
+        match beside::seats(config, heard, recorded_out, around) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
@@ -157,8 +170,8 @@ fn summarise(table: &Table, statuses: &[Arc<LaneStatus>]) {
             status.xruns.load(Relaxed),
             status.blocks_used_max.load(Relaxed),
             lane.pool_blocks(),
-            status.write_max_us.load(Relaxed) / 1_000,
-            status.sync_max_us.load(Relaxed) / 1_000,
+            status.write.max_us() / 1_000,
+            status.sync.max_us() / 1_000,
         );
     }
 }

@@ -58,6 +58,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
         pre_roll_ms: 2_000,
         post_roll_ms: 1_000,
         zone: Zone::system(),
+        machine: Arc::default(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     let (_nobody, recorded) = async_channel::bounded(1);

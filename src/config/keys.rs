@@ -9,13 +9,15 @@ use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
 use super::storage::WhenFull;
 use super::trigger;
-use super::url::{PushUrl, StreamUrls};
+use super::url::{PushUrl, StreamUrl, StreamUrls};
 use super::value::{
     Secret, Wrong, bytes, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word,
 };
+use crate::format::notice;
 use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
+use crate::policy::hook::Program;
 use crate::policy::schedule::{self, Dates, Days, Duty, Every, Window};
 use crate::time::Rate;
 
@@ -36,6 +38,8 @@ pub enum Shown {
     Plain,
     /// An address: without its user information.
     Masked,
+    /// An address that is as good as a password: its host alone.
+    Host,
     Never,
 }
 
@@ -116,6 +120,12 @@ pub static TRIGGER_MAX_SECONDS: Key<Option<f64>> =
     key("trigger_max_seconds", "", "seconds, 1 to 86400, or nothing: as long as it is loud", |t| {
         unless_empty(t, |t| real(t, 1.0, 86_400.0))
     });
+pub static ON_CLOSE: Key<Option<Program>> =
+    key("on_close", "", "a program by its whole path, with {file}, {sidecar}, {result} or {source}, or nothing", |t| {
+        unless_empty(t, |t| word(t).and_then(|t| Program::parse(&t).map_err(said)))
+    });
+pub static ON_CLOSE_TIMEOUT: Key<f64> =
+    key("on_close_timeout_seconds", "3600", "seconds, 1 to 86400", |t| real(t, 1.0, 86_400.0));
 
 // Sources. A default may differ from one type to another; the name of a key means the same in all.
 pub static TYPE: Key<Option<SourceType>> =
@@ -213,6 +223,20 @@ pub static RETENTION_DAYS: Key<Option<f64>> =
         unless_empty(t, |t| real(t, 0.01, 36_500.0))
     });
 pub static EXPIRE_ONLY_UPLOADED: Key<bool> = key("expire_only_uploaded", "no", "yes or no", flag);
+pub static NOTIFY_URL: Key<Option<StreamUrl>> =
+    key("notify_url", "", "http://host/path or https://, or nothing: nobody is told of alarms", |t| {
+        unless_empty(t, StreamUrl::parse)
+    })
+    .shown(Shown::Host);
+pub static NOTIFY_KIND: Key<notice::Kind> =
+    key("notify_kind", "webhook", "webhook, ntfy or apprise", |t| choice(t, &notice::Kind::WORDS));
+pub static HEARTBEAT_URL: Key<Option<StreamUrl>> =
+    key("heartbeat_url", "", "http://host/path or https://, or nothing: no sign of life", |t| unless_empty(t, StreamUrl::parse))
+        .shown(Shown::Host);
+pub static HEARTBEAT_MINUTES: Key<f64> = key("heartbeat_minutes", "5", "minutes, 0.1 to 1440", |t| real(t, 0.1, 1_440.0));
+pub static HEARTBEAT_FAIL_URL: Key<Option<StreamUrl>> =
+    key("heartbeat_fail_url", "", "http://host/path or https://, or nothing", |t| unless_empty(t, StreamUrl::parse))
+        .shown(Shown::Host);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -256,6 +280,8 @@ pub static LANE: List = &[
     &ICECAST_DESCRIPTION.about,
     &ICECAST_GENRE.about,
     &ICECAST_PUBLIC.about,
+    &ON_CLOSE.about,
+    &ON_CLOSE_TIMEOUT.about,
 ];
 pub static SOUNDCARD: List = &[&TYPE.about, &DEVICE.about, &SAMPLE_RATE.about, &CHANNELS.about, &FORMAT_WAV.about];
 pub static STREAM: List = &[&TYPE.about, &URL.about, &USERNAME.about, &PASSWORD.about, &STREAM_FORMAT.about, &CUE_SHEET.about];
@@ -307,19 +333,23 @@ pub static LIVE: List = &[
     &SPECTRUM_LOW_HZ.about,
     &SPECTRUM_HIGH_HZ.about,
 ];
+pub static NOTIFY: List =
+    &[&NOTIFY_URL.about, &NOTIFY_KIND.about, &HEARTBEAT_URL.about, &HEARTBEAT_MINUTES.about, &HEARTBEAT_FAIL_URL.about];
+
 pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
 /// What a source takes over from `[storage]` unless it says otherwise.
 pub static STORED: List = &[&MIN_FREE_HOURS.about, &MIN_FREE_BYTES.about, &RETENTION_DAYS.about, &EXPIRE_ONLY_UPLOADED.about];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
 /// The settings sections. `[upload]` is known by name and has no keys yet.
-pub static SETTINGS: [(&str, List); 7] = [
+pub static SETTINGS: [(&str, List); 8] = [
     ("general", GENERAL),
     ("web", WEB),
     ("analysis", ANALYSIS),
     ("storage", STORAGE),
     ("upload", &[]),
     ("live", LIVE),
+    ("notify", NOTIFY),
     ("site", SITE),
 ];
 
@@ -389,7 +419,7 @@ mod tests {
         }
         let checked = {
             check! {
-                LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

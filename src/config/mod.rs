@@ -33,7 +33,7 @@ pub mod value;
 
 pub use environment::Environment;
 pub use problem::{Problem, Severity};
-pub use settings::{Analysis, General, Live, Position, Site, Web};
+pub use settings::{Analysis, General, Heartbeat, Live, Notify, Position, Site, Web};
 pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
 pub use storage::Storage;
 
@@ -61,6 +61,7 @@ pub struct Config {
     pub analysis: Analysis,
     pub storage: Storage,
     pub live: Live,
+    pub notify: Notify,
     pub site: Site,
 }
 
@@ -132,6 +133,7 @@ impl Config {
             analysis: settings_section("analysis", &ini, &mut report, settings::analysis).0,
             storage,
             live: settings_section("live", &ini, &mut report, settings::live).0,
+            notify: settings_section("notify", &ini, &mut report, settings::notify).0,
             site: settings_section("site", &ini, &mut report, settings::site).0,
         };
         settings_section("upload", &ini, &mut report, |_| ());

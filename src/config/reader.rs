@@ -11,7 +11,7 @@ use super::ini::Section;
 use super::keys::{About, Key, List, Shown};
 use super::nearest::nearest;
 use super::problem::{Problems, Severity, quoted};
-use super::url::masked;
+use super::url::{host_of, masked};
 use super::value::Wrong;
 
 /// Where a value came from.
@@ -238,7 +238,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         };
         let what = match about.shown {
             Shown::Plain => format!("{name} = {}", quoted(&found.written)),
-            Shown::Masked | Shown::Never => name,
+            Shown::Masked | Shown::Host | Shown::Never => name,
         };
         let text = match wrong {
             Wrong::Unwanted => format!("{what}: want {}", about.wants),
@@ -257,6 +257,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let value = match about.shown {
             Shown::Never if !written.is_empty() => "***".to_owned(),
             Shown::Masked => masked(written),
+            Shown::Host => host_of(written),
             Shown::Plain | Shown::Never => on_one_line(written),
         };
         self.report.effective.push(Effective { section: self.section.to_owned(), key: about.name, value, origin });

@@ -1,4 +1,5 @@
-//! The sections that are no sources: `[general]`, `[web]`, `[analysis]`, `[storage]`, `[upload]`, `[live]`, `[site]`.
+//! The sections that are no sources: `[general]`, `[web]`, `[analysis]`, `[storage]`, `[upload]`, `[live]`, `[notify]`,
+//! `[site]`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,7 +9,9 @@ use log::LevelFilter;
 use super::keys;
 use super::reader::Reader;
 use super::source::LaneSettings;
+use super::url::StreamUrl;
 use super::value::Secret;
+use crate::format::notice;
 use crate::message::analysis::Detector;
 use crate::policy::sun::Place;
 use crate::signal::spectrum::Tuning;
@@ -92,6 +95,24 @@ impl Live {
             spectrum: Tuning::default(),
         }
     }
+}
+
+/// Who is told of alarms, and how somebody far away sees that all is well.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notify {
+    /// `None`: nobody.
+    pub url: Option<StreamUrl>,
+    pub kind: notice::Kind,
+    /// `None`: no sign of life.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heartbeat {
+    pub url: StreamUrl,
+    pub every_minutes: f64,
+    /// Visited when all is not well any more.
+    pub fail_url: Option<StreamUrl>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +200,23 @@ pub fn live(reader: &mut Reader) -> Live {
         source_timeout_seconds: reader.get(&keys::SOURCE_TIMEOUT),
         spectrum: if spectrum.high_hz > spectrum.low_hz { spectrum } else { usual },
     }
+}
+
+pub fn notify(reader: &mut Reader) -> Notify {
+    let (url, kind) = (reader.get(&keys::NOTIFY_URL), reader.get(&keys::NOTIFY_KIND));
+    let has_topic = |url: &StreamUrl| kind != notice::Kind::Ntfy || notice::topic(url.expose()).is_some();
+    let (good, bad): (Option<StreamUrl>, _) = if url.as_ref().is_some_and(has_topic) { (url, None) } else { (None, url) };
+    if bad.is_some() {
+        let line = reader.line_of(&keys::NOTIFY_URL.about);
+        reader.warn(line, "notify_url has no topic of ntfy behind its host, such as https://ntfy.sh/my-topic: nobody is told");
+    }
+    let (heartbeat, every_minutes) = (reader.get(&keys::HEARTBEAT_URL), reader.get(&keys::HEARTBEAT_MINUTES));
+    let fail_url = reader.get(&keys::HEARTBEAT_FAIL_URL);
+    if heartbeat.is_none() && fail_url.is_some() {
+        let line = reader.line_of(&keys::HEARTBEAT_FAIL_URL.about);
+        reader.warn(line, "heartbeat_fail_url without heartbeat_url: neither is used");
+    }
+    Notify { url: good, kind, heartbeat: heartbeat.map(|url| Heartbeat { url, every_minutes, fail_url }) }
 }
 
 pub fn site(reader: &mut Reader) -> Site {

@@ -10,6 +10,7 @@ use super::trigger::Trigger;
 use super::url::{PushUrl, StreamUrls};
 use super::value::{Secret, Wrong, flag, whole};
 use crate::message::{Container, Depth};
+use crate::policy::hook::Program;
 use crate::policy::schedule::Rules;
 use crate::time::Rate;
 
@@ -52,6 +53,15 @@ pub struct LaneSettings {
     pub schedule: Rules,
     pub trigger: Trigger,
     pub icecast: Icecast,
+    /// What is run for each of its recordings.
+    pub on_close: Option<OnClose>,
+}
+
+/// A program that is run for a finished recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnClose {
+    pub program: Program,
+    pub timeout_seconds: f64,
 }
 
 /// A source's Opus, for whoever listens here and elsewhere.
@@ -225,6 +235,10 @@ impl LaneSettings {
                 description: reader.get(&keys::ICECAST_DESCRIPTION),
                 genre: reader.get(&keys::ICECAST_GENRE),
                 is_public: reader.get(&keys::ICECAST_PUBLIC),
+            },
+            on_close: {
+                let timeout_seconds = reader.get(&keys::ON_CLOSE_TIMEOUT);
+                reader.get(&keys::ON_CLOSE).map(|program| OnClose { program, timeout_seconds })
             },
         }
     }

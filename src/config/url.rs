@@ -58,6 +58,16 @@ pub fn masked(url: &str) -> String {
     }
 }
 
+/// Scheme and host alone: what stands behind them may be as good as a password.
+pub fn host_of(url: &str) -> String {
+    let masked = masked(url);
+    let start = masked.find("://").map_or(0, |at| at + 3);
+    match masked[start..].find(['/', '?', '#']) {
+        Some(end) if masked.len() > start + end + 1 => format!("{}/***", &masked[..start + end]),
+        _ => masked,
+    }
+}
+
 /// One address or several, blanks between them: the first is wanted, the others stand in for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamUrls(Vec<StreamUrl>);
@@ -175,6 +185,9 @@ mod tests {
     fn user_information_is_masked_in_anything() {
         assert_eq!(masked("http://u:a/b@h/x"), "http://***@h/x");
         assert_eq!(masked("u:p@h"), "***@h");
+        assert_eq!(host_of("https://hc-ping.com/secret"), "https://hc-ping.com/***");
+        assert_eq!(host_of("https://u:p@h?token=x"), "https://***@h/***");
+        assert_eq!((host_of("https://h/"), host_of("")), ("https://h/".into(), String::new()));
         assert_eq!(masked("http://h/x"), "http://h/x");
         assert_eq!(format!("{:?}", StreamUrl::parse("http://u:p@h/")), "Ok(StreamUrl(http://***@h/))");
     }

@@ -165,3 +165,17 @@ pub struct Analysis {
     /// One a whole minute, and one for a last part of at least half a minute.
     pub indices: Vec<Indices>,
 }
+
+/// What a program that was run over a recording says of a part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Label {
+    /// Seconds from the start of the recording; `from_s <= to_s`.
+    pub from_s: f64,
+    pub to_s: f64,
+    pub name: String,
+    pub scientific_name: Option<String>,
+    /// 0 to 1.
+    pub confidence: Option<f64>,
+    /// Lowest and highest frequency.
+    pub band_hz: Option<(f64, f64)>,
+}

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::analysis::{Centibel, Detection, Indices, Section};
+use super::analysis::{Centibel, Detection, Indices, Label, Section};
+use crate::status::Spread;
 use crate::time::Wall;
 
 /// [from, to) of something: of one file, or of a source over all its files.
@@ -54,6 +55,8 @@ pub struct AnalysisView {
     pub quality: super::analysis::Quality,
     /// One a minute.
     pub indices: Vec<Indices>,
+    /// What other programs found in it, each with the name of the program.
+    pub labels: Vec<(String, Label)>,
 }
 
 /// What `/api/status` tells.
@@ -78,6 +81,25 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     pub work: Option<Work>,
     pub alarms: Vec<Alarm>,
+    pub health: Health,
+}
+
+/// What the machine is like beside its sources; what nobody knows is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Health {
+    pub temperature_c: Option<f64>,
+    /// The supply is too weak just now.
+    pub under_voltage: Option<bool>,
+    pub wifi_dbm: Option<i32>,
+    /// Files that are to be uploaded and are not yet; `None` where nothing is uploaded.
+    pub uploads_waiting: Option<u64>,
+    /// Messages about alarms that reached somebody, and those that did not.
+    pub messages_sent: u64,
+    pub messages_lost: u64,
+    /// Programs that were run for finished recordings, those of them that failed, and recordings that have to wait for theirs.
+    pub hooks_run: u64,
+    pub hooks_failed: u64,
+    pub hooks_missed: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -137,6 +159,17 @@ pub struct SourceStatus {
     /// While its schedule keeps it closed: when it opens next. `None` also where it never does.
     pub opens: Option<Wall>,
     pub trouble: Option<String>,
+    /// Samples come, as long as some should.
+    pub is_advancing: bool,
+    pub frames_lost: u64,
+    /// Of its pool: the most that were in use at once, and all.
+    pub blocks_used_max: u32,
+    pub blocks: u32,
+    /// Of those that were looked at: see `quality` of a recording.
+    pub samples_clipped: u64,
+    /// How long its writes and syncs take.
+    pub write: Spread,
+    pub sync: Spread,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

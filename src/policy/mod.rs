@@ -1,7 +1,9 @@
 //! Pure: what should happen next? Every function takes the time as an argument; nothing here waits, opens or sends.
 
 pub mod drift;
+pub mod health;
 pub mod hls;
+pub mod hook;
 pub mod joint;
 pub mod lead;
 pub mod limit;
@@ -14,6 +16,7 @@ pub mod retry;
 pub mod schedule;
 pub mod split;
 pub mod sun;
+pub mod tell;
 pub mod trigger;
 pub mod vital;
 

@@ -120,6 +120,11 @@ impl Analyzer {
         self.spectra.as_ref()?.cells.as_ref()
     }
 
+    /// Samples so far at the highest or the lowest value that the depth holds.
+    pub fn clipped(&self) -> u64 {
+        self.levels.clipped()
+    }
+
     /// Interleaved samples; those behind the last whole frame are nobody's.
     pub fn push(&mut self, samples: &[i32]) {
         if self.shape.bits == 16 {

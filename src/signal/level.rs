@@ -109,6 +109,11 @@ impl Levels {
         self.frames
     }
 
+    /// Samples at the highest or the lowest value that the depth holds.
+    pub fn clipped(&self) -> u64 {
+        self.before.clipped + self.now.clipped
+    }
+
     /// Whole frames.
     pub fn push(&mut self, samples: &[i32]) {
         let (lowest, highest) = self.shape.extremes();

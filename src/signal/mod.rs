@@ -16,6 +16,7 @@ pub mod pcm;
 pub mod section;
 pub mod spectra;
 pub mod spectrum;
+pub mod still;
 pub mod stuck;
 pub mod waterfall;
 

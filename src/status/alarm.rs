@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::uptime_ms;
+use crate::time::Wall;
 
 /// A longer text is cut off.
 const TEXT_BYTES: usize = 240;
@@ -70,23 +71,61 @@ impl Write for Short<'_> {
 /// All that can be raised, each with the name of what it is about.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    rows: Mutex<Vec<(Arc<str>, Arc<Alarm>)>>,
+    rows: Mutex<Vec<Row>>,
+}
+
+#[derive(Debug)]
+struct Row {
+    about: Arc<str>,
+    alarm: Arc<Alarm>,
+    is_note: bool,
+}
+
+/// One that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// Of the alarm, as long as the program runs.
+    pub id: usize,
+    pub for_ms: u64,
+    /// One line.
+    pub text: String,
+    /// It is shown, and no reason to call somebody.
+    pub is_note: bool,
+}
+
+impl Raised {
+    /// When it began.
+    pub fn since(&self, now: Wall) -> Wall {
+        now.plus_ns(i64::try_from(self.for_ms).unwrap_or(i64::MAX).saturating_mul(-1_000_000))
+    }
 }
 
 impl Alarms {
     /// At the start; an empty `about` says that the text tells enough.
     pub fn watch(&self, about: &str, alarm: &Arc<Alarm>) {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).push((about.into(), alarm.clone()));
+        self.add(Row { about: about.into(), alarm: alarm.clone(), is_note: false });
     }
 
-    /// The raised ones, the oldest first: for how long, in milliseconds, and one line.
-    pub fn raised(&self) -> Vec<(u64, String)> {
+    /// The same of what is shown, and no reason to call somebody.
+    pub fn note(&self, alarm: &Arc<Alarm>) {
+        self.add(Row { about: "".into(), alarm: alarm.clone(), is_note: true });
+    }
+
+    fn add(&self, row: Row) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+    }
+
+    /// The raised ones, the oldest first.
+    pub fn raised(&self) -> Vec<Raised> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let line = |about: &str, text: String| if about.is_empty() { text } else { format!("{about}: {text}") };
         let now_ms = uptime_ms(); // one for all, so that their order is that of their beginnings
-        let looks = rows.iter().filter_map(|(about, alarm)| alarm.look_at(now_ms).map(|(ms, text)| (ms, line(about, text))));
+        let looks = rows.iter().enumerate().filter_map(|(id, Row { about, alarm, is_note })| {
+            let (for_ms, text) = alarm.look_at(now_ms)?;
+            Some(Raised { id, for_ms, text: line(about, text), is_note: *is_note })
+        });
         let mut raised: Vec<_> = looks.collect();
-        raised.sort_by_key(|(for_ms, _)| std::cmp::Reverse(*for_ms));
+        raised.sort_by_key(|raised| std::cmp::Reverse(raised.for_ms));
         raised
     }
 }
@@ -128,7 +167,7 @@ mod tests {
         assert_eq!(alarms.raised(), []);
         a.raise("gone");
         b.raise("The disk is full.");
-        let texts = |alarms: &Alarms| alarms.raised().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        let texts = |alarms: &Alarms| alarms.raised().into_iter().map(|raised| raised.text).collect::<Vec<_>>();
         assert_eq!(texts(&alarms), ["mic: gone", "The disk is full."]);
         a.clear();
         assert_eq!(texts(&alarms), ["The disk is full."]);

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
-use crate::message::analysis::{Centibel, Detection, Section, WINDOWS_PER_SECOND};
+use crate::message::analysis::{Centibel, Detection, Label, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter, WatchedRow};
 use crate::message::live::{Device, Lookable};
-use crate::message::page::{AnalysisView, Deleted, PushState, Retention, SourceStatus, Status, Work};
+use crate::message::page::{AnalysisView, Deleted, Health, PushState, Retention, SourceStatus, Status, Work};
+use crate::status::Spread;
 use crate::time::Wall;
 
 /// An object or an array that grows.
@@ -201,6 +202,20 @@ pub fn analysis(view: &AnalysisView) -> String {
         .raw("floor_db", list(view.floor.iter().copied(), db))
         .raw("quality", quality)
         .raw("indices", indices)
+        .raw("labels", list(&view.labels, |(tool, it)| label(tool, it)))
+        .end()
+}
+
+fn label(tool: &str, label: &Label) -> String {
+    Json::object()
+        .text("tool", tool)
+        .real("from_s", label.from_s)
+        .real("to_s", label.to_s)
+        .text("name", &label.name)
+        .raw("scientific_name", or_null(label.scientific_name.as_deref(), quoted))
+        .raw("confidence", or_null(label.confidence, number))
+        .raw("f_lo_hz", or_null(label.band_hz, |(low, _)| number(low)))
+        .raw("f_hi_hz", or_null(label.band_hz, |(_, high)| number(high)))
         .end()
 }
 
@@ -241,6 +256,32 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("sources", list(&status.sources, source))
         .raw("work", or_null(status.work.as_ref(), work))
         .raw("alarms", list(&status.alarms, alarm))
+        .raw("health", health(&status.health))
+        .end()
+}
+
+fn health(health: &Health) -> String {
+    Json::object()
+        .raw("temperature_c", or_null(health.temperature_c, number))
+        .raw("under_voltage", or_null(health.under_voltage, |is_weak| is_weak.to_string()))
+        .raw("wifi_dbm", or_null(health.wifi_dbm, |dbm| dbm.to_string()))
+        .raw("uploads_waiting", or_null(health.uploads_waiting, |files| files.to_string()))
+        .raw("messages_sent", health.messages_sent)
+        .raw("messages_lost", health.messages_lost)
+        .raw("hooks_run", health.hooks_run)
+        .raw("hooks_failed", health.hooks_failed)
+        .raw("hooks_missed", health.hooks_missed)
+        .end()
+}
+
+/// In milliseconds: of a hundred, so many took at most so long.
+fn spread(spread: &Spread) -> String {
+    let ms = |us: u64| number(us as f64 / 1_000.0);
+    Json::object()
+        .raw("count", spread.count())
+        .raw("p50_ms", or_null(spread.percentile_us(50), ms))
+        .raw("p99_ms", or_null(spread.percentile_us(99), ms))
+        .raw("max_ms", ms(spread.max_us))
         .end()
 }
 
@@ -300,6 +341,13 @@ fn source(source: &SourceStatus) -> String {
         .raw("since", or_null(source.since, time))
         .raw("opens", or_null(source.opens, time))
         .raw("trouble", or_null(source.trouble.as_deref(), quoted))
+        .raw("advancing", source.is_advancing)
+        .raw("frames_lost", source.frames_lost)
+        .raw("blocks_used_max", source.blocks_used_max)
+        .raw("blocks", source.blocks)
+        .raw("samples_clipped", source.samples_clipped)
+        .raw("write", spread(&source.write))
+        .raw("sync", spread(&source.sync))
         .end()
 }
 

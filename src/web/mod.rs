@@ -14,6 +14,7 @@ pub mod conditional;
 pub mod exports;
 pub mod gzip;
 pub mod head;
+pub mod health;
 pub mod host;
 pub mod icecast;
 pub mod json;

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::format::civil;
-use crate::message::page::{Disk, SourceState, SourceStatus, Status};
+use crate::message::page::{Disk, Health, SourceState, SourceStatus, Status};
 use crate::time::Wall;
 
 /// `recording:` says `yes` when every source records, `no` when none does, `in part` otherwise.
@@ -25,6 +25,7 @@ pub fn text(status: &Status) -> String {
             &format!("{count} recordings by themselves, {gigabytes:.1} GB; last {} at {at}, {}", last.name, last.reason),
         );
     }
+    machine(&status.health, &mut line);
     for source in &status.sources {
         line(&format!("source {}", source.name), &one(source, &local));
     }
@@ -34,8 +35,31 @@ pub fn text(status: &Status) -> String {
     text
 }
 
+/// What is not known is not told.
+fn machine(health: &Health, line: &mut dyn FnMut(&str, &str)) {
+    if let Some(degrees) = health.temperature_c {
+        line("temperature", &format!("{degrees:.0} degrees Celsius"));
+    }
+    if let Some(is_weak) = health.under_voltage {
+        line("voltage", if is_weak { "TOO LOW: a stronger supply or a shorter cable" } else { "enough" });
+    }
+    if let Some(dbm) = health.wifi_dbm {
+        line("wireless network", &format!("{dbm} dBm"));
+    }
+    if let Some(files) = health.uploads_waiting {
+        line("uploads", &format!("{files} files wait"));
+    }
+    if health.messages_sent + health.messages_lost > 0 {
+        line("messages", &format!("{} arrived, {} lost", health.messages_sent, health.messages_lost));
+    }
+    if health.hooks_run + health.hooks_missed > 0 {
+        let (run, failed, missed) = (health.hooks_run, health.hooks_failed, health.hooks_missed);
+        line("programs", &format!("{run} run, {failed} failed, {missed} had to wait"));
+    }
+}
+
 fn overall(sources: &[SourceStatus]) -> &'static str {
-    match sources.iter().filter(|source| source.state == SourceState::Recording).count() {
+    match sources.iter().filter(|source| matches!(source.state, SourceState::Recording | SourceState::Listening)).count() {
         0 => "no",
         n if n == sources.len() => "yes",
         _ => "in part",
@@ -68,6 +92,20 @@ fn one(source: &SourceStatus, local: &impl Fn(Wall) -> String) -> String {
         add(format_args!(", level {:.1} dBFS, peak {:.1} dBFS", level.db(), peak.db()));
     }
     add(format_args!(", {} gaps, {} overruns", source.gaps, source.xruns));
+    if source.frames_lost > 0 {
+        add(format_args!(", {} frames lost", source.frames_lost));
+    }
+    if source.blocks > 0 {
+        let percent = u64::from(source.blocks_used_max) * 100 / u64::from(source.blocks);
+        add(format_args!(", memory for sound at most {percent} % full"));
+    }
+    if let Some(us) = source.sync.percentile_us(99) {
+        add(format_args!(
+            ", 99 of 100 syncs within {} ms, the slowest {} ms",
+            us.div_ceil(1_000),
+            source.sync.max_us.div_ceil(1_000)
+        ));
+    }
     if let Some(ppm) = source.drift_ppm {
         add(format_args!(", drift {ppm:.1} ppm"));
     }
@@ -92,6 +130,7 @@ mod tests {
     use super::*;
     use crate::message::analysis::Centibel;
     use crate::message::page::{Alarm, Deleted, Retention};
+    use crate::status::Latency;
 
     const SIX: Wall = Wall(1_779_422_400_000_000_000);
 
@@ -101,12 +140,18 @@ mod tests {
 
     #[test]
     fn a_visitor_reads_what_is_so() {
+        let sync = Latency::default();
+        [1_700, 4_100, 91_000].into_iter().for_each(|us| sync.took(us));
         let recording = SourceStatus {
             file: Some("20260522_060000.flac".into()),
             level: Some(Centibel(-4_320)),
             peak: Some(Centibel(-2_000)),
             frames: 48_000 * 5_400,
             drift_ppm: Some(-12.34),
+            frames_lost: 4_800,
+            blocks_used_max: 30,
+            blocks: 150,
+            sync: sync.look(),
             ..mic(SourceState::Recording)
         };
         let status = Status {
@@ -121,6 +166,7 @@ mod tests {
             }),
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],
+            health: Health { temperature_c: Some(48.3), under_voltage: Some(false), wifi_dbm: Some(-61), ..Health::default() },
             alarms: vec![Alarm { since: SIX, text: "The disk is slow.".into() }],
             ..Status::default()
         };
@@ -132,8 +178,12 @@ mod tests {
             "folder: /data/recordings",
             "room: 12.3 of 32.0 GB free, enough for about 140 hours",
             "deleted: 3 recordings by themselves, 1.2 GB; last a.flac at 2026-05-22 06:00, older than 30 days",
+            "temperature: 48 degrees Celsius",
+            "voltage: enough",
+            "wireless network: -61 dBm",
             "source mic: recording since 2026-05-22 06:00, 48000 Hz, 2 channels, 1.5 hours captured, level -43.2 dBFS, peak -20.0 dBFS, \
-             0 gaps, 0 overruns, drift -12.3 ppm, file 20260522_060000.flac",
+             0 gaps, 0 overruns, 4800 frames lost, memory for sound at most 20 % full, 99 of 100 syncs within 91 ms, \
+             the slowest 91 ms, drift -12.3 ppm, file 20260522_060000.flac",
             "source mic: alarm since 2026-05-22 06:00, 48000 Hz, 2 channels, 0.0 hours captured, 0 gaps, 0 overruns, no such card",
             "alarm: since 2026-05-22 06:00: The disk is slow.",
         ];

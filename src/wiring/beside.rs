@@ -20,21 +20,26 @@ use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
 use crate::message::page::{PushState, SourceState, SourceStatus};
 use crate::policy::split::{Zone, zone_named};
-use crate::status::{self, Alarms, LaneStatus};
+use crate::status::{self, Alarms, LaneStatus, Machine};
 use crate::supervisor::{Role, Seat};
 use crate::time::Wall;
 
+/// A source that brought no sample for so long does not advance.
+const STILL_MS: u64 = 30_000;
+
+/// What the page has in common with the recorder that it is beside.
+pub struct Around<'a> {
+    pub statuses: &'a [Arc<LaneStatus>],
+    pub keepers: &'a Keepers,
+    pub stop: Arc<AtomicBool>,
+    pub turns: Arc<Turns>,
+    pub alarms: Arc<Alarms>,
+    pub machine: Arc<Machine>,
+}
+
 /// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
-pub fn seats(
-    config: &Config,
-    statuses: &[Arc<LaneStatus>],
-    live: live::Plan,
-    recorded: Receiver<PathBuf>,
-    keepers: &Keepers,
-    stop: Arc<AtomicBool>,
-    turns: Arc<Turns>,
-    alarms: Arc<Alarms>,
-) -> Result<(Vec<Seat>, u16), Fault> {
+pub fn seats(config: &Config, live: live::Plan, recorded: Receiver<PathBuf>, around: Around) -> Result<(Vec<Seat>, u16), Fault> {
+    let Around { statuses, keepers, stop, turns, alarms, machine } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -60,11 +65,12 @@ pub fn seats(
         pre_roll_ms: ms(config.analysis.pre_roll_seconds),
         post_roll_ms: ms(config.analysis.post_roll_seconds),
         zone,
+        machine,
     };
     if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
         let open: Arc<status::Alarm> = Arc::default();
         open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
-        alarms.watch("", &open);
+        alarms.note(&open);
     }
     let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
         .zip(statuses)
@@ -118,5 +124,18 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         since: Some(since),
         opens: held_until.filter(|at| *at != Wall(i64::MAX)),
         trouble: alarm.map(|(_, text)| text),
+        is_advancing: match state {
+            SourceState::Recording | SourceState::Listening | SourceState::Alarm => {
+                status.recording.load(Relaxed) && status.still_for_ms.load(Relaxed) < STILL_MS
+            }
+            SourceState::Held => true,
+            SourceState::Waiting => false,
+        },
+        frames_lost: status.capture_lost.load(Relaxed),
+        blocks_used_max: status.blocks_used_max.load(Relaxed),
+        blocks: status.blocks.load(Relaxed),
+        samples_clipped: status.samples_clipped.load(Relaxed),
+        write: status.write.look(),
+        sync: status.sync.look(),
     }
 }

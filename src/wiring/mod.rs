@@ -10,6 +10,9 @@
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
+//! | health | own | what sources show, sensors | alarms | |
+//! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
+//! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | librarian (one a folder that the page is not of: [`retention`]) | own | wishes | catalogue; deletes for room | nobody waits for it |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
@@ -22,9 +25,12 @@
 pub mod analysis;
 pub mod backlog;
 pub mod beside;
+pub mod health;
+pub mod hooks;
 pub mod library;
 pub mod live;
 pub mod monitor;
+pub mod notify;
 pub mod page;
 pub mod probe;
 #[cfg(test)]
@@ -245,7 +251,7 @@ fn encoder_bytes(format: PcmFormat, container: Container, block_size: u32) -> us
 }
 
 /// The whole machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     pub lanes: Vec<LaneRow>,
     pub page: Option<PageRow>,
@@ -255,6 +261,10 @@ pub struct Table {
     pub pushes: usize,
     /// Folders that are recorded to and that the page is not of.
     pub keepers: usize,
+    /// Somebody elsewhere is told of alarms.
+    pub is_told: bool,
+    /// Programs are run for finished recordings.
+    pub has_hooks: bool,
 }
 
 impl Table {
@@ -302,6 +312,7 @@ impl Table {
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
+            ("health", "thread".into(), health::STACK),
         ];
         let depth = self.taps_depth();
         if depth > 0 {
@@ -328,6 +339,12 @@ impl Table {
         if self.keepers > 0 {
             let what = format!("{} threads, catalogues", self.keepers);
             shared.push(("librarian", what, self.keepers * retention::BYTES));
+        }
+        if self.is_told {
+            shared.push(("notifier", "thread, network buffers, messages that wait".into(), notify::BYTES));
+        }
+        if self.has_hooks {
+            shared.push(("hooks", "thread".into(), hooks::STACK));
         }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
@@ -395,10 +412,10 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, keepers: 0 }.within(budget);
+            let table = Table { lanes: lanes(), ..Table::default() }.within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, keepers: 0 }.bytes();
+        let all = Table { lanes: lanes(), ..Table::default() }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -408,7 +425,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1, keepers: 1 };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, keepers: 1, is_told: true, has_hooks: true };
         let printed: usize = table
             .to_string()
             .lines()
@@ -417,7 +434,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, is_monitored: false, pushes: 0, keepers: 0, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (12 + 3, 7));
+        let without = Table { lanes: table.lanes.clone(), ..Table::default() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (12 + 5, 8));
     }
 }

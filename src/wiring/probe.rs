@@ -88,6 +88,8 @@ mod tests {
             is_monitored: false,
             pushes: 0,
             keepers: 0,
+            is_told: false,
+            has_hooks: false,
         };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);

@@ -80,7 +80,15 @@ pub fn table(config: &Config) -> Table {
     let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
     let lanes = recorded(config).filter_map(|source| row(source, &config.analysis)).map(heard).collect();
     let keepers = super::retention::folders(config).len() - usize::from(page.is_some());
-    Table { lanes, page, is_monitored: monitored.is_some(), pushes, keepers }
+    Table {
+        lanes,
+        page,
+        is_monitored: monitored.is_some(),
+        pushes,
+        keepers,
+        is_told: super::notify::is_wanted(config),
+        has_hooks: super::hooks::is_wanted(config),
+    }
 }
 
 fn row(source: &SourceConfig, analysis: &config::Analysis) -> Option<LaneRow> {

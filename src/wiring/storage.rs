@@ -26,13 +26,12 @@ pub fn seat(
     table: &Table,
     statuses: &[Arc<LaneStatus>],
     inbox: Receiver<ToStore>,
-    recorded: async_channel::Sender<std::path::PathBuf>,
+    recorded: Vec<async_channel::Sender<std::path::PathBuf>>,
     keepers: &Keepers,
     turns: Arc<Turns>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (row, settings) =
-        (actor.clone(), Arc::new(Settings { recorded: Some(recorded), turns, ..settings(config, table, statuses, keepers) }));
+    let (row, settings) = (actor.clone(), Arc::new(Settings { recorded, turns, ..settings(config, table, statuses, keepers) }));
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
@@ -86,7 +85,7 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keeper
         lanes: lanes.collect(),
         inbox_depth,
         formats: Formats { beside: true, ..Formats::default() },
-        recorded: None,
+        recorded: Vec::new(),
         turns: Arc::default(),
     }
 }

@@ -138,6 +138,7 @@ impl Library for Shelf {
             floor: vec![Centibel(-6_000)],
             quality: Quality::default(),
             indices: Vec::new(),
+            labels: Vec::new(),
         })
     }
 

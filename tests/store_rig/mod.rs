@@ -391,7 +391,7 @@ pub fn machine(
         lanes: roots.iter().zip(lanes).map(row).collect(),
         inbox_depth: 64,
         formats: (family.formats)(),
-        recorded: None,
+        recorded: Vec::new(),
         turns: Default::default(),
     };
     Machine::new(disk.clone(), settings)

@@ -9,6 +9,7 @@
 mod reading;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub use reading::Reading;
 
@@ -16,6 +17,7 @@ use crate::device::Fault;
 use crate::edge::{Receiver, Sender};
 use crate::message::analysis::Detection;
 use crate::message::{Analysed, Lane, Tap, TapOpen, Tapped, ToStore};
+use crate::signal::still::Still;
 use crate::signal::{Analyzer, Scope, Shape, sections};
 use crate::status::{ActorStatus, LaneStatus, State};
 
@@ -30,8 +32,8 @@ pub struct Settings {
 pub struct Analyser {
     settings: Settings,
     lanes: Vec<[Option<Hearing>; 2]>,
-    /// Of the lanes: where their levels are shown.
-    statuses: Vec<Arc<LaneStatus>>,
+    /// Of the lanes: where their levels are shown, and what their channels have been since the start.
+    statuses: Vec<(Arc<LaneStatus>, Still)>,
 }
 
 struct Hearing {
@@ -42,7 +44,8 @@ struct Hearing {
 impl Analyser {
     /// One status a lane.
     pub fn new(settings: Settings, statuses: Vec<Arc<LaneStatus>>) -> Analyser {
-        Analyser { settings, lanes: statuses.iter().map(|_| [None, None]).collect(), statuses }
+        let lanes = statuses.iter().map(|_| [None, None]).collect();
+        Analyser { settings, lanes, statuses: statuses.into_iter().map(|status| (status, Still::new())).collect() }
     }
 
     /// Takes what a tap said; the analysis of a file of which nothing is missing.
@@ -60,9 +63,10 @@ impl Analyser {
             }
             Tap::Sound(block) => {
                 if let Some(hearing) = slot {
+                    let clipped = hearing.analyzer.clipped();
                     hearing.analyzer.push_bytes(block.bytes());
-                    if let (Some(level), Some(status)) = (hearing.analyzer.last_level(), self.statuses.get(usize::from(lane))) {
-                        status.set_level(Some(level), hearing.analyzer.last_peak());
+                    if let Some((status, still)) = self.statuses.get_mut(usize::from(lane)) {
+                        show(hearing, hearing.analyzer.clipped() - clipped, block.bytes(), status, still);
                     }
                 }
                 None
@@ -79,6 +83,20 @@ impl Analyser {
             }
         }
     }
+}
+
+/// What just came, for those who look at the source: how loud it is, how much of it is at the limit, what does not move.
+fn show(hearing: &Hearing, clipped: u64, pcm: &[u8], status: &LaneStatus, still: &mut Still) {
+    if let Some(level) = hearing.analyzer.last_level() {
+        status.set_level(Some(level), hearing.analyzer.last_peak());
+    }
+    let format = hearing.open.format;
+    let (frame, channels) = (format.frame_bytes().max(1), usize::from(format.channels).max(1));
+    status.samples_heard.fetch_add((pcm.len() / frame * channels) as u64, Relaxed);
+    status.samples_clipped.fetch_add(clipped, Relaxed);
+    still.push(pcm, frame / channels, channels);
+    let rate = u64::from(format.rate.hz());
+    status.set_still(still.look().map(|(frames, is_zero)| (u32::try_from(frames / rate).unwrap_or(u32::MAX), is_zero)));
 }
 
 /// Until every encoder is gone, or until the thread has been left behind. `life` is the one that it was started for.

@@ -141,7 +141,7 @@ impl<'a> Reel<'a> {
             })?,
         };
         let used = u32::try_from(pool.blocks().saturating_sub(pool.free())).unwrap_or(u32::MAX);
-        self.capture.lane.blocks_used_max.fetch_max(used, Relaxed);
+        self.capture.lane.used(used);
         if self.lost.is_some() && !self.confess() {
             return None; // the tape is full: the sound after the gap is missing too
         }

@@ -14,7 +14,7 @@ use crate::web::answer::{Head, Refusal, Status, attachment};
 use crate::web::asset::{self, Asset};
 use crate::web::conditional::{etag, is_fresh};
 use crate::web::route::{Route, Table, route};
-use crate::web::{exports, gzip, json, metrics};
+use crate::web::{exports, gzip, health, json, metrics};
 
 pub fn answer(office: &Office, ask: &Ask) -> Answer {
     try_answer(office, ask).unwrap_or_else(Answer::from)
@@ -37,7 +37,10 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Asset(name) => asset::find(&name)
             .map(|asset| page(ask, asset))
             .ok_or(Refusal::new(Status::NotFound, "There is nothing at this address.")),
-        Route::Healthz => Ok(Answer::bytes(plain("text/plain", "no-store"), b"ok".to_vec())),
+        Route::Healthz => match health::verdict(&library.status()) {
+            Ok(()) => Ok(Answer::bytes(plain("text/plain", "no-store"), b"ok".to_vec())),
+            Err(why) => Err(Refusal::new(Status::Unavailable, why)),
+        },
         Route::OpenApi => Ok(page(ask, &asset::OPENAPI)),
         Route::Metrics => Ok(text(ask, metrics::MEDIA, metrics::text(&library.status()))),
         Route::Login => login::login(office, ask),

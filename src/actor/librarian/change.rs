@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::entry::{self, ANALYSED_BYTES, Seen, UPLOADED_AT, entry, foreign_sidecar, is_open, tells_length};
 use super::shelf::SIDECAR;
-use super::{Librarian, Refused};
-use crate::device::catalogue::Entry;
+use super::{Librarian, Refused, labels};
+use crate::device::catalogue::{Beside, Entry};
 use crate::device::folder::{self, Found as FoundFile, PART};
 use crate::format::sidecar::{Sidecar, rfc3339};
 use crate::format::{found, profile};
@@ -92,6 +92,7 @@ impl Librarian {
             return Ok(());
         }
         let old = self.writer()?.find(name)?;
+        self.tables.borrow_mut().forget();
         match folder::look(&self.shelf.root, name) {
             Some(found) => {
                 self.settle_bookmarks(&found, now)?;
@@ -106,7 +107,7 @@ impl Librarian {
     }
 
     pub(super) fn read(&self, found: FoundFile<'_>, old: Option<&Entry>, now: Wall) -> Entry {
-        let beside = self.shelf.stamps(found.name);
+        let beside = self.stamps(found.name);
         let mut sidecar = if beside.sidecar_ns == 0 { self.begun(&found) } else { self.shelf.sidecar(found.name) };
         if let Some(sidecar) = &mut sidecar {
             self.bookmarks.add_to(sidecar, found.name);
@@ -117,7 +118,19 @@ impl Librarian {
         } else {
             self.prober.probe(&self.shelf.root.join(found.name), found.extension)
         };
-        entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone)
+        let name = found.name;
+        let mut entry = entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone);
+        if let Some(details) = labels::with(&entry.row.details, &self.tables.borrow_mut().of(&self.shelf, name)) {
+            entry.row.details = details.into();
+        }
+        entry
+    }
+
+    /// Other numbers when what stands beside a recording is other.
+    pub(super) fn stamps(&self, name: &str) -> Beside {
+        let beside = self.shelf.stamps(name);
+        let labels = self.tables.borrow_mut().stamp(&self.shelf, name);
+        Beside { sidecar_ns: beside.sidecar_ns ^ labels.rotate_left(2), ..beside }
     }
 
     /// What would stand in the sidecar of a recording that says itself who it is, and has none before it is finished.

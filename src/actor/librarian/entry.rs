@@ -21,7 +21,7 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 15] = [
+const DETAILS: [&str; 16] = [
     "quality",
     "indices",
     "detection",
@@ -37,6 +37,7 @@ const DETAILS: [&str; 15] = [
     "titles",
     bookmark::KEY,
     MARK,
+    "on_close",
 ];
 
 /// Key of the sidecar with the length of the file that was analysed.

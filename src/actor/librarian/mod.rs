@@ -10,12 +10,13 @@ mod bookmarks;
 mod change;
 mod entry;
 mod keep;
+pub mod labels;
 mod orphans;
 pub mod retention;
 mod scan;
 pub mod shelf;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -99,6 +100,7 @@ pub struct Librarian {
     is_restless: Cell<bool>,
     bookmarks: Waiting,
     care: retention::Care,
+    tables: RefCell<labels::Tables>,
 }
 
 /// When a file that was written to just now is known to be finished.
@@ -129,6 +131,7 @@ impl Librarian {
             is_restless: Cell::new(false),
             bookmarks,
             care: retention::Care::default(),
+            tables: RefCell::default(),
         })
     }
 

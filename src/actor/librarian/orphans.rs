@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Librarian;
 use super::shelf::{EXPORTS, PROFILE, SECOND, SIDECAR, folder, put, small};
 use crate::device::disk::{Disk, Kind, RealDisk};
+use crate::device::folder::EXTENSIONS;
+use crate::format::labels;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::time::{SECOND_NS, Wall};
 
@@ -70,6 +72,13 @@ impl Librarian {
     /// Ours, and without a recording.
     fn is_orphan(&self, path: &Path) -> bool {
         let Some(below) = path.strip_prefix(&self.shelf.analyses).ok().and_then(Path::to_str) else { return false };
+        if let Some((name, _)) = below.strip_suffix(".csv").and_then(|front| front.rsplit_once('.')) {
+            let is_table =
+                labels::tool(below, name).is_some() && EXTENSIONS.iter().any(|known| name.ends_with(&format!(".{known}")));
+            if is_table {
+                return matches!(self.shelf.is_there(name), Ok(false));
+            }
+        }
         let endings = [SIDECAR, SECOND, PROFILE].into_iter().chain(EXPORTS);
         let Some((name, ending)) = endings.into_iter().find_map(|ending| Some((below.strip_suffix(ending)?, ending))) else {
             return false;

@@ -42,6 +42,7 @@ impl Librarian {
     /// The catalogue is true to the folder when this returns. Wishes that come meanwhile are answered, except for another scan.
     pub(super) fn scan(&mut self, inbox: &Receiver<Ask>, now: &dyn Fn() -> Wall) -> Result<(), Refused> {
         self.renew_if_damaged()?;
+        self.tables.borrow_mut().forget();
         let known = self.writer()?.count()?;
         let total = if self.is_new { self.count_files()? } else { known };
         self.shared.done.store(0, Relaxed);
@@ -129,7 +130,7 @@ impl Librarian {
                 ahead.rows.pop_front();
                 continue;
             }
-            let is_same = is_same(known, &found, self.shelf.stamps(found.name), now);
+            let is_same = is_same(known, &found, self.stamps(found.name), now);
             ahead.rows.pop_front();
             if !is_same {
                 let old = self.writer()?.find(found.name)?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::labels::Tables;
 use crate::device::catalogue::Beside;
 use crate::device::disk::{Disk, DiskFile, RealDisk, read_small};
 use crate::device::folder::modified_ns;
@@ -52,6 +53,11 @@ impl Shelf {
         [SIDECAR, SECOND].iter().find_map(|ending| read(&self.beside(name, ending)).ok())
     }
 
+    /// Whether there is a sidecar of ours.
+    pub fn is_own(&self, path: &Path) -> bool {
+        read(path).is_ok()
+    }
+
     /// Replaces ours, or makes one where no other program's file is harmed.
     pub fn put_sidecar(&self, name: &str, sidecar: &Sidecar) -> io::Result<()> {
         let first = self.beside(name, SIDECAR);
@@ -88,7 +94,8 @@ pub fn remove<D: Disk>(disk: &D, shelf: &Shelf, name: &str, is_ours: &dyn Fn(&Pa
         }
     }
     let others = EXPORTS.iter().chain([&PROFILE]).map(|ending| shelf.beside(name, ending));
-    for path in others.chain([file.with_extension("cue")]) {
+    let tables = Tables::default().of(shelf, name).into_iter().map(|(_, path)| path);
+    for path in others.chain(tables).chain([file.with_extension("cue")]) {
         match disk.remove(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}

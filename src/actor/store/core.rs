@@ -33,7 +33,7 @@ pub struct Core<D: Disk> {
     pub roots: Vec<Root<D>>,
     pub unsynced: Unsynced,
     pub formats: Formats,
-    pub recorded: Option<async_channel::Sender<PathBuf>>,
+    pub recorded: Vec<async_channel::Sender<PathBuf>>,
     pub turns: Arc<Turns>,
 }
 

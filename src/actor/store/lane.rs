@@ -156,7 +156,7 @@ impl<F: DiskFile> Lane<F> {
         open.at = open.at.saturating_add(block.len() as u64);
         open.frames = open.frames.saturating_add(u64::from(block.frames));
         self.status.bytes_written.fetch_add(block.len() as u64, Relaxed);
-        self.status.write_max_us.fetch_max(micros_since(began), Relaxed);
+        self.status.write.took(micros_since(began));
         Ok(())
     }
 

@@ -77,7 +77,7 @@ pub struct Settings {
     pub inbox_depth: usize,
     pub formats: Formats,
     /// Gets the path of each file when it is begun, finished and analysed. A hint: it is not sent when the queue is full.
-    pub recorded: Option<async_channel::Sender<PathBuf>>,
+    pub recorded: Vec<async_channel::Sender<PathBuf>>,
     /// With whoever writes sidecars besides.
     pub turns: Arc<Turns>,
 }

@@ -175,8 +175,7 @@ impl<D: Disk> Core<D> {
             synced = fresh.sync_name(&self.disk, &open.part);
             open.named = synced.is_ok();
         }
-        of.status.syncs.fetch_add(1, Relaxed);
-        of.status.sync_max_us.fetch_max(micros_since(began), Relaxed);
+        of.status.sync.took(micros_since(began));
         match synced {
             Ok(()) => self.synced(lane),
             Err(e) => {
@@ -215,8 +214,7 @@ impl<D: Disk> Core<D> {
                 continue;
             }
             if let Some(of) = self.lanes.get_mut(lane) {
-                of.status.syncs.fetch_add(1, Relaxed);
-                of.status.sync_max_us.fetch_max(took_us, Relaxed);
+                of.status.sync.took(took_us);
                 if let Some(open) = &mut of.open {
                     open.named = true;
                     if open.begun == Begun::Written {
@@ -317,9 +315,9 @@ impl<D: Disk> Core<D> {
     }
 
     fn hint(&self, file: std::path::PathBuf) {
-        if let Some(recorded) = &self.recorded {
+        for recorded in &self.recorded {
             // Who misses it finds the file in the folder.
-            let _ = recorded.try_send(file);
+            let _ = recorded.try_send(file.clone());
         }
     }
 

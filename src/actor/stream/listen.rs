@@ -287,7 +287,7 @@ impl StreamLane {
         self.cutter.wrote(unit);
         let pool = &self.output.pool;
         let used = u32::try_from(pool.blocks().saturating_sub(pool.free())).unwrap_or(u32::MAX);
-        self.status.blocks_used_max.fetch_max(used, Relaxed);
+        self.status.used(used);
         self.status.frames_captured.fetch_add(u64::from(unit.frames), Relaxed);
         ear.garbage = 0;
         if unit.frames > 0 {

@@ -264,6 +264,11 @@ impl Client {
         self.waiting.set_until(until);
     }
 
+    /// Connections begun so far.
+    pub(super) fn dials(&self) -> u32 {
+        self.dials.load(Ordering::Relaxed)
+    }
+
     pub(super) fn http(&self) -> &ureq::Agent {
         &self.http
     }

@@ -13,6 +13,7 @@ pub mod hls;
 mod names;
 pub mod push;
 mod refusal;
+mod tell;
 mod wire;
 
 use std::sync::Arc;

@@ -22,21 +22,21 @@ use async_channel::Sender;
 use folder::Folder;
 
 use crate::actor::http::library::{Library, Opened, Piece};
-use crate::actor::librarian;
+use crate::actor::librarian::{self, labels};
 use crate::device::catalogue::Reader;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, RealFile};
 use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
-use crate::message::analysis::{Centibel, Detection};
+use crate::message::analysis::{Centibel, Detection, Label};
 use crate::message::library::{
     Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, WatchedRow, Wish,
 };
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
-use crate::status::{Alarm, Alarms};
+use crate::status::{Alarms, Machine};
 use crate::time::Wall;
 use crate::web::json;
 use crate::wiring::backlog::Progress;
@@ -46,8 +46,6 @@ const MARKERS: usize = 4;
 const MARKER_STACK: usize = 256 << 10;
 /// How long a change may take: the librarian may be looking through a large folder.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Less room than for so long is an alarm.
-const ROOM_HOURS: f64 = 24.0;
 /// Endings of what belongs to a recording.
 const SIDECARS: [&str; 2] = [".analysis.json", ".soundpost.json"];
 
@@ -62,6 +60,7 @@ pub struct Settings {
     pub pre_roll_ms: u32,
     pub post_roll_ms: u32,
     pub zone: Zone,
+    pub machine: Arc<Machine>,
 }
 
 /// What the sources do now; nothing is recorded when there are none.
@@ -76,8 +75,6 @@ pub struct Shelves {
     progress: Arc<Progress>,
     sources: Sources,
     alarms: Arc<Alarms>,
-    /// The disk will be full soon.
-    room: Arc<Alarm>,
     keeping: keep::Keeping,
     watches: watched::Watches,
 }
@@ -91,12 +88,10 @@ impl Shelves {
         sources: Sources,
         alarms: Arc<Alarms>,
     ) -> Shelves {
-        let room: Arc<Alarm> = Arc::default();
-        alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let watches = watched::Watches::new(&settings.analyses);
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default(), watches }
+        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, keeping: Default::default(), watches }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -139,6 +134,15 @@ impl Shelves {
             }
             Ok(())
         })
+    }
+
+    /// What other programs found in it; the catalogue knows which did.
+    fn labels(&self, row: &FileRow) -> Vec<(String, Label)> {
+        let of = |tool: String| {
+            let found = labels::read(&self.folder.beside_path(&row.name, &format!(".{tool}.csv"))).unwrap_or_default();
+            found.into_iter().map(move |label| (tool.clone(), label))
+        };
+        labels::tools(&row.details).into_iter().flat_map(of).collect()
     }
 
     /// With sections as another margin or detector marks them; a file without a profile keeps those that it has.
@@ -271,6 +275,7 @@ impl Library for Shelves {
             detection,
             floor: floor::floors(&levels).into_iter().map(Centibel).collect(),
             quality: quality.unwrap_or_default(),
+            labels: self.labels(&row),
             indices: indices.iter().flat_map(|found| &found.minutes).map(|minute| minute.indices()).collect(),
         })
     }
@@ -344,12 +349,6 @@ impl Library for Shelves {
         let sources = (self.sources)();
         let disk = disk(root, &sources);
         let retention = self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Where old recordings give way to new ones, it is said as long as none has.
-        let is_news = retention.as_ref().is_none_or(|kept| kept.deleted == 0);
-        match disk.hours_left.filter(|hours| *hours < ROOM_HOURS && is_news) {
-            Some(hours) => _ = self.room.raise(format_args!("The disk will be full in less than {} hours.", hours.floor() + 1.0)),
-            None => _ = self.room.clear(),
-        }
         Status {
             mode,
             folder: root.display().to_string(),
@@ -365,6 +364,7 @@ impl Library for Shelves {
             post_roll_ms: *post_roll_ms,
             work: self.work(),
             alarms: self.raised(look.wall),
+            health: self.settings.machine.look(),
             sources,
         }
     }
@@ -395,11 +395,7 @@ impl Shelves {
 
     /// What a person should know, the oldest first.
     fn raised(&self, now: Wall) -> Vec<page::Alarm> {
-        let alarm = |(for_ms, text): (u64, String)| {
-            let for_ns = i64::try_from(for_ms).unwrap_or(i64::MAX).saturating_mul(-1_000_000);
-            page::Alarm { since: now.plus_ns(for_ns), text }
-        };
-        self.alarms.raised().into_iter().map(alarm).collect()
+        self.alarms.raised().into_iter().map(|raised| page::Alarm { since: raised.since(now), text: raised.text }).collect()
     }
 
     /// What runs now and takes long.
@@ -415,9 +411,13 @@ impl Shelves {
 
 /// Room of the file system; how long it lasts if what is recorded now stays as it is, in 16-bit FLAC of half its size.
 fn disk(root: &std::path::Path, sources: &[SourceStatus]) -> Disk {
+    room(root, sources.iter().map(|source| f64::from(source.rate_hz) * f64::from(source.channels)).sum())
+}
+
+/// `per_second`: samples of all sources, of which each is half of two bytes in the end.
+pub fn room(root: &std::path::Path, per_second: f64) -> Disk {
     let Ok(room) = rustix::fs::statvfs(root) else { return Disk::default() };
     let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
-    let per_second: f64 = sources.iter().map(|source| f64::from(source.rate_hz) * f64::from(source.channels)).sum();
     Disk {
         free_bytes,
         total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
