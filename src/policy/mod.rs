@@ -8,6 +8,7 @@ pub mod limit;
 pub mod mark;
 pub mod name;
 pub mod offset;
+pub mod outbox;
 pub mod reconnect;
 pub mod retry;
 pub mod schedule;
