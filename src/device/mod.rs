@@ -13,6 +13,7 @@ pub mod file;
 pub mod folder;
 pub mod memory;
 pub mod pacer;
+pub mod remote;
 pub mod sched;
 pub mod service;
 pub mod speaker;
