@@ -5,6 +5,7 @@
 //! an actor shows what it is doing by [`ActorStatus::enter`], the supervisor judges how long that may take.
 
 mod alarm;
+pub mod upload;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

@@ -133,6 +133,7 @@ impl Folder {
             software: "soundpost test".into(),
             parse_gap: parse_gap_line,
             turns: Arc::default(),
+            targets: Vec::new(),
         };
         let shared = Arc::new(Shared::default());
         let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).expect("opened");
@@ -148,6 +149,7 @@ impl Folder {
             pre_roll_ms: 0,
             post_roll_ms: 0,
             zone,
+            uploads: Vec::new(),
         };
         Shelves::new(settings, asks, shared, Arc::default(), Box::new(Vec::new), Arc::default())
     }

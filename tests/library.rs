@@ -77,6 +77,7 @@ fn open(folder: tempfile::TempDir, options: &Options) -> Library {
         software: "soundpost test".into(),
         parse_gap: parse_gap_line,
         turns: Arc::default(),
+        targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
     let librarian = Librarian::open(settings, Box::new(Lengths), shared.clone()).expect("opened");
@@ -117,6 +118,7 @@ impl Library {
                 Event::Closed(row) => events.push(format!("closed {}", row.name)),
                 Event::Analysed(row) => events.push(format!("analysed {}", row.name)),
                 Event::Changed(row) => events.push(format!("changed {}", row.name)),
+                Event::Uploaded { file, target } => events.push(format!("uploaded {} {target}", file.name)),
                 Event::Deleted(name) => events.push(format!("deleted {name}")),
                 Event::Gap(gap) => events.push(format!("gap {}", gap.frames_lost)),
                 Event::Level(_) | Event::Alarm { .. } => unreachable!("a librarian tells of neither"),

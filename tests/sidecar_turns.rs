@@ -103,6 +103,7 @@ fn no_change_is_lost() {
         software: "soundpost test".into(),
         parse_gap: parse_gap_line,
         turns,
+        targets: Vec::new(),
     };
     let mut librarian = Librarian::open(settings, Box::new(Headless), Arc::new(Shared::default())).expect("opened");
     let (_asks, inbox) = async_channel::bounded(1);

@@ -9,7 +9,7 @@ use soundpost::device::remote::{Folder, Manner, Put, Remote, Trouble, WebDav};
 use soundpost::device::stream::Auth;
 use soundpost::policy::outbox::State;
 use upload_rig::line::{Fault, Line};
-use upload_rig::{S3Server, Sender, client, files, insist, nginx, rclone, send, sha256};
+use upload_rig::{S3Server, Sender, client, cloud, files, insist, nginx, rclone, send, sha256};
 
 const PART: u64 = 64 << 10;
 
@@ -106,6 +106,36 @@ fn webdav_through_all_trials() {
     assert!(failed > 15, "{failed} attempts failed");
     let found = files(&place.path().join("up load"));
     assert_eq!(found, expected(&all()));
+}
+
+#[test]
+fn nextcloud_through_all_trials() {
+    let place = tempfile::tempdir().expect("a folder");
+    let server = cloud(place.path());
+    let line = Line::to(server.port, trials([0, 700, 20_000, 40_000, 60_000]));
+    let url = format!("http://ann:pw@127.0.0.1:{}/remote.php/dav/files/ann/field", line.port);
+    let failed = through_trials(&line, || Box::new(WebDav::new(&url, None, client(), PART, true)));
+    assert!(failed > 15, "{failed} attempts failed");
+    assert_eq!(files(&place.path().join("files/ann/field")), expected(&all()));
+    assert_eq!(files(&place.path().join("uploads")), BTreeMap::new(), "no chunk is left");
+}
+
+/// Nextcloud forgets nothing that it was sent: whoever was cut off in a long file goes on where he was.
+#[test]
+fn nextcloud_goes_on_at_the_chunk_that_is_missing() {
+    let place = tempfile::tempdir().expect("a folder");
+    let server = cloud(place.path());
+    let open = || {
+        let url = format!("http://127.0.0.1:{}/remote.php/dav/files/ann", server.port);
+        WebDav::new(&url, Some(Auth::new("ann", "pw")), client(), PART, true)
+    };
+    let body = sound(9, 10 * PART as usize + 5);
+    let mut way = Sender { halt_after: Some(7 * PART + PART / 2), ..Sender::default() };
+    assert_eq!(send(&mut open(), "a/long", &body, Manner::Beside, &mut way), Err(Trouble::Halted));
+    let mut again = Sender::default();
+    send(&mut open(), "a/long", &body, Manner::Beside, &mut again).expect("sent");
+    assert_eq!(again.passed, 3 * PART + 5, "seven chunks were there");
+    assert_eq!(files(&place.path().join("files/ann")), [("a/long".to_owned(), sha256(&body))].into());
 }
 
 #[test]

@@ -14,3 +14,4 @@ pub mod monitor;
 pub mod splitter;
 pub mod store;
 pub mod stream;
+pub mod uploader;

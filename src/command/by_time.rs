@@ -135,6 +135,7 @@ fn rows(folder: &Folder, zone: Zone, source: Option<&str>, from: Wall, to: Wall)
         software: String::new(),
         parse_gap: parse_gap_line,
         turns: Arc::default(),
+        targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
     let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).map_err(|e| e.to_string())?;

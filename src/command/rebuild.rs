@@ -83,6 +83,7 @@ fn rebuild(root: PathBuf) -> Result<u64, String> {
         software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
         parse_gap: parse_gap_line,
         turns: Arc::default(),
+        targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
     let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).map_err(|e| e.to_string())?;

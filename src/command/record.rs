@@ -101,15 +101,17 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     alone.extend(push::seats(config, &statuses, &heard, &shared.stop));
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
-    if config.web.enabled {
+    if config.web.enabled || !config.uploads.is_empty() {
         match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone()) {
             Ok((more, port)) => {
-                log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
-                plan = None; // the page has brought it
+                if let Some(port) = port {
+                    log::info!("the page: http://localhost:{port}/");
+                    plan = None; // the page has brought it
+                }
             }
             // Recording comes first.
-            Err(fault) => log::error!("no page: {fault}"),
+            Err(fault) => log::error!("neither page nor uploads: {fault}"),
         }
     }
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));

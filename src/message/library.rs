@@ -40,6 +40,8 @@ pub struct FileRow {
     pub trouble: Option<Arc<str>>,
     /// Keys of the sidecar that are shown as they are: quality, end_reason, clock, recovered … A JSON object, `{}` if there are none.
     pub details: Arc<str>,
+    /// When the last of all targets had a copy that was looked after; nothing while one has none.
+    pub uploaded_at: Option<Wall>,
     /// Another number when the file or its analysis is another; marks do not count. It is made from what is on the disk, so that
     /// what a browser has kept for a year is not taken for something else when the catalogue was made anew.
     pub version: u64,
@@ -194,6 +196,12 @@ pub enum Wish {
     Next { count: bool },
     /// Something was done to this recording: opened, closed, corrected. By its finished name.
     Look { name: String },
+    /// A target has a copy that was looked after; on disk before it is answered.
+    Uploaded { name: String, copy: Box<Upload> },
+    /// Begun and not finished: what the target calls it. Losing it costs sending it anew.
+    Sending { name: String, target: String, token: String },
+    /// A target does not want this one.
+    Unwanted { name: String, target: String, why: String },
     /// Compare all with the folder now; answered when it is done.
     Scan,
 }
@@ -203,6 +211,19 @@ pub enum Answer {
     Done,
     File(Arc<FileRow>),
     Next { name: Option<String>, waiting: Option<u64> },
+}
+
+/// What stands at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// By the name of its section.
+    pub target: String,
+    /// When it was looked after.
+    pub at: Wall,
+    pub key: String,
+    pub bytes: u64,
+    /// What was compared: `sha256:…`, `md5:…` or `size`.
+    pub checksum: String,
 }
 
 /// Sound of a source that is to stay: cut out already, and on the disk.
@@ -262,6 +283,10 @@ pub enum Event {
     Closed(Arc<FileRow>),
     Analysed(Arc<FileRow>),
     Changed(Arc<FileRow>),
+    Uploaded {
+        file: Arc<FileRow>,
+        target: String,
+    },
     Deleted(String),
     Gap(GapRow),
     Level(Vec<Meter>),

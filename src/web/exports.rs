@@ -123,6 +123,7 @@ mod tests {
     fn row(name: &str) -> FileRow {
         let section = |first, end, band_hz| Section { first_window: first, end_window: end, score: Centibel(2_845), band_hz };
         FileRow {
+            uploaded_at: None,
             version: 0,
             name: name.into(),
             source: "mic".into(),

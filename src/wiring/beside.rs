@@ -10,6 +10,7 @@ use super::library;
 use super::library::Sources;
 use super::live;
 use super::review::{self, Place, Plan};
+use super::upload;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
@@ -23,7 +24,7 @@ use crate::status::{self, Alarms, LaneStatus};
 use crate::supervisor::{Role, Seat};
 use crate::time::Wall;
 
-/// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
+/// Beside a recorder, over the folder of `[general]`; the page's port if there is to be a page. Sources that record elsewhere are heard of in the status only.
 pub fn seats(
     config: &Config,
     statuses: &[Arc<LaneStatus>],
@@ -32,7 +33,7 @@ pub fn seats(
     stop: Arc<AtomicBool>,
     turns: Arc<Turns>,
     alarms: Arc<Alarms>,
-) -> Result<(Vec<Seat>, u16), Fault> {
+) -> Result<(Vec<Seat>, Option<u16>), Fault> {
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -56,8 +57,11 @@ pub fn seats(
         pre_roll_ms: ms(config.analysis.pre_roll_seconds),
         post_roll_ms: ms(config.analysis.post_roll_seconds),
         zone,
+        uploads: Vec::new(),
     };
-    if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
+    let uploads = upload::Plan::new(config, &alarms);
+    let settings = library::Settings { uploads: uploads.statuses(), ..settings };
+    if config.web.enabled && config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
         let open: Arc<status::Alarm> = Arc::default();
         open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
         alarms.watch("", &open);
@@ -72,11 +76,23 @@ pub fn seats(
         let each = rows.iter().zip(changes.iter_mut());
         each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
     });
-    review::seats(
-        &config.web,
-        &config.live,
-        Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live) },
-    )
+    let plan = Plan {
+        place,
+        settings,
+        sources,
+        alarms,
+        recorded,
+        stop,
+        turns,
+        role: Role::Side,
+        live: Some(live),
+        uploads: Some(uploads),
+    };
+    if config.web.enabled {
+        review::seats(&config.web, &config.live, plan).map(|(seats, port)| (seats, Some(port)))
+    } else {
+        Ok((review::without_page(plan), None))
+    }
 }
 
 /// `change`: the state that was seen last, and when it was seen first.

@@ -10,6 +10,7 @@
 //! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
+//! | uploader (one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -34,6 +35,7 @@ pub mod sources;
 pub mod start;
 pub mod stations;
 pub mod storage;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -228,6 +230,8 @@ pub struct Table {
     pub is_monitored: bool,
     /// Sources that are pushed to an Icecast elsewhere.
     pub pushes: usize,
+    /// Targets that recordings are sent to.
+    pub uploads: usize,
 }
 
 impl Table {
@@ -288,6 +292,10 @@ impl Table {
         if self.pushes > 0 {
             shared.push(("icecast", format!("{} threads, network buffers", self.pushes), self.pushes * push::BYTES));
         }
+        if self.uploads > 0 {
+            let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
+            shared.push(("uploader", what, self.uploads * upload::BYTES));
+        }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
         }
@@ -308,6 +316,7 @@ impl Table {
             + page
             + usize::from(self.is_monitored)
             + self.pushes.saturating_sub(1)
+            + self.uploads.saturating_sub(1)
     }
 }
 
@@ -353,10 +362,10 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.within(budget);
+            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, uploads: 0 }.within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0 }.bytes();
+        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, uploads: 0 }.bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -366,7 +375,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1 };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, uploads: 1 };
         let printed: usize = table
             .to_string()
             .lines()
@@ -375,7 +384,7 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, is_monitored: false, pushes: 0, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 3, 7));
+        let without = Table { page: None, is_monitored: false, pushes: 0, uploads: 0, ..table.clone() };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 4, 7));
     }
 }

@@ -7,6 +7,7 @@
 //! | http | own, and 4 workers | the gate's socket | the desk, wishes | answers 503 |
 //! | librarian | own | wishes | catalogue, sidecars, events | slow listeners lose |
 //! | backlog | own, low priority | unanalysed recordings | wishes | waits |
+//! | uploader (beside a recorder only, one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
 //! | live (beside a recorder only) | own | captures, while somebody looks or listens | mounts | old sound gives way |
 //! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
 
@@ -22,6 +23,7 @@ use super::backlog::{Backlog, Progress};
 use super::library::{self, Shelves, Sources};
 use super::live;
 use super::page::Page;
+use super::upload;
 use crate::actor::http;
 use crate::actor::http::library::Library;
 use crate::actor::librarian::{self, Librarian};
@@ -32,6 +34,7 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
+use crate::message::analysis::Detection;
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
 use crate::message::live::Stage;
@@ -118,6 +121,8 @@ pub struct Plan {
     pub role: Role,
     /// What is recorded beside it.
     pub live: Option<live::Plan>,
+    /// Where recordings are sent.
+    pub uploads: Option<upload::Plan>,
 }
 
 struct Shared {
@@ -126,13 +131,15 @@ struct Shared {
     librarian: Arc<librarian::Shared>,
     turns: Arc<Turns>,
     role: Role,
+    targets: Vec<String>,
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live } = plan;
+    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live, uploads } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
+    let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets };
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
     let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
@@ -143,18 +150,9 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
-    if !shared.place.read_only || !shared.place.analyses.starts_with(&shared.place.root) {
-        let (root, asks, stop) = (shared.place.root.clone(), asks.clone(), stop.clone());
-        let is_patient = role == Role::Side;
-        seats.push(seat(&shared, "backlog", move |actor, life| {
-            let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
-            let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
-            Box::new(move || {
-                backlog.run(life);
-                Ok(())
-            })
-        }));
-    }
+    seats.extend(backlog_seat(&shared, detection, &asks, &stop, &progress));
+    let uploads = uploads.map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop));
+    seats.extend(uploads.into_iter().flatten());
     seats.extend(live.map(|plan| live::seat(plan, &hub)));
     let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, root: shared.place.root.clone(), stop });
     seats.push(seat(&shared, "herald", move |_, _| {
@@ -165,6 +163,42 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
         })
     }));
     Ok((seats, port))
+}
+
+/// Where there is no page: who keeps the catalogue and analyses, and whoever uploads by it. What is recorded is found by the librarian's own
+/// looks.
+pub fn without_page(plan: Plan) -> Vec<Seat> {
+    let Plan { place, settings, stop, turns, role, uploads, .. } = plan;
+    let (asks, inbox) = async_channel::bounded(ASKS);
+    let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets };
+    let mut seats = vec![librarian_seat(&shared, inbox)];
+    seats.extend(backlog_seat(&shared, settings.detection, &asks, &stop, &Arc::default()));
+    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop)));
+    seats
+}
+
+/// None where nothing may be written.
+fn backlog_seat(
+    shared: &Shared,
+    detection: Detection,
+    asks: &Sender<Ask>,
+    stop: &Arc<AtomicBool>,
+    progress: &Arc<Progress>,
+) -> Option<Seat> {
+    if shared.place.read_only && shared.place.analyses.starts_with(&shared.place.root) {
+        return None;
+    }
+    let (root, asks, stop, progress) = (shared.place.root.clone(), asks.clone(), stop.clone(), progress.clone());
+    let is_patient = shared.role == Role::Side;
+    Some(seat(shared, "backlog", move |actor, life| {
+        let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
+        let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
+        Box::new(move || {
+            backlog.run(life);
+            Ok(())
+        })
+    }))
 }
 
 fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32) -> Body + 'static) -> Seat {
@@ -183,12 +217,12 @@ fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32)
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
     let (place, zone, news) = (shared.place.clone(), shared.zone.clone(), shared.librarian.clone());
-    let turns = shared.turns.clone();
+    let (turns, targets) = (shared.turns.clone(), shared.targets.clone());
     // One at a time, whatever becomes of its predecessor.
     let busy = Arc::new(Mutex::new(()));
     seat(shared, "librarian", move |_, _| {
         let (place, zone, news, inbox, busy) = (place.clone(), zone.clone(), news.clone(), inbox.clone(), busy.clone());
-        let turns = turns.clone();
+        let (turns, targets) = (turns.clone(), targets.clone());
         Box::new(move || {
             let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
             let Place { root, analyses, catalogue, read_only } = place;
@@ -202,6 +236,7 @@ fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
                 software: concat!("soundpost ", env!("CARGO_PKG_VERSION")).to_owned(),
                 parse_gap: parse_gap_line,
                 turns,
+                targets,
             };
             let opened = Librarian::open(settings, Box::new(Headers), news);
             let mut librarian = opened.map_err(|e| Fault::new(FaultKind::Retry, e.to_string()))?;

@@ -75,7 +75,7 @@ pub fn table(config: &Config) -> Table {
     let is_heard = |lane: &LaneRow| page.is_some() || pushes > 0 || monitored == Some(&*lane.name);
     let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
     let lanes = recorded(config).filter_map(row).map(heard).collect();
-    Table { lanes, page, is_monitored: monitored.is_some(), pushes }
+    Table { lanes, page, is_monitored: monitored.is_some(), pushes, uploads: config.uploads.len() }
 }
 
 fn row(source: &SourceConfig) -> Option<LaneRow> {

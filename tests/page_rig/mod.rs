@@ -107,6 +107,7 @@ impl Library for Shelf {
         let bytes = fs::metadata(self.known(name)?).map_err(failed)?.len();
         let marks = self.marks.lock().expect("no panic").iter().rev().find(|(n, _)| n == name).map(|(_, m)| m.clone());
         Ok(FileRow {
+            uploaded_at: None,
             name: name.into(),
             source: "mic".into(),
             start: Wall(1_779_415_200_000_000_000),

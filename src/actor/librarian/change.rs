@@ -104,7 +104,7 @@ impl Librarian {
         } else {
             self.prober.probe(&self.shelf.root.join(found.name), found.extension)
         };
-        entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone)
+        entry(Seen { found, beside, sidecar, targets: &self.settings.targets, sound, now }, old, &self.settings.zone)
     }
 
     /// What would stand in the sidecar of a recording that says itself who it is, and has none before it is finished.
@@ -151,7 +151,7 @@ impl Librarian {
     }
 
     /// As it is on disk now, if its recorder is through with it.
-    fn closed(&self, name: &str, now: Wall) -> Result<Entry, Refused> {
+    pub(super) fn closed(&self, name: &str, now: Wall) -> Result<Entry, Refused> {
         // A name from outside is looked up before it is made a path.
         let Some(old) = self.writer()?.find(name)? else { return Err(self.not_known().into()) };
         let found = folder::look(&self.shelf.root, name).ok_or(Trouble::Absent)?;

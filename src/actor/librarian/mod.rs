@@ -13,6 +13,7 @@ mod keep;
 mod orphans;
 mod scan;
 pub mod shelf;
+mod uploads;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub parse_gap: ParseGap,
     /// With whoever writes sidecars besides.
     pub turns: Arc<Turns>,
+    /// Where recordings are uploaded to; they are uploaded when all of these have them.
+    pub targets: Vec<String>,
 }
 
 /// What others may see of it at any time.
@@ -99,7 +102,8 @@ const REST_FACTOR: u32 = 20;
 impl Librarian {
     /// The folder of the catalogue must exist. A catalogue that is no good is made anew.
     pub fn open(settings: Settings, prober: Box<dyn Prober>, shared: Arc<Shared>) -> Result<Librarian, Failure> {
-        let (writer, is_new) = Writer::open(&settings.catalogue)?;
+        let (mut writer, is_new) = Writer::open(&settings.catalogue)?;
+        writer.set_targets(&settings.targets)?;
         let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let writer = Some(writer);
         let bookmarks = Waiting::open(&shelf);
@@ -127,6 +131,9 @@ impl Librarian {
             Wish::Unfit { name, why } => self.unfit(&name, &why),
             Wish::Look { name } => self.look(&name, now()).map(|()| Answer::Done),
             Wish::Next { count } => self.next_unanalysed(count),
+            Wish::Uploaded { name, copy } => self.uploaded(&name, *copy, now()),
+            Wish::Sending { name, target, token } => self.sending(&name, &target, &token, now()),
+            Wish::Unwanted { name, target, why } => self.unwanted(&name, &target, &why, now()),
             Wish::Scan => self.scan(inbox, now).map(|()| Answer::Done),
         };
         done.map_err(|refused| self.refuse(refused))
@@ -188,7 +195,7 @@ impl Librarian {
         };
         self.is_new |= is_new;
         self.gaps_seen.clear();
-        self.writer = Some(writer);
+        self.writer.insert(writer).set_targets(&self.settings.targets)?;
         Ok(())
     }
 
@@ -205,6 +212,7 @@ pub fn foreign(shelf: &Shelf, name: &str, channels: u8, analysis: &Analysis) -> 
         found,
         beside: Default::default(),
         sidecar: None,
+        targets: &[],
         sound: Some((profile.rate_hz, channels, profile.frames)),
         now: found.modified.plus_ns(i64::MAX / 4),
     };

@@ -11,7 +11,7 @@ use crate::time::Wall;
 
 /// In the order in which [`read`] and the writer's statement expect them.
 pub const COLUMNS: &str = "id, name, source, start_us, utc_offset_s, frames, rate_hz, channels, bytes, modified_ns, sidecar_ns, \
-     profile_ns, state, reviewed, locked, note, trouble, details, version, sections, gaps";
+     profile_ns, state, reviewed, locked, note, trouble, details, version, sections, gaps, uploaded_at";
 
 pub fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -102,6 +102,7 @@ pub fn read(row: &Row<'_>, parts: &mut Parts<'_>) -> rusqlite::Result<Entry> {
         details: row.get(17)?,
         // All 64 bits of it, as they are.
         version: row.get::<_, i64>(18)? as u64,
+        uploaded_at: row.get::<_, Option<i64>>(21)?.map(Wall::from_micros),
     };
-    Ok(Entry { row: file, beside: Beside { sidecar_ns: row.get(10)?, profile_ns: row.get(11)? } })
+    Ok(Entry { row: file, beside: Beside { sidecar_ns: row.get(10)?, profile_ns: row.get(11)? }, copies: None })
 }

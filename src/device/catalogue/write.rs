@@ -21,7 +21,7 @@ const DAY_NS: i64 = 86_400 * SECOND_NS;
 
 pub struct Writer {
     path: PathBuf,
-    db: Connection,
+    pub(super) db: Connection,
     identity: Option<(u64, u64)>,
 }
 
@@ -145,7 +145,7 @@ fn open_as(path: &Path, version: i32) -> Result<Connection, Failure> {
     }
     set_up(&db)?;
     // A look at each table: what is torn is mostly torn at its root.
-    for table in ["files", "sections", "gaps", "days"] {
+    for table in ["files", "sections", "gaps", "uploads", "targets", "days"] {
         db.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(())).optional()?;
     }
     Ok(db)
@@ -181,7 +181,7 @@ pub(super) fn find(db: &Connection, name: &str) -> Result<Option<Entry>, Failure
 
 /// Changes that happen together. Dropped without [`Batch::commit`], none of them happens.
 pub struct Batch<'a> {
-    tx: Transaction<'a>,
+    pub(super) tx: Transaction<'a>,
 }
 
 /// What a file adds to its day.
@@ -215,6 +215,7 @@ impl Batch<'_> {
         for (n, gap) in file.gaps.iter().enumerate() {
             self.put_gap(id, n as i64, &share.date, gap)?;
         }
+        self.put_copies(entry)?;
         match old {
             Some((_, old)) if old == share => Ok(()),
             Some((_, old)) => {
@@ -233,6 +234,7 @@ impl Batch<'_> {
         {
             self.tx.prepare_cached(text)?.execute([id])?;
         }
+        self.tx.prepare_cached("DELETE FROM uploads WHERE name = ?1")?.execute([name])?;
         self.add(&share, -1)?;
         Ok(true)
     }
@@ -278,12 +280,12 @@ impl Batch<'_> {
     fn put_file(&mut self, entry: &Entry, share: &Share, id: Option<i64>) -> Result<i64, Failure> {
         let text = "INSERT INTO files(id, name, folded, source, start_us, utc_offset_s, date, frames, rate_hz, channels, \
                     duration_ms, bytes, modified_ns, sidecar_ns, profile_ns, state, reviewed, locked, note, trouble, sections, gaps, \
-                    best, details, version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                    ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+                    best, details, version, uploaded_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+                    ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
                     ON CONFLICT(id) DO UPDATE SET source = ?4, start_us = ?5, utc_offset_s = ?6, date = ?7, frames = ?8, \
                     rate_hz = ?9, channels = ?10, duration_ms = ?11, bytes = ?12, modified_ns = ?13, sidecar_ns = ?14, \
                     profile_ns = ?15, state = ?16, reviewed = ?17, locked = ?18, note = ?19, trouble = ?20, sections = ?21, \
-                    gaps = ?22, best = ?23, details = ?24, version = ?25";
+                    gaps = ?22, best = ?23, details = ?24, version = ?25, uploaded_at = ?26";
         let (file, beside) = (&entry.row, &entry.beside);
         self.tx.prepare_cached(text)?.execute(params![
             id,
@@ -311,6 +313,7 @@ impl Batch<'_> {
             share.best,
             file.details,
             file.version as i64,
+            file.uploaded_at.map(|at| at.micros()),
         ])?;
         Ok(id.unwrap_or_else(|| self.tx.last_insert_rowid()))
     }

@@ -286,6 +286,7 @@ mod tests {
             reason: "xrun".into(),
         };
         FileRow {
+            uploaded_at: None,
             name: "a.wav".into(),
             source: "mic".into(),
             start: wall(1_000),

@@ -33,6 +33,7 @@ use crate::message::library::{Answer, Ask, Day, DayRow, FileRow, FileState, File
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
+use crate::status::upload::TargetStatus;
 use crate::status::{Alarm, Alarms};
 use crate::time::Wall;
 use crate::web::json;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub pre_roll_ms: u32,
     pub post_roll_ms: u32,
     pub zone: Zone,
+    /// How uploads stand.
+    pub uploads: Vec<Arc<TargetStatus>>,
 }
 
 /// What the sources do now; nothing is recorded when there are none.
@@ -346,6 +349,7 @@ impl Library for Shelves {
             pre_roll_ms: *pre_roll_ms,
             post_roll_ms: *post_roll_ms,
             work: self.work(),
+            uploads: self.settings.uploads.iter().map(|target| target.look()).collect(),
             alarms: self.raised(look.wall),
             sources,
         }
