@@ -165,6 +165,32 @@ fn a_folder_gets_the_same() {
     assert_eq!(files(place.path()), expected(&parcels()));
 }
 
+#[test]
+fn s3_that_knows_md5_only_through_all_trials() {
+    let server = S3Server::without_sums();
+    let line = Line::to(server.port(), trials([0, 700, 20_000, 40_000, 60_000]));
+    let failed = through_trials(&line, || Box::new(server.remote(line.port, PART)));
+    assert!(failed > 15, "{failed} attempts failed");
+    assert_eq!(server.listing(), expected(&all()));
+    let (key, body) = parcels().pop().expect("some");
+    let (receipt, troubles) = insist(&mut server.remote(server.port(), PART), &key, &body);
+    assert_eq!((receipt.key, troubles.len(), server.listing().len()), (key, 0, all().len()), "it is found to be there");
+    assert!(receipt.checksum.starts_with("md5:"), "{}", receipt.checksum);
+}
+
+/// A box without a clock of its own, which has been told no time yet, is told by the server.
+#[test]
+fn a_clock_that_is_wrong_is_no_hindrance() {
+    use soundpost::device::clock::{Clock, RealClock};
+    let server = S3Server::start();
+    let body = sound(4, 3 * PART as usize);
+    for wrong in [|| RealClock.look().wall.plus_ns(-86_400_000_000_000), || soundpost::time::Wall(0)] {
+        let mut remote = soundpost::device::remote::S3::new(server.access(server.port(), PART), client(), wrong);
+        send(&mut remote, "a", &body, Manner::Beside, &mut Sender::default()).expect("sent");
+    }
+    assert_eq!(server.listing(), [("a".to_owned(), sha256(&body))].into());
+}
+
 /// Whoever was cut off in a long file goes on where he was.
 #[test]
 fn s3_goes_on_at_the_part_that_is_missing() {

@@ -1,10 +1,11 @@
 """An S3 server on a free port of 127.0.0.1: moto's, behind a door that checks what servers check. Signatures are computed anew by
 botocore from the request as it came over the wire; the SHA-256 that was signed and checksums are those of the body that came.
 
-s3_server.py BUCKET
-Prints one line of JSON: port, access_key, secret_key. Ends with its standard input.
+s3_server.py BUCKET [without-sums]
+Without sums it is one that knows MD5 only, as ETag. Prints one line of JSON: port, access_key, secret_key. Ends with its standard input.
 """
 import base64
+import datetime
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from werkzeug.serving import make_server  # noqa: E402
 
 ACCESS, SECRET, REGION = "AKIDRECORDER", "a/secret+of=40", "eu-central-1"
 PIECE = 1 << 16
+PLAIN = sys.argv[2:] == ["without-sums"]
 
 
 def signature(environ, signed, date, region):
@@ -49,6 +51,9 @@ def problem(environ):
     date = environ.get("HTTP_X_AMZ_DATE", "")
     if key != ACCESS:
         return "403 Forbidden", "InvalidAccessKeyId"
+    told = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    if abs((told - datetime.datetime.now(datetime.timezone.utc)).total_seconds()) > 900:
+        return "403 Forbidden", "RequestTimeTooSkewed"
     if signature(environ, parts["SignedHeaders"].split(";"), date, region) != parts["Signature"]:
         return "403 Forbidden", "SignatureDoesNotMatch"
     length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -77,7 +82,15 @@ def door(app):
     def inside(environ, start):
         wrong = problem(environ)
         if wrong is None:
-            return app(environ, start)
+            if not PLAIN:
+                return app(environ, start)
+            for name in [name for name in environ if name.startswith(("HTTP_X_AMZ_CHECKSUM", "HTTP_X_AMZ_SDK"))]:
+                del environ[name]
+
+            def begin(status, headers, *more):
+                return start(status, [pair for pair in headers if not pair[0].lower().startswith("x-amz-checksum")], *more)
+
+            return app(environ, begin)
         status, code = wrong
         text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
         start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(text))), ("Connection", "close")])

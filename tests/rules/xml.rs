@@ -19,7 +19,7 @@ pub fn xml(bytes: &[u8]) -> Left {
     assert_eq!((answer.is_ok(), entries.is_ok()), (walked.is_ok(), walked.is_ok()));
     let Ok(answer) = answer else { return Left::Nothing };
     assert!(answer.parts.len() <= 1_000);
-    let sent: Vec<_> = answer.parts.iter().map(|part| (part.number, part.etag.clone(), [0; 32])).collect();
+    let sent: Vec<_> = answer.parts.iter().map(|part| (part.number, part.etag.clone(), vec![0; 32])).collect();
     let again = Answer::read(complete(&sent, true).as_bytes()).expect("XML");
     assert_eq!(again.parts.len(), sent.len());
     Left::of(!answer.code.is_empty() || !answer.parts.is_empty() || entries.is_ok_and(|entries| !entries.is_empty()))

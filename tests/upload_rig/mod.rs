@@ -52,8 +52,18 @@ pub struct S3Server {
 
 impl S3Server {
     pub fn start() -> S3Server {
+        S3Server::with(&[])
+    }
+
+    /// One that keeps nothing but MD5.
+    pub fn without_sums() -> S3Server {
+        S3Server::with(&["without-sums"])
+    }
+
+    fn with(options: &[&str]) -> S3Server {
         let mut child = Command::new(moto().join("python"))
             .args(["tests/reference/s3_server.py", "field"])
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -41,7 +41,7 @@ pub struct S3 {
 }
 
 /// One part that stands there.
-type Sent = (u32, String, [u8; 32]);
+type Sent = (u32, String, Vec<u8>);
 
 /// What the server knows of an object.
 struct Head {
@@ -175,41 +175,32 @@ impl S3 {
         }
         way.stage(State::Verifying);
         let (count, size) = self.part_bytes(parcel);
-        let (mut shas, mut md5s) = (Sha256::new(), Md5::new());
-        let (mut sha, mut md5) = ([0; 32], [0; 16]);
-        for n in 0..count {
-            let from = u64::from(n) * size;
-            (sha, md5) = sums(parcel, (from, (from + size).min(parcel.bytes)), way)?;
-            shas.update(sha);
-            md5s.update(md5);
+        // A sum of sums is written with the number of parts behind it, or without.
+        let written =
+            |whole: String, all: String| [if count == 1 { whole } else { String::new() }, format!("{all}-{count}"), all];
+        if let Some(theirs) = &head.sha256 {
+            let (whole, all) = sums::<Sha256>(parcel, (count, size), way)?;
+            return Ok(written(base64(&whole), base64(&all)).contains(theirs).then(|| format!("sha256:{theirs}")));
         }
-        // Sums of sums are written with the number of parts behind them, or without.
-        let (shas, md5s) = (base64(&shas.finalize()), hex(&md5s.finalize()));
-        let (whole, whole_md5) = if count == 1 { (base64(&sha), hex(&md5)) } else { Default::default() };
-        let (parted, parted_md5) = (format!("{shas}-{count}"), format!("{md5s}-{count}"));
-        let is_sum = head.etag.split('-').next().is_some_and(is_md5);
-        Ok(match &head.sha256 {
-            Some(theirs) => [whole, shas, parted].contains(theirs).then(|| format!("sha256:{theirs}")),
-            None if is_sum => [whole_md5, parted_md5].contains(&head.etag.to_lowercase()).then(|| format!("md5:{}", head.etag)),
-            None => Some(format!("size:{}", parcel.bytes)), // it keeps no sum, and each part was signed with its own
-        })
+        if !head.etag.split('-').next().is_some_and(is_md5) {
+            return Ok(Some(format!("size:{}", parcel.bytes))); // it keeps no sum, and each part was signed with its own
+        }
+        let (whole, all) = sums::<Md5>(parcel, (count, size), way)?;
+        Ok(written(hex(&whole), hex(&all)).contains(&head.etag.to_lowercase()).then(|| format!("md5:{}", head.etag)))
     }
 
     fn put(&mut self, key: &str, parcel: &Parcel, way: &mut dyn Way) -> Result<String, Trouble> {
-        let (sha, md5) = sums(parcel, (0, parcel.bytes), way)?;
+        let (all, sha) = ((0, parcel.bytes), sum::<Sha256>(parcel, (0, parcel.bytes), way)?);
         way.stage(State::Sending(1, 1));
         let headers = [("content-type", parcel.media.to_owned()), ("x-amz-checksum-sha256", base64(&sha))];
         let payload = hex(&sha);
         let question = Question { method: "PUT", key, query: &[], headers: &headers, payload: &payload };
         let reply = self.good(&question, Load::Flow(&mut Flow::new(parcel.body, 0, parcel.bytes, way)))?;
-        check(&reply, &sha, &md5).then_some(()).ok_or_else(|| differs(key))?;
+        check(&reply, &sha, (parcel, all), way)?.then_some(()).ok_or_else(|| differs(key))?;
         way.stage(State::Verifying);
         let head = self.head(key)?.filter(|head| head.bytes == parcel.bytes).ok_or_else(|| differs(key))?;
-        match &head.sha256 {
-            Some(theirs) if *theirs != base64(&sha) => Err(differs(key)),
-            None if is_md5(&head.etag) && !head.etag.eq_ignore_ascii_case(&hex(&md5)) => Err(differs(key)),
-            _ => Ok(format!("sha256:{}", base64(&sha))),
-        }
+        let is_same = head.sha256.as_deref().is_none_or(|theirs| theirs == base64(&sha));
+        if is_same { Ok(format!("sha256:{}", base64(&sha))) } else { Err(differs(key)) }
     }
 
     fn put_in_parts(&mut self, key: &str, parcel: &Parcel, way: &mut dyn Way) -> Result<String, Trouble> {
@@ -228,17 +219,19 @@ impl S3 {
         for number in 1..=count {
             let from = u64::from(number - 1) * size;
             let range = (from, (from + size).min(parcel.bytes));
-            let (sha, md5) = sums(parcel, range, way)?;
+            let sha = sum::<Sha256>(parcel, range, way)?;
             way.stage(State::Sending(number, count));
             let known = there.iter().find(|part| part.number == number && part.bytes == range.1 - range.0);
-            let etag = match known.filter(|part| is_same(part, &sha, &md5)) {
+            let is_there = known.map_or(Ok(false), |part| is_same(part, &sha, (parcel, range), way))?;
+            let etag = match known.filter(|_| is_there) {
                 Some(part) => {
                     has_sums &= !part.sha256.is_empty();
                     part.etag.clone()
                 }
                 None => {
                     let reply = self.put_part(key, &id, number, (parcel, range), &sha, way)?;
-                    check(&reply, &sha, &md5).then_some(()).ok_or_else(|| differs(format_args!("{key}, part {number}")))?;
+                    let is_same = check(&reply, &sha, (parcel, range), way)?;
+                    is_same.then_some(()).ok_or_else(|| differs(format_args!("{key}, part {number}")))?;
                     has_sums &= reply.header("x-amz-checksum-sha256").is_some();
                     reply.header("etag").map(plain).unwrap_or_default()
                 }
@@ -290,7 +283,7 @@ impl S3 {
         id: &str,
         number: u32,
         (parcel, (from, to)): (&Parcel, (u64, u64)),
-        sha: &[u8; 32],
+        sha: &[u8],
         way: &mut dyn Way,
     ) -> Result<Reply, Trouble> {
         let (number, payload) = (number.to_string(), hex(sha));
@@ -310,26 +303,41 @@ impl S3 {
     }
 }
 
-/// What the server says that it got.
-fn check(reply: &Reply, sha: &[u8; 32], md5: &[u8; 16]) -> bool {
+type Range = (u64, u64);
+
+/// What the server says that it got. An MD5 is made only where it keeps nothing else.
+fn check(reply: &Reply, sha: &[u8], (parcel, range): (&Parcel, Range), way: &mut dyn Way) -> Result<bool, Trouble> {
     let etag = reply.header("etag").map(plain).unwrap_or_default();
     match reply.header("x-amz-checksum-sha256") {
-        Some(theirs) => theirs == base64(sha),
-        None => !is_md5(&etag) || etag.eq_ignore_ascii_case(&hex(md5)),
+        Some(theirs) => Ok(theirs == base64(sha)),
+        None if is_md5(&etag) => Ok(etag.eq_ignore_ascii_case(&hex(&sum::<Md5>(parcel, range, way)?))),
+        None => Ok(true),
     }
 }
 
-fn is_same(part: &Part, sha: &[u8; 32], md5: &[u8; 16]) -> bool {
-    if part.sha256.is_empty() { part.etag.eq_ignore_ascii_case(&hex(md5)) } else { part.sha256 == base64(sha) }
+fn is_same(part: &Part, sha: &[u8], (parcel, range): (&Parcel, Range), way: &mut dyn Way) -> Result<bool, Trouble> {
+    if part.sha256.is_empty() {
+        Ok(part.etag.eq_ignore_ascii_case(&hex(&sum::<Md5>(parcel, range, way)?)))
+    } else {
+        Ok(part.sha256 == base64(sha))
+    }
 }
 
-fn sums(parcel: &Parcel, range: (u64, u64), way: &mut dyn Way) -> Result<([u8; 32], [u8; 16]), Trouble> {
-    let (mut sha, mut md5) = (Sha256::new(), Md5::new());
-    read_through(parcel.body, range, way, |bytes| {
-        sha.update(bytes);
-        md5.update(bytes);
-    })?;
-    Ok((sha.finalize().into(), md5.finalize().into()))
+fn sum<D: Digest>(parcel: &Parcel, range: Range, way: &mut dyn Way) -> Result<Vec<u8>, Trouble> {
+    let mut sum = D::new();
+    read_through(parcel.body, range, way, |bytes| sum.update(bytes))?;
+    Ok(sum.finalize().to_vec())
+}
+
+/// Of the last part, and of the sums of all.
+fn sums<D: Digest>(parcel: &Parcel, (count, size): (u32, u64), way: &mut dyn Way) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
+    let (mut all, mut last) = (D::new(), Vec::new());
+    for n in 0..count {
+        let from = u64::from(n) * size;
+        last = sum::<D>(parcel, (from, (from + size).min(parcel.bytes)), way)?;
+        all.update(&last);
+    }
+    Ok((last, all.finalize().to_vec()))
 }
 
 impl Remote for S3 {

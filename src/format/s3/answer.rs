@@ -69,7 +69,7 @@ pub fn is_md5(etag: &str) -> bool {
 }
 
 /// The body that makes one object of parts, which come in the order of their numbers. ETags are those that the server gave.
-pub fn complete(parts: &[(u32, String, [u8; 32])], has_sums: bool) -> String {
+pub fn complete(parts: &[(u32, String, Vec<u8>)], has_sums: bool) -> String {
     let mut xml = String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     for (number, etag, sha256) in parts {
         let sum = if has_sums { format!("<ChecksumSHA256>{}</ChecksumSHA256>", base64(sha256)) } else { String::new() };
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_list_of_parts() {
-        let xml = complete(&[(1, "ab<\"".into(), [0; 32])], true);
+        let xml = complete(&[(1, "ab<\"".into(), vec![0; 32])], true);
         let want = "<Part><PartNumber>1</PartNumber><ETag>\"ab\"</ETag><ChecksumSHA256>AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=</ChecksumSHA256></Part>";
         assert!(xml.contains(want), "{xml}");
         assert_eq!((is_md5("d41d8cd98f00b204e9800998ecf8427e"), is_md5("d41d8cd98f00b204e9800998ecf8427e-3")), (true, false));
