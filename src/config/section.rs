@@ -6,12 +6,12 @@ use super::nearest::nearest;
 use super::problem::{Problems, quoted};
 use super::reader::{Inherited, Reader, Report, did_you_mean};
 use super::source::{SourceConfig, SourceType};
-use super::upload::{self, Target, TargetType};
+use super::upload::{self, Target};
 
 /// The settings that a section holds; a section with a `type` is a source whatever its name, `[general]` never is.
 pub fn settings_name(section: &Section) -> Option<&'static str> {
     let (name, _) = keys::SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&section.name))?;
-    let is_source = section.get("type").is_some_and(|entry| !(*name == "upload" && TargetType::is(&entry.value)));
+    let is_source = section.get("type").is_some_and(|entry| *name != "upload" || SourceType::is(&entry.value));
     if *name != "general" && is_source { None } else { Some(name) }
 }
 

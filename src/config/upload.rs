@@ -73,11 +73,6 @@ impl TargetType {
     pub const WORDS: [(&'static str, TargetType); 4] =
         [("s3", TargetType::S3), ("webdav", TargetType::WebDav), ("put", TargetType::Put), ("folder", TargetType::Folder)];
 
-    /// Whether this text names one.
-    pub fn is(text: &str) -> bool {
-        Self::WORDS.iter().any(|(word, _)| word.eq_ignore_ascii_case(text.trim()))
-    }
-
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, it)| *it == self).map_or("", |(word, _)| word)
     }
@@ -288,6 +283,7 @@ mod tests {
             &[("upload.x", Folder)],
             &[(6, Warning, "did you mean 'bucket'")],
         );
+        check("[upload]\ntype = ftp\n", &[], &[(4, Error, "want s3, webdav")]);
         check("[upload]\ntype = tone\nfilename_pattern = u%H", &[], &[]);
     }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use async_channel::Sender;
 
 use super::review;
-use crate::actor::librarian::shelf::Shelf;
 use crate::actor::uploader::{Memory, Settings, Uploader};
 use crate::config::Config;
 use crate::config::upload::{Place, Server, Target, Verify};
@@ -91,7 +90,7 @@ impl Plan {
         let make = move || -> Body {
             let settings = settings(&target, &site, &zone, sun);
             let remote = remote(&target, agent.as_ref(), &place.root, &stop);
-            let shelf = Shelf { root: place.root.clone(), analyses: place.analyses.clone() };
+            let (root, analyses) = (place.root.clone(), place.analyses.clone());
             let reader = Reader::new(&place.catalogue, Arc::default());
             let (asks, actor, status, stop, busy) = (asks.clone(), own.clone(), status.clone(), stop.clone(), busy.clone());
             let life = own.life();
@@ -99,8 +98,19 @@ impl Plan {
                 let (settings, remote) = (settings?, remote?);
                 let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
                 let clock = Arc::new(RealClock);
-                let mut uploader =
-                    Uploader { settings, remote, shelf, reader, asks, clock, actor, status, stop, state: Memory::default() };
+                let mut uploader = Uploader {
+                    settings,
+                    remote,
+                    root,
+                    analyses,
+                    reader,
+                    asks,
+                    clock,
+                    actor,
+                    status,
+                    stop,
+                    state: Memory::default(),
+                };
                 uploader.run(life);
                 Ok(())
             })

@@ -12,7 +12,7 @@ mod road;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -21,7 +21,6 @@ use std::time::Duration;
 use async_channel::Sender;
 
 use self::road::Road;
-use crate::actor::librarian::shelf::{PROFILE, SECOND, SIDECAR, Shelf};
 use crate::device::catalogue::{Reader, Waiting, local_date};
 use crate::device::clock::Clock;
 use crate::device::disk::RealDisk;
@@ -36,6 +35,10 @@ use crate::status::upload::TargetStatus;
 use crate::status::{ActorStatus, State};
 use crate::time::{Mono, SECOND_NS, Wall};
 
+/// Of the sidecar; of ours where another program's file has that name; of the profile.
+const SIDECAR: &str = ".analysis.json";
+const SECOND: &str = ".soundpost.json";
+const PROFILE: &str = ".profile";
 /// Between two looks whether there is something to send.
 const REST: Duration = Duration::from_secs(2);
 /// Looks whether it is to end come at least so often.
@@ -68,7 +71,9 @@ impl Settings {
 pub struct Uploader {
     pub settings: Settings,
     pub remote: Box<dyn Remote>,
-    pub shelf: Shelf,
+    /// Of the recordings, and of what is known of them, which mirrors it.
+    pub root: PathBuf,
+    pub analyses: PathBuf,
     pub reader: Reader,
     pub asks: Sender<Ask>,
     pub clock: Arc<dyn Clock>,
@@ -149,15 +154,20 @@ impl Uploader {
         if let (None, None) = (&next, &due) {
             return self.pause();
         }
-        let sent = match self.remote.look() {
-            Err(fault) => Err(fault.into()),
-            Ok(()) => match (due, &next) {
-                (Some(day), _) => self.send_events(&day, life),
-                (None, Some(row)) => self.send(row, life),
-                (None, None) => Ok(()),
-            },
-        };
-        self.settle(sent, next.as_ref())
+        if let Err(fault) = self.remote.look() {
+            return self.settle(Err(fault.into()), None);
+        }
+        match (due, &next) {
+            (Some(day), _) => {
+                let sent = self.send_events(&day, life);
+                self.settle(sent, None)
+            }
+            (None, Some(row)) => {
+                let sent = self.send(row, life);
+                self.settle(sent, Some(row))
+            }
+            (None, None) => Step::Rest,
+        }
     }
 
     /// Days whose list of events may have been cut off by an end.
@@ -276,16 +286,17 @@ impl Uploader {
         let date = local_date(row.start, row.utc_offset_s);
         let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: &row.name };
         let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
-        let file = RealDisk.open_to_read(&self.shelf.root.join(&row.name));
+        let file = RealDisk.open_to_read(&self.root.join(&row.name));
         let file = file.map_err(|e| self.look_again(row, &format!("cannot be read: {e}")))?;
         if file.len().ok() != Some(row.bytes) {
             return Err(self.look_again(row, "is another than the catalogue says"));
         }
         let parcel = Parcel { key: &key, bytes: row.bytes, media: media(&row.name), body: &file, manner: Manner::Beside };
         let Receipt { key, checksum } = self.post(&parcel, Some(row), life)?;
-        let sidecar = [SECOND, SIDECAR].map(|ending| self.shelf.beside(&row.name, ending));
+        let path = |ending: &str| self.analyses.join(format!("{}{ending}", row.name));
+        let sidecar = [SECOND, SIDECAR].map(path);
         let sidecar = sidecar.iter().find(|path| path.exists());
-        let profile = self.shelf.beside(&row.name, PROFILE);
+        let profile = path(PROFILE);
         let beside = [(Some(&profile), PROFILE, "application/octet-stream"), (sidecar, SIDECAR, "application/json")];
         for (path, ending, media) in beside.into_iter().filter_map(|(path, ending, media)| Some((path?, ending, media))) {
             self.send_beside(path, &format!("{key}{ending}"), media, life)?;
@@ -338,9 +349,11 @@ impl Uploader {
         let body = text.as_bytes();
         let parcel =
             Parcel { key: &key, bytes: body.len() as u64, media: "application/x-ndjson", body: &body, manner: Manner::Instead };
-        self.post(&parcel, None, life)?;
-        self.state.days.remove(day);
-        Ok(())
+        let sent = self.post(&parcel, None, life).map(|_| ());
+        if !matches!(sent, Err(Trouble::Target(_) | Trouble::Halted)) {
+            self.state.days.remove(day);
+        }
+        sent
     }
 
     fn post(&mut self, parcel: &Parcel, row: Option<&FileRow>, life: u32) -> Result<Receipt, Trouble> {
