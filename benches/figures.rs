@@ -30,12 +30,16 @@ mod sound;
 mod speed;
 #[path = "figures/stations.rs"]
 mod stations;
+#[path = "figures/upload.rs"]
+mod upload;
+#[path = "../tests/upload_rig/mod.rs"]
+mod upload_rig;
 #[path = "../tests/common/web.rs"]
 mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 17] = [
+    let figures: [(&str, fn()); 18] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -53,6 +57,7 @@ fn main() {
         ("live", live::looking_and_listening),
         ("relay", relay::listeners_beside_icecast),
         ("opus", opus::broadcast_beside_opusenc),
+        ("upload", upload::a_gibibyte_to_s3),
     ];
     for (name, figure) in figures {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

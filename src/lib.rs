@@ -19,6 +19,7 @@
 //!  stream ─► on air ─► ear                                    a station's own bytes, decoded while somebody looks at it
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, clips, deletion; backlog: files that were never analysed
+//!  librarian ◄──Ask── uploader (one a target) ─► S3, WebDAV, PUT, a stick     finished files, one after the other
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
 //!
 //!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program, and tells the
@@ -75,6 +76,8 @@
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **Who hears a mount has no task.** One task serves all of a mount ([`actor::gate`]), since a thousand that wake for a page cost
 //!   six times as much as the writes themselves; a source's small pieces are gathered for a quarter of a second.
+//! * **What is uploaded is told by the catalogue, what is there by the sidecar.** The uploader keeps no list and no state of its own; a
+//!   recording that was sent and could not be entered is offered again, and found to be there.
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.
 #![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 

@@ -7,6 +7,7 @@
 mod alarm;
 mod latency;
 mod machine;
+pub mod upload;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

@@ -18,6 +18,7 @@ const CHRISTMAS: i64 = 1_735_084_800;
 
 fn file(name: &str, start_s: i64) -> FileRow {
     FileRow {
+        uploaded_at: None,
         name: name.into(),
         source: "mic".into(),
         start: Wall(start_s * SECOND_NS),
@@ -31,7 +32,6 @@ fn file(name: &str, start_s: i64) -> FileRow {
         sections: Arc::default(),
         gaps: Arc::default(),
         marks: Marks::default(),
-        uploaded_at: None,
         trouble: None,
         details: "{}".into(),
         version: u64::MAX - 7,
@@ -48,7 +48,7 @@ fn gap(source: &str, start_s: i64) -> GapRow {
 }
 
 fn entry(row: FileRow) -> Entry {
-    Entry { row, beside: Beside { sidecar_ns: 5, profile_ns: 0 } }
+    Entry { row, beside: Beside { sidecar_ns: 5, profile_ns: 0 }, copies: None }
 }
 
 fn put(writer: &mut Writer, files: &[FileRow]) {

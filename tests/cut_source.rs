@@ -134,6 +134,7 @@ impl Folder {
             parse_gap: parse_gap_line,
             turns: Arc::default(),
             retention: None,
+            targets: Vec::new(),
         };
         let shared = Arc::new(Shared::default());
         let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).expect("opened");
@@ -150,6 +151,7 @@ impl Folder {
             post_roll_ms: 0,
             zone,
             machine: Default::default(),
+            uploads: Vec::new(),
         };
         Shelves::new(settings, asks, shared, Arc::default(), Box::new(Vec::new), Arc::default())
     }

@@ -78,6 +78,7 @@ fn open(folder: tempfile::TempDir, options: &Options) -> Library {
         parse_gap: parse_gap_line,
         turns: Arc::default(),
         retention: None,
+        targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
     let librarian = Librarian::open(settings, Box::new(Lengths), shared.clone()).expect("opened");
@@ -119,6 +120,7 @@ impl Library {
                 Event::Analysed(row) => events.push(format!("analysed {}", row.name)),
                 Event::Changed(row) => events.push(format!("changed {}", row.name)),
                 Event::Deleted { name, .. } => events.push(format!("deleted {name}")),
+                Event::Uploaded { file, target } => events.push(format!("uploaded {} {target}", file.name)),
                 Event::Gap(gap) => events.push(format!("gap {}", gap.frames_lost)),
                 Event::Level(_) | Event::Alarm { .. } => unreachable!("a librarian tells of neither"),
                 Event::Work { .. } => {}

@@ -304,7 +304,7 @@ fn spoilt_texts() {
     check_rules(
         "texts",
         ROUNDS,
-        &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls), ("http", rules::http)],
+        &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls), ("http", rules::http), ("xml", rules::xml)],
     );
 }
 

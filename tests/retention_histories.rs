@@ -273,7 +273,7 @@ impl World {
             version: 0,
         };
         let mut batch = self.writer.as_mut().expect("open").batch().expect("a batch");
-        batch.put(&Entry { row, beside: Beside::default() }).expect("put");
+        batch.put(&Entry { row, beside: Beside::default(), copies: None }).expect("put");
         batch.commit().expect("committed");
     }
 

@@ -106,6 +106,7 @@ fn no_change_is_lost() {
         parse_gap: parse_gap_line,
         turns,
         retention: None,
+        targets: Vec::new(),
     };
     let mut librarian = Librarian::open(settings, Box::new(Headless), Arc::new(Shared::default())).expect("opened");
     let (_asks, inbox) = async_channel::bounded(1);

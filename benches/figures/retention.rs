@@ -64,7 +64,8 @@ pub fn decision() {
         let (mut writer, _) = Writer::open(&path).expect("made");
         writer.rank_by(HIGH).expect("ready");
         let mut batch = writer.batch().expect("a batch");
-        (0..FILES).for_each(|n| batch.put(&Entry { row: row(n, is_locked), beside: Beside::default() }).expect("put"));
+        (0..FILES)
+            .for_each(|n| batch.put(&Entry { row: row(n, is_locked), beside: Beside::default(), copies: None }).expect("put"));
         batch.commit().expect("committed");
         drop(writer);
         let age = Age { days: Some(36_000.0), only_uploaded: false };

@@ -18,3 +18,4 @@ pub mod preview;
 pub mod splitter;
 pub mod store;
 pub mod stream;
+pub mod uploader;

@@ -84,6 +84,7 @@ fn rebuild(root: PathBuf) -> Result<u64, String> {
         parse_gap: parse_gap_line,
         turns: Arc::default(),
         retention: None,
+        targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
     let mut librarian = Librarian::open(settings, Box::new(Headers), shared.clone()).map_err(|e| e.to_string())?;

@@ -111,7 +111,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
     let mut has_page = false;
-    if config.web.enabled {
+    if config.web.enabled || !config.uploads.is_empty() {
         let around = beside::Around {
             statuses: &statuses,
             keepers: &keepers,
@@ -122,12 +122,15 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         };
         match beside::seats(config, heard, recorded_out, around) {
             Ok((more, port)) => {
-                log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
-                (plan, has_page) = (None, true); // the page has brought it
+                has_page = true; // or the librarian of its folder, at least
+                if let Some(port) = port {
+                    log::info!("the page: http://localhost:{port}/");
+                    plan = None; // the page has brought it
+                }
             }
             // Recording comes first.
-            Err(fault) => log::error!("no page: {fault}"),
+            Err(fault) => log::error!("neither page nor uploads: {fault}"),
         }
     }
     seats.extend(keepers.seats(config, has_page, &turns, &alarms));

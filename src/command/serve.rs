@@ -59,6 +59,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
         post_roll_ms: 1_000,
         zone: Zone::system(),
         machine: Arc::default(),
+        uploads: Vec::new(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     let (_nobody, recorded) = async_channel::bounded(1);
@@ -76,6 +77,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
         stop: stop.clone(),
         turns: Arc::default(),
         role: Role::Path,
+        uploads: None,
     };
     let (seats, port) = review::seats(&web, &Live::closed(), plan).map_err(|fault| fault.to_string())?;
     log::info!(

@@ -9,6 +9,7 @@ use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
 use super::storage::WhenFull;
 use super::trigger;
+use super::upload::{Addressing, TargetType, Verify};
 use super::url::{PushUrl, StreamUrl, StreamUrls};
 use super::value::{
     Secret, Wrong, bytes, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word,
@@ -18,6 +19,7 @@ use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
 use crate::policy::hook::Program;
+use crate::policy::outbox::{Layout, Order, layout};
 use crate::policy::schedule::{self, Dates, Days, Duty, Every, Window};
 use crate::time::Rate;
 
@@ -237,6 +239,32 @@ pub static HEARTBEAT_MINUTES: Key<f64> = key("heartbeat_minutes", "5", "minutes,
 pub static HEARTBEAT_FAIL_URL: Key<Option<StreamUrl>> =
     key("heartbeat_fail_url", "", "http://host/path or https://, or nothing", |t| unless_empty(t, StreamUrl::parse))
         .shown(Shown::Host);
+pub static UPLOAD_TYPE: Key<Option<TargetType>> =
+    key("type", "", TargetType::WANTS, |t| unless_empty(t, |t| choice(t, &TargetType::WORDS)));
+pub static UPLOAD_URL: Key<Option<StreamUrl>> =
+    key("url", "", "http://host:port/path or https://", |t| unless_empty(t, StreamUrl::parse)).shown(Shown::Masked);
+pub static ENDPOINT: Key<Option<StreamUrl>> =
+    key("endpoint", "", "https://host:port of the S3 server, or nothing: Amazon's", |t| unless_empty(t, StreamUrl::parse))
+        .shown(Shown::Masked);
+pub static BUCKET: Key<Option<String>> = key("bucket", "", "the name of a bucket", |t| unless_empty(t, bucket));
+pub static REGION: Key<String> = key("region", "us-east-1", "the name of a region", bucket);
+pub static ACCESS_KEY: Key<Option<String>> = key("access_key", "", "the name of a key", |t| unless_empty(t, word));
+pub static SECRET_KEY: Key<Option<Secret>> = secret("secret_key", "a secret");
+pub static ADDRESSING: Key<Addressing> = key("addressing", "auto", "auto, path or host", |t| choice(t, &Addressing::WORDS));
+pub static PART_MB: Key<u32> = key("part_mb", "8", "MiB, 5 to 1024", |t| whole(t, 5, 1_024));
+pub static VERIFY: Key<Verify> = key("verify", "read", "read or size", |t| choice(t, &Verify::WORDS));
+pub static UPLOAD_FOLDER: Key<Option<PathBuf>> = key("folder", "", "the path of a folder", |t| unless_empty(t, path));
+pub static MOUNTED: Key<bool> = key("mounted", "yes", "yes or no", flag);
+pub static LAYOUT: Key<Layout> =
+    key("layout", layout::USUAL, "a path such as {site}/{source}/{date}/{name}", |t| Layout::parse(t).map_err(said));
+pub static UPLOAD_WINDOW: Key<Vec<Window>> =
+    key("upload_window", "", "windows such as 01:00..05:00 or sunset..sunrise, or nothing: always", |t| {
+        schedule::parse_windows(t).map_err(said)
+    });
+pub static UPLOAD_RATE: Key<u32> = key("upload_rate", "0", "kbit/s, or 0: as fast as it goes", |t| whole(t, 0, 10_000_000));
+pub static ORDER: Key<Order> =
+    key("order", "oldest", "oldest or newest", |t| choice(t, &[("oldest", Order::Oldest), ("newest", Order::Newest)]));
+pub static ONLY_SECTIONS: Key<bool> = key("only_sections", "no", "yes or no", flag);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -339,15 +367,36 @@ pub static NOTIFY: List =
 pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
 /// What a source takes over from `[storage]` unless it says otherwise.
 pub static STORED: List = &[&MIN_FREE_HOURS.about, &MIN_FREE_BYTES.about, &RETENTION_DAYS.about, &EXPIRE_ONLY_UPLOADED.about];
+pub static UPLOAD: List = &[
+    &UPLOAD_TYPE.about,
+    &UPLOAD_URL.about,
+    &USERNAME.about,
+    &PASSWORD.about,
+    &ENDPOINT.about,
+    &BUCKET.about,
+    &REGION.about,
+    &ACCESS_KEY.about,
+    &SECRET_KEY.about,
+    &ADDRESSING.about,
+    &PART_MB.about,
+    &VERIFY.about,
+    &UPLOAD_FOLDER.about,
+    &MOUNTED.about,
+    &LAYOUT.about,
+    &UPLOAD_WINDOW.about,
+    &UPLOAD_RATE.about,
+    &ORDER.about,
+    &ONLY_SECTIONS.about,
+];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
-/// The settings sections. `[upload]` is known by name and has no keys yet.
+/// The settings sections. `[upload]` stands for every `[upload.NAME]`, too.
 pub static SETTINGS: [(&str, List); 8] = [
     ("general", GENERAL),
     ("web", WEB),
     ("analysis", ANALYSIS),
     ("storage", STORAGE),
-    ("upload", &[]),
+    ("upload", UPLOAD),
     ("live", LIVE),
     ("notify", NOTIFY),
     ("site", SITE),
@@ -384,6 +433,12 @@ fn names(text: &str) -> Result<Vec<String>, Wrong> {
     let names: Vec<String> = text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
     let is_name = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if names.iter().all(is_name) { Ok(names) } else { Err(Wrong::Unwanted) }
+}
+
+/// A word that stands in addresses as it is.
+fn bucket(text: &str) -> Result<String, Wrong> {
+    let is_good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if is_good { Ok(text.to_owned()) } else { Err(Wrong::Unwanted) }
 }
 
 /// Paths with blanks or commas between.
@@ -429,6 +484,8 @@ mod tests {
                 ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY TRIGGER TRIGGER_MARGIN TRIGGER_BAND
                 PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS WHEN_FULL HIGH_SCORE
                 MIN_FREE_HOURS MIN_FREE_BYTES RETENTION_DAYS EXPIRE_ONLY_UPLOADED SITE_NAME LATITUDE LONGITUDE
+                UPLOAD_TYPE UPLOAD_URL ENDPOINT BUCKET REGION ACCESS_KEY SECRET_KEY ADDRESSING PART_MB VERIFY UPLOAD_FOLDER MOUNTED
+                LAYOUT UPLOAD_WINDOW UPLOAD_RATE ORDER ONLY_SECTIONS
             }
         };
         let lists = [LANE, STORED, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod source;
 pub mod storage;
 pub mod trigger;
+pub mod upload;
 pub mod url;
 pub mod value;
 
@@ -37,11 +38,12 @@ pub use settings::{Analysis, General, Heartbeat, Live, Notify, Position, Site, W
 pub use source::{BitDepth, FilenameTime, LaneSettings, Pace, RawBits, RawPcm, Repeat, SourceConfig, SourceKind, StreamFormat};
 pub use storage::Storage;
 
-use ini::Section;
+use ini::{Ini, Section};
 use problem::{Problems, quoted};
 use reader::{Effective, Inherited, Report};
-use section::{read_source, settings_name, settings_section};
+use section::{is_target, read_source, read_target, settings_name, settings_section};
 use source::SourceType;
+use upload::Target;
 
 use crate::device::disk::real_path;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub live: Live,
     pub notify: Notify,
     pub site: Site,
+    /// Where recordings are sent; names differ.
+    pub uploads: Vec<Target>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,9 +139,10 @@ impl Config {
             live: settings_section("live", &ini, &mut report, settings::live).0,
             notify: settings_section("notify", &ini, &mut report, settings::notify).0,
             site: settings_section("site", &ini, &mut report, settings::site).0,
+            uploads: Vec::new(),
         };
-        settings_section("upload", &ini, &mut report, |_| ());
-        for section in ini.sections.iter().filter(|s| settings_name(s).is_none()) {
+        config.read_targets(&ini, &mut report);
+        for section in ini.sections.iter().filter(|s| settings_name(s).is_none() && !is_target(s)) {
             config.add(section, &inherited, &mut report);
         }
         config.compare_sources(&mut report.problems);
@@ -156,6 +161,31 @@ impl Config {
             source.lane.output_directory = output_directory.to_path_buf();
         }
         config
+    }
+
+    fn read_targets(&mut self, ini: &Ini, report: &mut Report) {
+        let line = ini.sections.iter().find(|s| settings_name(s) == Some("upload")).map_or(0, |s| s.line);
+        let (first, inherited) = settings_section("upload", ini, report, |reader| upload::read("upload", line, false, reader));
+        let others = ini.sections.iter().filter(|s| is_target(s)).filter_map(|s| read_target(s, &inherited, report));
+        let targets: Vec<Target> = first.into_iter().chain(others).collect();
+        for target in targets {
+            let problem = if self.uploads.iter().any(|other| other.name == target.name) {
+                Some("is there twice")
+            } else if self.uploads.len() >= upload::MAX_TARGETS {
+                Some("is one target too many")
+            } else if target.needs_place() && self.site.position.is_none() {
+                Some("names the sun in upload_window: it needs latitude and longitude in [site]")
+            } else {
+                None
+            };
+            match problem {
+                Some(what) => {
+                    let text = format!("[{}] {what}: nothing is uploaded there", quoted(&target.name));
+                    report.problems.error(target.line, &target.name, text);
+                }
+                None => self.uploads.push(target),
+            }
+        }
     }
 
     /// A section that is none of the settings.

@@ -6,11 +6,13 @@ use super::nearest::nearest;
 use super::problem::{Problems, quoted};
 use super::reader::{Inherited, Reader, Report, did_you_mean};
 use super::source::{SourceConfig, SourceType};
+use super::upload::{self, Target};
 
 /// The settings that a section holds; a section with a `type` is a source whatever its name, `[general]` never is.
 pub fn settings_name(section: &Section) -> Option<&'static str> {
     let (name, _) = keys::SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&section.name))?;
-    if *name != "general" && section.get("type").is_some() { None } else { Some(name) }
+    let is_source = section.get("type").is_some_and(|entry| *name != "upload" || SourceType::is(&entry.value));
+    if *name != "general" && is_source { None } else { Some(name) }
 }
 
 pub fn settings_section<T>(
@@ -31,11 +33,24 @@ pub fn settings_section<T>(
             }
         }),
         "storage" => reader.unknown_keys(&[known, keys::STORED], |_| None),
-        "upload" => reader.unknown_keys(&[known], |_| Some("the section has no keys in this version".to_owned())),
         _ => reader.unknown_keys(&[known], |_| None),
     }
     let (good, _) = reader.finish();
     (value, good)
+}
+
+/// `[upload.NAME]`: what it does not say, `[upload]` does.
+pub fn is_target(section: &Section) -> bool {
+    section.name.get(..TARGET.len()).is_some_and(|start| start.eq_ignore_ascii_case(TARGET))
+}
+
+const TARGET: &str = "upload.";
+
+pub fn read_target(section: &Section, inherited: &Inherited, report: &mut Report) -> Option<Target> {
+    let mut reader = Reader::new(&section.name, vec![section], Some(inherited), report);
+    let target = upload::read(&section.name, section.line, true, &mut reader);
+    reader.unknown_keys(&[keys::UPLOAD], |_| None);
+    target
 }
 
 /// `None` for a section that is no source; an error is why a source is broken, and is on the list.

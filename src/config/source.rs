@@ -325,6 +325,11 @@ impl SourceType {
         ("tone", SourceType::Tone),
     ];
 
+    /// Whether this text names one.
+    pub fn is(text: &str) -> bool {
+        Self::WORDS.iter().any(|(word, _)| word.eq_ignore_ascii_case(text.trim()))
+    }
+
     /// The keys of the type, without those of `[general]`.
     pub fn keys(self) -> List {
         match self {

@@ -15,6 +15,7 @@ pub mod health;
 pub mod memory;
 pub mod pacer;
 pub mod program;
+pub mod remote;
 pub mod sched;
 pub mod scratch;
 pub mod service;

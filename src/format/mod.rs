@@ -4,6 +4,7 @@
 //! soundpost; a coded FLAC frame is called so in full.
 
 pub mod adts;
+pub mod base64;
 pub mod bookmark;
 pub mod broadcast;
 pub mod civil;
@@ -11,8 +12,10 @@ pub mod clip;
 pub mod crc;
 pub mod cue;
 pub mod cut;
+pub mod dav;
 pub mod decode;
 pub mod encode;
+pub mod events;
 pub mod flac;
 pub mod flac_door;
 pub mod fmp4;
@@ -34,6 +37,7 @@ pub mod pcm_reader;
 pub mod playlist;
 pub mod profile;
 pub mod resample;
+pub mod s3;
 pub mod samples;
 pub mod sidecar;
 pub mod stereo;
@@ -41,6 +45,7 @@ pub mod stream;
 pub mod uri;
 pub mod vorbis;
 pub mod wav;
+pub mod xml;
 
 use std::fmt;
 use std::io;

@@ -36,7 +36,7 @@ pub struct FileRow {
     pub sections: Arc<[Section]>,
     pub gaps: Arc<[GapRow]>,
     pub marks: Marks,
-    /// When it was seen to be whole somewhere else; `None` while it is only here.
+    /// When the last of all targets had a copy that was looked after, or another program said so; `None` while it is only here.
     pub uploaded_at: Option<Wall>,
     /// Why it could not be analysed, in one line.
     pub trouble: Option<Arc<str>>,
@@ -223,12 +223,16 @@ pub enum Wish {
     Unfit { name: String, why: String },
     /// The newest recording that needs an analysis; with `count` how many there are, too.
     Next { count: bool },
-    /// It was seen to be whole somewhere else; on disk before it is answered, with the file as it is now.
-    Uploaded { name: String, at: Wall },
     /// The disk is full: what may go, goes now.
     Room,
     /// Something was done to this recording: opened, closed, corrected. By its finished name.
     Look { name: String },
+    /// A target has a copy that was looked after; on disk before it is answered.
+    Uploaded { name: String, copy: Box<Upload> },
+    /// Begun and not finished: what the target calls it. Losing it costs sending it anew.
+    Sending { name: String, target: String, token: String },
+    /// A target does not want this one.
+    Unwanted { name: String, target: String, why: String },
     /// Compare all with the folder now; answered when it is done.
     Scan,
 }
@@ -238,6 +242,19 @@ pub enum Answer {
     Done,
     File(Arc<FileRow>),
     Next { name: Option<String>, waiting: Option<u64> },
+}
+
+/// What stands at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// By the name of its section.
+    pub target: String,
+    /// When it was looked after.
+    pub at: Wall,
+    pub key: String,
+    pub bytes: u64,
+    /// What was compared: `sha256:…`, `md5:…` or `size`.
+    pub checksum: String,
 }
 
 /// Sound of a source that is to stay: cut out already, and on the disk.
@@ -301,6 +318,10 @@ pub enum Event {
         name: String,
         /// Why it was deleted by itself; `None` if somebody did it.
         reason: Option<String>,
+    },
+    Uploaded {
+        file: Arc<FileRow>,
+        target: String,
     },
     Gap(GapRow),
     Level(Vec<Meter>),

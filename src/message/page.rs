@@ -80,6 +80,7 @@ pub struct Status {
     pub post_roll_ms: u32,
     pub sources: Vec<SourceStatus>,
     pub work: Option<Work>,
+    pub uploads: Vec<UploadStatus>,
     pub alarms: Vec<Alarm>,
     pub health: Health,
 }
@@ -194,6 +195,37 @@ impl SourceState {
             SourceState::Listening => "listening",
         }
     }
+}
+
+/// What becomes of recordings that are sent to a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadStatus {
+    /// Of the target's section.
+    pub name: String,
+    /// `s3`, `webdav`, `put` or `folder`.
+    pub kind: &'static str,
+    /// `waiting` for something to send, `sending`, `verifying`, `held` by its window, `absent` (a folder that is not there),
+    /// `failing`.
+    pub state: &'static str,
+    /// Name of the recording that is being sent.
+    pub file: Option<String>,
+    /// Which part of it, of so many; counted from 1.
+    pub part: u32,
+    pub parts: u32,
+    /// That still wait, and what they weigh.
+    pub backlog_files: u64,
+    pub backlog_bytes: u64,
+    /// Since the start: recordings that were looked after there, and bytes that left.
+    pub uploaded_files: u64,
+    pub sent_bytes: u64,
+    /// Of the last one.
+    pub uploaded_at: Option<Wall>,
+    /// Why the last attempt failed; nothing once one succeeded.
+    pub trouble: Option<String>,
+    /// When it is tried again.
+    pub again_at: Option<Wall>,
+    /// For a person: a medium may be pulled.
+    pub note: Option<&'static str>,
 }
 
 /// Something long, and how far it is.

@@ -10,6 +10,7 @@ pub mod limit;
 pub mod mark;
 pub mod name;
 pub mod offset;
+pub mod outbox;
 pub mod reconnect;
 pub mod retention;
 pub mod retry;

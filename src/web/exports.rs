@@ -123,6 +123,7 @@ mod tests {
     fn row(name: &str) -> FileRow {
         let section = |first, end, band_hz| Section { first_window: first, end_window: end, score: Centibel(2_845), band_hz };
         FileRow {
+            uploaded_at: None,
             version: 0,
             name: name.into(),
             source: "mic".into(),
@@ -137,7 +138,6 @@ mod tests {
             sections: [section(123, 141, None), section(200, 210, Some((3_000.0, 8_000.0)))].into(),
             gaps: [].into(),
             marks: Marks::default(),
-            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
         }

@@ -6,7 +6,7 @@ use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Label, Section, WINDOWS_PER_SECOND};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter, WatchedRow};
 use crate::message::live::{Device, Lookable};
-use crate::message::page::{AnalysisView, Deleted, Health, PushState, Retention, SourceStatus, Status, Work};
+use crate::message::page::{AnalysisView, Deleted, Health, PushState, Retention, SourceStatus, Status, UploadStatus, Work};
 use crate::status::Spread;
 use crate::time::Wall;
 
@@ -255,6 +255,7 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("detection", rolls)
         .raw("sources", list(&status.sources, source))
         .raw("work", or_null(status.work.as_ref(), work))
+        .raw("uploads", list(&status.uploads, upload))
         .raw("alarms", list(&status.alarms, alarm))
         .raw("health", health(&status.health))
         .end()
@@ -351,6 +352,25 @@ fn source(source: &SourceStatus) -> String {
         .end()
 }
 
+fn upload(target: &UploadStatus) -> String {
+    Json::object()
+        .text("name", &target.name)
+        .text("kind", target.kind)
+        .text("state", target.state)
+        .raw("file", or_null(target.file.as_deref(), quoted))
+        .raw("part", target.part)
+        .raw("parts", target.parts)
+        .raw("backlog_files", target.backlog_files)
+        .raw("backlog_bytes", target.backlog_bytes)
+        .raw("uploaded_files", target.uploaded_files)
+        .raw("sent_bytes", target.sent_bytes)
+        .raw("uploaded_at", or_null(target.uploaded_at, time))
+        .raw("trouble", or_null(target.trouble.as_deref(), quoted))
+        .raw("again_at", or_null(target.again_at, time))
+        .raw("note", or_null(target.note, quoted))
+        .end()
+}
+
 fn work(work: &Work) -> String {
     Json::object().text("what", work.what).raw("done", work.done).raw("total", work.total).end()
 }
@@ -368,6 +388,14 @@ pub fn event(event: &Event) -> String {
         Event::Closed(row) => ("closed", file(row)),
         Event::Analysed(row) => ("analysed", file(row)),
         Event::Changed(row) => ("changed", file(row)),
+        Event::Uploaded { file: row, target } => (
+            "uploaded",
+            Json::object()
+                .text("name", &row.name)
+                .text("target", target)
+                .raw("uploaded_at", or_null(row.uploaded_at, time))
+                .end(),
+        ),
         Event::Gap(row) => ("gap", gap(row)),
         Event::Deleted { name, reason } => {
             ("deleted", Json::object().text("name", name).raw("reason", or_null(reason.as_deref(), quoted)).end())
@@ -397,6 +425,7 @@ mod tests {
 
     fn row() -> FileRow {
         FileRow {
+            uploaded_at: None,
             name: "x/20260522_040000 \"ä\".flac".into(),
             source: "mic".into(),
             start: Wall(1_779_415_200_000_001_000),
@@ -412,7 +441,6 @@ mod tests {
                 .into(),
             gaps: [].into(),
             marks: Marks { reviewed: true, locked: false, note: "a\nb".into() },
-            uploaded_at: None,
             trouble: None,
             details: "{\"end_reason\":\"split\",\n\"quality\":{}}".into(),
         }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::format::civil;
-use crate::message::page::{Disk, Health, SourceState, SourceStatus, Status};
+use crate::message::page::{Disk, Health, SourceState, SourceStatus, Status, UploadStatus};
 use crate::time::Wall;
 
 /// `recording:` says `yes` when every source records, `no` when none does, `in part` otherwise.
@@ -28,6 +28,9 @@ pub fn text(status: &Status) -> String {
     machine(&status.health, &mut line);
     for source in &status.sources {
         line(&format!("source {}", source.name), &one(source, &local));
+    }
+    for target in &status.uploads {
+        line(&format!("upload {}", target.name), &upload(target));
     }
     for alarm in &status.alarms {
         line("alarm", &format!("since {}: {}", local(alarm.since), alarm.text));
@@ -71,6 +74,15 @@ fn room(disk: &Disk) -> String {
     let mut text = format!("{:.1} of {:.1} GB free", gigabytes(disk.free_bytes), gigabytes(disk.total_bytes));
     if let Some(hours) = disk.hours_left {
         let _ = write!(text, ", enough for about {hours:.0} hours");
+    }
+    text
+}
+
+fn upload(target: &UploadStatus) -> String {
+    let gigabytes = target.backlog_bytes as f64 / 1e9;
+    let mut text = format!("{}, {} recordings wait ({gigabytes:.1} GB)", target.state, target.backlog_files);
+    for part in [target.note, target.trouble.as_deref()].into_iter().flatten() {
+        let _ = write!(text, ", {part}");
     }
     text
 }
@@ -167,6 +179,12 @@ mod tests {
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],
             health: Health { temperature_c: Some(48.3), under_voltage: Some(false), wifi_dbm: Some(-61), ..Health::default() },
+            uploads: vec![UploadStatus {
+                name: "upload.stick".into(),
+                state: "waiting",
+                note: Some("safe to pull"),
+                ..UploadStatus::default()
+            }],
             alarms: vec![Alarm { since: SIX, text: "The disk is slow.".into() }],
             ..Status::default()
         };
@@ -185,6 +203,7 @@ mod tests {
              0 gaps, 0 overruns, 4800 frames lost, memory for sound at most 20 % full, 99 of 100 syncs within 91 ms, \
              the slowest 91 ms, drift -12.3 ppm, file 20260522_060000.flac",
             "source mic: alarm since 2026-05-22 06:00, 48000 Hz, 2 channels, 0.0 hours captured, 0 gaps, 0 overruns, no such card",
+            "upload upload.stick: waiting, 0 recordings wait (0.0 GB), safe to pull",
             "alarm: since 2026-05-22 06:00: The disk is slow.",
         ];
         assert_eq!(text(&status).lines().collect::<Vec<_>>(), expected);

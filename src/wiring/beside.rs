@@ -11,6 +11,7 @@ use super::library::Sources;
 use super::live;
 use super::retention::Keepers;
 use super::review::{self, Place, Plan};
+use super::upload;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
@@ -37,8 +38,13 @@ pub struct Around<'a> {
     pub machine: Arc<Machine>,
 }
 
-/// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
-pub fn seats(config: &Config, live: live::Plan, recorded: Receiver<PathBuf>, around: Around) -> Result<(Vec<Seat>, u16), Fault> {
+/// Beside a recorder, over the folder of `[general]`; the page's port if there is to be a page. Sources that record elsewhere are heard of in the status only.
+pub fn seats(
+    config: &Config,
+    live: live::Plan,
+    recorded: Receiver<PathBuf>,
+    around: Around,
+) -> Result<(Vec<Seat>, Option<u16>), Fault> {
     let Around { statuses, keepers, stop, turns, alarms, machine } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
@@ -66,8 +72,11 @@ pub fn seats(config: &Config, live: live::Plan, recorded: Receiver<PathBuf>, aro
         post_roll_ms: ms(config.analysis.post_roll_seconds),
         zone,
         machine,
+        uploads: Vec::new(),
     };
-    if config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
+    let uploads = upload::Plan::new(config, &alarms);
+    let settings = library::Settings { uploads: uploads.statuses(), ..settings };
+    if config.web.enabled && config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
         let open: Arc<status::Alarm> = Arc::default();
         open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
         alarms.note(&open);
@@ -82,11 +91,25 @@ pub fn seats(config: &Config, live: live::Plan, recorded: Receiver<PathBuf>, aro
         let each = rows.iter().zip(changes.iter_mut());
         each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
     });
-    review::seats(
-        &config.web,
-        &config.live,
-        Plan { place, settings, sources, alarms, asks, retention, recorded, stop, turns, role: Role::Side, live: Some(live) },
-    )
+    let plan = Plan {
+        place,
+        settings,
+        sources,
+        alarms,
+        asks,
+        retention,
+        recorded,
+        stop,
+        turns,
+        role: Role::Side,
+        live: Some(live),
+        uploads: Some(uploads),
+    };
+    if config.web.enabled {
+        review::seats(&config.web, &config.live, plan).map(|(seats, port)| (seats, Some(port)))
+    } else {
+        Ok((review::without_page(plan), None))
+    }
 }
 
 /// `change`: the state that was seen last, and when it was seen first.

@@ -13,6 +13,7 @@
 //! | health | own | what sources show, sensors | alarms | |
 //! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
 //! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
+//! | uploader (one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | librarian (one a folder that the page is not of: [`retention`]) | own | wishes | catalogue; deletes for room | nobody waits for it |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
@@ -42,6 +43,7 @@ pub mod sources;
 pub mod start;
 pub mod stations;
 pub mod storage;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -265,6 +267,8 @@ pub struct Table {
     pub is_told: bool,
     /// Programs are run for finished recordings.
     pub has_hooks: bool,
+    /// Targets that recordings are sent to.
+    pub uploads: usize,
 }
 
 impl Table {
@@ -346,6 +350,10 @@ impl Table {
         if self.has_hooks {
             shared.push(("hooks", "thread".into(), hooks::STACK));
         }
+        if self.uploads > 0 {
+            let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
+            shared.push(("uploader", what, self.uploads * upload::BYTES));
+        }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
         }
@@ -367,6 +375,7 @@ impl Table {
             + usize::from(self.is_monitored)
             + self.pushes.saturating_sub(1)
             + self.keepers.saturating_sub(1)
+            + self.uploads.saturating_sub(1)
     }
 }
 
@@ -425,7 +434,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1, keepers: 1, is_told: true, has_hooks: true };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, keepers: 1, uploads: 1, is_told: true, has_hooks: true };
         let printed: usize = table
             .to_string()
             .lines()

@@ -82,15 +82,7 @@ mod tests {
 
     #[track_caller]
     fn check(wished: &[(u32, u8)], found: &[Option<(u32, u8)>], budget_mb: usize, expected: &[(u32, u8)]) {
-        let table = Table {
-            lanes: wished.iter().map(|&(hz, channels)| row(hz, channels)).collect(),
-            page: None,
-            is_monitored: false,
-            pushes: 0,
-            keepers: 0,
-            is_told: false,
-            has_hooks: false,
-        };
+        let table = Table { lanes: wished.iter().map(|&(hz, channels)| row(hz, channels)).collect(), ..Table::default() };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);
         let shape = |lane: &LaneRow| match lane.feed {

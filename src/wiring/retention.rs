@@ -142,6 +142,7 @@ pub fn settings(root: PathBuf, config: &Config, turns: Arc<Turns>, keeping: Keep
         parse_gap: parse_gap_line,
         turns,
         retention: Some(keeping),
+        targets: Vec::new(),
     }
 }
 

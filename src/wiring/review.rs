@@ -7,6 +7,7 @@
 //! | http | own, and 4 workers | the gate's socket | the desk, wishes | answers 503 |
 //! | librarian | own | wishes | catalogue, sidecars, events | slow listeners lose |
 //! | backlog | own, low priority | unanalysed recordings | wishes | waits |
+//! | uploader (beside a recorder only, one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
 //! | live (beside a recorder only) | own | captures, while somebody looks or listens | mounts | old sound gives way |
 //! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
 
@@ -23,6 +24,7 @@ use super::library::{self, Shelves, Sources};
 use super::live;
 use super::page::Page;
 use super::retention;
+use super::upload;
 use crate::actor::http;
 use crate::actor::http::library::Library;
 use crate::actor::librarian;
@@ -33,6 +35,7 @@ use crate::device::Fault;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
+use crate::message::analysis::Detection;
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
 use crate::message::live::Stage;
@@ -125,6 +128,8 @@ pub struct Plan {
     pub role: Role,
     /// What is recorded beside it.
     pub live: Option<live::Plan>,
+    /// Where recordings are sent.
+    pub uploads: Option<upload::Plan>,
 }
 
 struct Shared {
@@ -134,12 +139,15 @@ struct Shared {
     turns: Arc<Turns>,
     role: Role,
     retention: Option<Keeping>,
+    targets: Vec<String>,
 }
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, asks: (asks, inbox), retention, recorded, stop, turns, role, live } = plan;
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, retention };
+    let Plan { place, settings, sources, alarms, asks: (asks, inbox), retention, recorded, stop, turns, role, live, uploads } =
+        plan;
+    let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
     alarms.watch("", &shared.librarian.stuck);
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
@@ -152,18 +160,9 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
-    if !shared.place.read_only || !shared.place.analyses.starts_with(&shared.place.root) {
-        let (root, asks, stop) = (shared.place.root.clone(), asks.clone(), stop.clone());
-        let is_patient = role == Role::Side;
-        seats.push(seat(&shared, "backlog", move |actor, life| {
-            let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
-            let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
-            Box::new(move || {
-                backlog.run(life);
-                Ok(())
-            })
-        }));
-    }
+    seats.extend(backlog_seat(&shared, detection, &asks, &stop, &progress));
+    let uploads = uploads.map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop));
+    seats.extend(uploads.into_iter().flatten());
     seats.extend(live.map(|plan| live::seat(plan, &hub)));
     let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, root: shared.place.root.clone(), stop });
     seats.push(seat(&shared, "herald", move |_, _| {
@@ -174,6 +173,42 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
         })
     }));
     Ok((seats, port))
+}
+
+/// Where there is no page: who keeps the catalogue and analyses, and whoever uploads by it. What is recorded is found by the librarian's own
+/// looks.
+pub fn without_page(plan: Plan) -> Vec<Seat> {
+    let Plan { place, settings, alarms, asks: (asks, inbox), retention, stop, turns, role, uploads, .. } = plan;
+    let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
+    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
+    alarms.watch("", &shared.librarian.stuck);
+    let mut seats = vec![librarian_seat(&shared, inbox)];
+    seats.extend(backlog_seat(&shared, settings.detection, &asks, &stop, &Arc::default()));
+    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop)));
+    seats
+}
+
+/// None where nothing may be written.
+fn backlog_seat(
+    shared: &Shared,
+    detection: Detection,
+    asks: &Sender<Ask>,
+    stop: &Arc<AtomicBool>,
+    progress: &Arc<Progress>,
+) -> Option<Seat> {
+    if shared.place.read_only && shared.place.analyses.starts_with(&shared.place.root) {
+        return None;
+    }
+    let (root, asks, stop, progress) = (shared.place.root.clone(), asks.clone(), stop.clone(), progress.clone());
+    let is_patient = shared.role == Role::Side;
+    Some(seat(shared, "backlog", move |actor, life| {
+        let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
+        let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
+        Box::new(move || {
+            backlog.run(life);
+            Ok(())
+        })
+    }))
 }
 
 fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32) -> Body + 'static) -> Seat {
@@ -192,7 +227,7 @@ fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32)
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
     let news = shared.librarian.clone();
-    let Shared { place: Place { root, analyses, catalogue, read_only }, zone, turns, retention, .. } = shared;
+    let Shared { place: Place { root, analyses, catalogue, read_only }, zone, turns, retention, targets, .. } = shared;
     let settings = librarian::Settings {
         root: root.clone(),
         analyses: analyses.clone(),
@@ -204,6 +239,7 @@ fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
         parse_gap: parse_gap_line,
         turns: turns.clone(),
         retention: retention.clone(),
+        targets: targets.clone(),
     };
     let make = librarian(settings, news, inbox);
     seat(shared, "librarian", move |_, _| make())

@@ -79,13 +79,14 @@ pub fn table(config: &Config) -> Table {
     let is_heard = |lane: &LaneRow| page.is_some() || pushes > 0 || monitored == Some(&*lane.name);
     let heard = |lane: LaneRow| if is_heard(&lane) { lane.heard() } else { lane };
     let lanes = recorded(config).filter_map(|source| row(source, &config.analysis)).map(heard).collect();
-    let keepers = super::retention::folders(config).len() - usize::from(page.is_some());
+    let keepers = super::retention::folders(config).len() - usize::from(page.is_some() || !config.uploads.is_empty());
     Table {
         lanes,
         page,
         is_monitored: monitored.is_some(),
         pushes,
         keepers,
+        uploads: config.uploads.len(),
         is_told: super::notify::is_wanted(config),
         has_hooks: super::hooks::is_wanted(config),
     }

@@ -108,6 +108,7 @@ impl Library for Shelf {
         let bytes = fs::metadata(self.known(name)?).map_err(failed)?.len();
         let marks = self.marks.lock().expect("no panic").iter().rev().find(|(n, _)| n == name).map(|(_, m)| m.clone());
         Ok(FileRow {
+            uploaded_at: None,
             name: name.into(),
             source: "mic".into(),
             start: Wall(1_779_415_200_000_000_000),
@@ -121,7 +122,6 @@ impl Library for Shelf {
             sections: [Section { first_window: 10, end_window: 20, score: Centibel(2_840), band_hz: None }].into(),
             gaps: [].into(),
             marks: marks.unwrap_or_default(),
-            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
             version: bytes,

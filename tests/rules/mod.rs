@@ -9,6 +9,7 @@ mod profile;
 mod recording;
 mod stream;
 mod text;
+mod xml;
 
 pub use container::{fmp4, id3, mpegts};
 pub use http::http;
@@ -16,6 +17,7 @@ pub use profile::{profile, profile_with_right_checksum};
 pub use recording::recording;
 pub use stream::{ogg_with_right_checksums, sniff, stream};
 pub use text::{hls, icy, playlist};
+pub use xml::xml;
 
 /// What was found in spoilt bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

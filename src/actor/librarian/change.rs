@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use super::entry::{self, ANALYSED_BYTES, Seen, UPLOADED_AT, entry, foreign_sidecar, is_open, tells_length};
+use super::entry::{self, ANALYSED_BYTES, Seen, entry, foreign_sidecar, is_open, tells_length};
 use super::shelf::SIDECAR;
 use super::{Librarian, Refused, labels};
 use crate::device::catalogue::{Beside, Entry};
 use crate::device::folder::{self, Found as FoundFile, PART};
-use crate::format::sidecar::{Sidecar, rfc3339};
+use crate::format::sidecar::Sidecar;
 use crate::format::{found, profile};
 use crate::message::library::{Answer, Event, FileRow, FileState, Found, Mark, Trouble};
 use crate::policy::retention::Reason;
@@ -27,17 +27,6 @@ impl Librarian {
         let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
         let mut sidecar = self.sidecar_for(&fresh.row);
         entry::set(&mut sidecar, mark);
-        self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
-        drop(turn);
-        self.refresh(name, now)
-    }
-
-    pub(super) fn uploaded(&mut self, name: &str, at: Wall, now: Wall) -> Result<Answer, Refused> {
-        let fresh = self.closed(name, now)?;
-        self.may_write_analyses()?;
-        let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
-        let mut sidecar = self.sidecar_for(&fresh.row);
-        sidecar.other.insert(UPLOADED_AT.into(), rfc3339(at).into());
         self.shelf.put_sidecar(name, &sidecar).map_err(failed)?;
         drop(turn);
         self.refresh(name, now)
@@ -119,7 +108,8 @@ impl Librarian {
             self.prober.probe(&self.shelf.root.join(found.name), found.extension)
         };
         let name = found.name;
-        let mut entry = entry(Seen { found, beside, sidecar, sound, now }, old, &self.settings.zone);
+        let mut entry =
+            entry(Seen { found, beside, sidecar, targets: &self.settings.targets, sound, now }, old, &self.settings.zone);
         if let Some(details) = labels::with(&entry.row.details, &self.tables.borrow_mut().of(&self.shelf, name)) {
             entry.row.details = details.into();
         }
@@ -177,7 +167,7 @@ impl Librarian {
     }
 
     /// As it is on disk now, if its recorder is through with it.
-    fn closed(&self, name: &str, now: Wall) -> Result<Entry, Refused> {
+    pub(super) fn closed(&self, name: &str, now: Wall) -> Result<Entry, Refused> {
         // A name from outside is looked up before it is made a path.
         let Some(old) = self.writer()?.find(name)? else { return Err(self.not_known().into()) };
         let found = folder::look(&self.shelf.root, name).ok_or(Trouble::Absent)?;

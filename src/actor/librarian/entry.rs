@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 use serde_json::{Map, Value};
 
+use super::uploads;
 use crate::device::catalogue::{Beside, Entry};
 use crate::device::folder::Found;
 use crate::format::bookmark;
@@ -56,6 +57,8 @@ pub struct Seen<'a> {
     pub found: Found<'a>,
     pub beside: Beside,
     pub sidecar: Option<Sidecar>,
+    /// Who is to have a copy.
+    pub targets: &'a [String],
     /// By its header, if the sidecar does not tell.
     pub sound: Option<Sound>,
     pub now: Wall,
@@ -75,7 +78,8 @@ pub fn is_open(found: &Found<'_>, sidecar: Option<&Sidecar>, now: Wall) -> bool 
 
 /// `old`: what was known of it. A trouble holds until the file changes.
 pub fn entry(seen: Seen<'_>, old: Option<&Entry>, zone: &Zone) -> Entry {
-    let Seen { found, beside, sidecar, sound, now } = seen;
+    let Seen { found, beside, sidecar, sound, now, targets } = seen;
+    let copies = sidecar.as_ref().map(uploads::read).unwrap_or_default();
     let is_open = is_open(&found, sidecar.as_ref(), now);
     let (rate_hz, channels, frames) = match &sidecar {
         Some(it) if tells_length(Some(it)) => (it.sample_rate, it.channels, it.frames),
@@ -107,15 +111,16 @@ pub fn entry(seen: Seen<'_>, old: Option<&Entry>, zone: &Zone) -> Entry {
         sections: sidecar.as_ref().filter(|_| is_analysed).map(sections).unwrap_or_default().into(),
         gaps: sidecar.as_ref().map(gaps).unwrap_or_default().into(),
         marks: sidecar.as_ref().map(marks).unwrap_or_default(),
-        uploaded_at: sidecar.as_ref().and_then(uploaded_at),
+        uploaded_at: uploads::all_there(&copies, targets, found.bytes).or_else(|| sidecar.as_ref().and_then(uploaded_at)),
         trouble: same.and_then(|old| old.row.trouble.clone()),
         details: sidecar.as_ref().map_or_else(|| "{}".into(), details).into(),
         version: 0,
     };
     row.version = version(&row, beside);
-    Entry { row, beside }
+    Entry { row, beside, copies: Some(copies) }
 }
 
+/// What a program of another kind than our uploader has written there.
 fn uploaded_at(sidecar: &Sidecar) -> Option<Wall> {
     let at = sidecar.other.get(UPLOADED_AT).and_then(Value::as_str)?;
     parse_rfc3339(at).map(|at| Wall::from_micros(at.micros()))

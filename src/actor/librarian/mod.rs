@@ -15,6 +15,7 @@ mod orphans;
 pub mod retention;
 mod scan;
 pub mod shelf;
+mod uploads;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub turns: Arc<Turns>,
     /// `None`: nothing is ever deleted by itself.
     pub retention: Option<retention::Keeping>,
+    /// Where recordings are uploaded to; they are uploaded when all of these have them.
+    pub targets: Vec<String>,
 }
 
 /// What others may see of it at any time.
@@ -115,7 +118,8 @@ const REST_FACTOR: u32 = 20;
 impl Librarian {
     /// The folder of the catalogue must exist. A catalogue that is no good is made anew.
     pub fn open(settings: Settings, prober: Box<dyn Prober>, shared: Arc<Shared>) -> Result<Librarian, Failure> {
-        let (writer, is_new) = Writer::open(&settings.catalogue)?;
+        let (mut writer, is_new) = Writer::open(&settings.catalogue)?;
+        writer.set_targets(&settings.targets)?;
         let shelf = Shelf { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let writer = Some(writer);
         let bookmarks = Waiting::open(&shelf);
@@ -140,7 +144,6 @@ impl Librarian {
         let done = match wish {
             Wish::Set { name, mark } => self.set(&name, &mark, now()),
             Wish::Delete { name } => self.delete(&name, now(), None),
-            Wish::Uploaded { name, at } => self.uploaded(&name, at, now()),
             Wish::Keep(kept) => self.keep(&kept, now()),
             Wish::Analysed { name, found } => self.analysed(&name, &found, now()),
             Wish::Unfit { name, why } => self.unfit(&name, &why),
@@ -153,6 +156,9 @@ impl Librarian {
                 Ok(Answer::Done)
             }
             Wish::Next { count } => self.next_unanalysed(count),
+            Wish::Uploaded { name, copy } => self.uploaded(&name, *copy, now()),
+            Wish::Sending { name, target, token } => self.sending(&name, &target, &token, now()),
+            Wish::Unwanted { name, target, why } => self.unwanted(&name, &target, &why, now()),
             Wish::Scan => self.scan(inbox, now).map(|()| Answer::Done),
         };
         done.map_err(|refused| self.refuse(refused))
@@ -214,7 +220,7 @@ impl Librarian {
         };
         self.is_new |= is_new;
         self.gaps_seen.clear();
-        self.writer = Some(writer);
+        self.writer.insert(writer).set_targets(&self.settings.targets)?;
         Ok(())
     }
 
@@ -231,6 +237,7 @@ pub fn foreign(shelf: &Shelf, name: &str, channels: u8, analysis: &Analysis) -> 
         found,
         beside: Default::default(),
         sidecar: None,
+        targets: &[],
         sound: Some((profile.rate_hz, channels, profile.frames)),
         now: found.modified.plus_ns(i64::MAX / 4),
     };

@@ -11,6 +11,7 @@ mod read;
 mod retention;
 mod row;
 mod schema;
+mod uploads;
 mod write;
 
 use std::path::Path;
@@ -20,9 +21,10 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use read::Reader;
+pub use uploads::{Backlog, Waiting};
 pub use write::{Batch, Writer, local_date};
 
-use crate::message::library::FileRow;
+use crate::message::library::{FileRow, Upload};
 use crate::time::Wall;
 
 /// Of another process that writes (`rebuild` beside a server), and of a checkpoint.
@@ -50,6 +52,8 @@ pub struct Beside {
 pub struct Entry {
     pub row: FileRow,
     pub beside: Beside,
+    /// What its sidecar says of copies elsewhere; `None`: what the catalogue knows of them stays.
+    pub copies: Option<Vec<Upload>>,
 }
 
 /// Why the catalogue did not do as asked.

@@ -135,7 +135,7 @@ impl Reader {
     }
 
     /// Asks the file that stands there now.
-    fn ask<T>(&mut self, question: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Trouble> {
+    pub(super) fn ask<T>(&mut self, question: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Trouble> {
         let answer = self.connection().and_then(question);
         answer.map_err(|failure| {
             self.open = None;
@@ -188,7 +188,7 @@ fn day_row(row: &Row<'_>) -> rusqlite::Result<DayRow> {
     })
 }
 
-fn file_rows(db: &Connection, text: &str, values: Vec<Value>) -> Result<Vec<FileRow>, Failure> {
+pub(super) fn file_rows(db: &Connection, text: &str, values: Vec<Value>) -> Result<Vec<FileRow>, Failure> {
     let mut parts = Parts::of(db)?;
     let mut statement = db.prepare_cached(text)?;
     let files = statement.query_map(params_from_iter(values), |found| row::read(found, &mut parts).map(|entry| entry.row))?;

@@ -104,5 +104,5 @@ pub fn read(row: &Row<'_>, parts: &mut Parts<'_>) -> rusqlite::Result<Entry> {
         // All 64 bits of it, as they are.
         version: row.get::<_, i64>(18)? as u64,
     };
-    Ok(Entry { row: file, beside: Beside { sidecar_ns: row.get(10)?, profile_ns: row.get(11)? } })
+    Ok(Entry { row: file, beside: Beside { sidecar_ns: row.get(10)?, profile_ns: row.get(11)? }, copies: None })
 }

@@ -3,12 +3,14 @@
 /// `user_version` of the file.
 pub const VERSION: i32 = 2;
 
-/// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local; `files.uploaded_at` is in microseconds, NULL for what is
-/// nowhere else.
+/// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local.
 ///
 /// `files.folded` is the name in lower case if it has letters beyond ASCII, where LIKE knows no case. `gaps.file` is 0 for gaps between files. `sections` and
 /// `gaps` lie in the order in which they are asked for. `days` holds the sums over the files of a source on a day, and
 /// the gaps between them.
+///
+/// `files.uploaded_at` is in microseconds: when the last of all `targets` had its copy. `uploads.state` is 0 for what was begun (the note is
+/// the target's own number), 1 for a copy that was looked after, 2 for what a target does not want (the note says why).
 pub const TABLES: &str = "
 CREATE TABLE files(
     id INTEGER PRIMARY KEY,
@@ -43,6 +45,7 @@ CREATE INDEX files_by_source ON files(source, start_us DESC, name DESC);
 CREATE INDEX files_by_day ON files(date, start_us, name);
 CREATE INDEX files_by_age ON files(source, (uploaded_at IS NULL), start_us, name) WHERE state > 0 AND locked = 0 AND source <> '';
 CREATE INDEX files_to_analyse ON files(start_us DESC, name DESC) WHERE state = 1 AND trouble IS NULL;
+CREATE INDEX files_to_upload ON files(start_us, name, sections) WHERE uploaded_at IS NULL AND state > 0;
 
 CREATE TABLE sections(
     file INTEGER NOT NULL,
@@ -66,6 +69,21 @@ CREATE TABLE gaps(
     PRIMARY KEY(file, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gaps_by_day ON gaps(date, start_us);
+
+CREATE TABLE uploads(
+    name TEXT NOT NULL,
+    target TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY(name, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploads_by_time ON uploads(target, at_us) WHERE state = 1;
+
+CREATE TABLE targets(name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
 CREATE TABLE days(
     date TEXT NOT NULL,

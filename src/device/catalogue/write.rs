@@ -145,7 +145,7 @@ fn open_as(path: &Path, version: i32) -> Result<Connection, Failure> {
     }
     set_up(&db)?;
     // A look at each table: what is torn is mostly torn at its root.
-    for table in ["files", "sections", "gaps", "days"] {
+    for table in ["files", "sections", "gaps", "uploads", "targets", "days"] {
         db.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(())).optional()?;
     }
     Ok(db)
@@ -181,7 +181,7 @@ pub(super) fn find(db: &Connection, name: &str) -> Result<Option<Entry>, Failure
 
 /// Changes that happen together. Dropped without [`Batch::commit`], none of them happens.
 pub struct Batch<'a> {
-    tx: Transaction<'a>,
+    pub(super) tx: Transaction<'a>,
 }
 
 /// What a file adds to its day.
@@ -215,6 +215,7 @@ impl Batch<'_> {
         for (n, gap) in file.gaps.iter().enumerate() {
             self.put_gap(id, n as i64, &share.date, gap)?;
         }
+        self.put_copies(entry)?;
         match old {
             Some((_, old)) if old == share => Ok(()),
             Some((_, old)) => {
@@ -233,6 +234,7 @@ impl Batch<'_> {
         {
             self.tx.prepare_cached(text)?.execute([id])?;
         }
+        self.tx.prepare_cached("DELETE FROM uploads WHERE name = ?1")?.execute([name])?;
         self.add(&share, -1)?;
         Ok(true)
     }

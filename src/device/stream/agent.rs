@@ -80,16 +80,23 @@ struct Shared {
     tls: Arc<ClientConfig>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    request_bytes: usize,
 }
 
 impl Agent {
     pub fn new(options: Options) -> Result<Agent, Fault> {
+        Agent::sending(options, REQUEST_BYTES)
+    }
+
+    /// As [`Agent::new`], for who sends more than questions: in pieces of this length.
+    pub fn sending(options: Options, request_bytes: usize) -> Result<Agent, Fault> {
         Ok(Agent(Arc::new(Shared {
             names: Names::new(),
             connects: Gate::new(CONNECTS),
             tls: Arc::new(tls_config(options.ca_file.as_deref())?),
             clock: options.clock,
             limits: options.limits,
+            request_bytes,
         })))
     }
 
@@ -107,8 +114,9 @@ impl Agent {
             .proxy(None)
             .user_agent(concat!("soundpost/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("")
+            .allow_non_standard_methods(true) // WebDAV has its own
             .input_buffer_size(BUFFER_BYTES)
-            .output_buffer_size(REQUEST_BYTES)
+            .output_buffer_size(self.0.request_bytes)
             .max_response_header_size(MAX_HEADER_BYTES)
             .max_idle_connections(1)
             .timeout_resolve(Some(limits.resolve))
@@ -204,12 +212,13 @@ impl Connector<()> for Dial {
                 Ok(mut socket) => {
                     shared.names.reached(host, address.ip());
                     if !details.needs_tls() {
-                        return Ok(Some(Line::plain(socket)));
+                        return Ok(Some(Line::plain(socket, shared.request_bytes)));
                     }
                     let name =
                         ServerName::try_from(host.to_owned()).map_err(|_| Error::Tls("its host is not a name that TLS knows"))?;
                     socket.allow(limits.connect);
-                    let line = Line::secured(socket, ClientConnection::new(Arc::clone(&shared.tls), name)?)?;
+                    let tls = ClientConnection::new(Arc::clone(&shared.tls), name)?;
+                    let line = Line::secured(socket, tls, shared.request_bytes)?;
                     drop(ticket);
                     return Ok(Some(line));
                 }
@@ -269,12 +278,12 @@ impl Client {
         self.dials.load(Ordering::Relaxed)
     }
 
-    pub(super) fn http(&self) -> &ureq::Agent {
+    pub(in crate::device) fn http(&self) -> &ureq::Agent {
         &self.http
     }
 
     /// The wall clock is right.
-    pub(super) fn is_synced(&self) -> bool {
+    pub(in crate::device) fn is_synced(&self) -> bool {
         self.shared.clock.look().synced
     }
 

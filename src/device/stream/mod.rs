@@ -12,7 +12,7 @@ mod gate;
 pub mod hls;
 mod names;
 pub mod push;
-mod refusal;
+pub(super) mod refusal;
 mod tell;
 mod wire;
 

@@ -13,8 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use rustls::ClientConnection;
-use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use ureq::{Error, Timeout};
 
 use super::gate::{Halt, SLICE, Waiting};
 
@@ -133,17 +133,17 @@ const ICY: &[u8; 4] = b"ICY ";
 const HTTP: &[u8] = b"HTTP/1.0 ";
 
 impl Line {
-    pub fn plain(socket: Socket) -> Line {
+    pub fn plain(socket: Socket, request_bytes: usize) -> Line {
         let opening = Opening::Unsure { held: [0; 4], count: 0 };
-        Line { socket, tls: None, buffers: LazyBuffers::new(BUFFER_BYTES, REQUEST_BYTES), opening }
+        Line { socket, tls: None, buffers: LazyBuffers::new(BUFFER_BYTES, request_bytes), opening }
     }
 
     /// Shakes hands within the socket's present limit.
-    pub fn secured(mut socket: Socket, mut tls: ClientConnection) -> Result<Line, Error> {
+    pub fn secured(mut socket: Socket, mut tls: ClientConnection, request_bytes: usize) -> Result<Line, Error> {
         while tls.is_handshaking() {
             tls.complete_io(&mut socket).map_err(raised)?;
         }
-        Ok(Line { tls: Some(Box::new(tls)), ..Line::plain(socket) })
+        Ok(Line { tls: Some(Box::new(tls)), ..Line::plain(socket, request_bytes) })
     }
 
     /// Receives until the first word is known, and passes it on as it should be.
@@ -160,6 +160,22 @@ impl Line {
         let space = self.buffers.input_append_buf().get_mut(..word.len()).ok_or_else(|| Error::Other(Box::new(Halt::Endless)))?;
         space.copy_from_slice(word);
         self.buffers.input_appended(word.len());
+        Ok(count > 0)
+    }
+
+    fn receive_more(&mut self) -> Result<bool, Error> {
+        if let Opening::Unsure { held, count } = self.opening {
+            if !self.open(held, count)? {
+                return Ok(false);
+            }
+            // Something follows the first word. With that alone, who waits for leave to send a body would look at it over and over.
+        }
+        let space = self.buffers.input_append_buf();
+        if space.is_empty() {
+            return Err(Error::Other(Box::new(Halt::Endless))); // else it would look like the end
+        }
+        let count = receive(&mut self.socket, &mut self.tls, space)?;
+        self.buffers.input_appended(count);
         Ok(count > 0)
     }
 
@@ -229,16 +245,14 @@ impl Transport for Line {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.socket.allow(limit_of(timeout.for_read()));
-        if let Opening::Unsure { held, count } = self.opening {
-            return self.open(held, count);
+        let received = self.receive_more();
+        match received {
+            // Who asked whether a body is welcome and hears nothing sends it.
+            Err(Error::Other(e)) if timeout.reason == Timeout::Await100 && matches!(e.downcast_ref(), Some(Halt::Quiet(_))) => {
+                Err(Error::Timeout(Timeout::Await100))
+            }
+            received => received,
         }
-        let space = self.buffers.input_append_buf();
-        if space.is_empty() {
-            return Err(Error::Other(Box::new(Halt::Endless))); // else it would look like the end
-        }
-        let count = receive(&mut self.socket, &mut self.tls, space)?;
-        self.buffers.input_appended(count);
-        Ok(count > 0)
     }
 
     fn is_open(&mut self) -> bool {

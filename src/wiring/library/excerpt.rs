@@ -286,6 +286,7 @@ mod tests {
             reason: "xrun".into(),
         };
         FileRow {
+            uploaded_at: None,
             name: "a.wav".into(),
             source: "mic".into(),
             start: wall(1_000),
@@ -299,7 +300,6 @@ mod tests {
             sections: Vec::new().into(),
             gaps: gaps.iter().map(gap).collect(),
             marks: Default::default(),
-            uploaded_at: None,
             trouble: None,
             details: "{}".into(),
             version: 0,

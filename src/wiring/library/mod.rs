@@ -36,6 +36,7 @@ use crate::message::library::{
 use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceStatus, SpectrogramWish, Status, Work};
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
+use crate::status::upload::TargetStatus;
 use crate::status::{Alarms, Machine};
 use crate::time::Wall;
 use crate::web::json;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub post_roll_ms: u32,
     pub zone: Zone,
     pub machine: Arc<Machine>,
+    /// How uploads stand.
+    pub uploads: Vec<Arc<TargetStatus>>,
 }
 
 /// What the sources do now; nothing is recorded when there are none.
@@ -363,6 +366,7 @@ impl Library for Shelves {
             pre_roll_ms: *pre_roll_ms,
             post_roll_ms: *post_roll_ms,
             work: self.work(),
+            uploads: self.settings.uploads.iter().map(|target| target.look()).collect(),
             alarms: self.raised(look.wall),
             health: self.settings.machine.look(),
             sources,

@@ -1,0 +1,401 @@
+//! The uploader of one target: sends what waits, looks after it at the far end, and has it entered.
+//!
+//! What waits is asked of the catalogue, one recording at a time, so that a restart begins where it ended and hints may be lost. A
+//! recording counts once the target has it and the librarian has written that into its sidecar; should one of the two be cut off,
+//! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
+//! for each target, and reads finished files only.
+//!
+//! With a recording go its profile and its sidecar; the list of events of its day ([`events`](crate::format::events)) follows when the
+//! day is through, and every quarter of an hour while it is not.
+
+mod road;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use async_channel::Sender;
+
+use self::road::Road;
+use crate::device::catalogue::{Reader, Waiting, local_date};
+use crate::device::clock::Clock;
+use crate::device::disk::RealDisk;
+use crate::device::remote::{Manner, Parcel, Receipt, Remote, Trouble};
+use crate::device::{Fault, FaultKind};
+use crate::format::{ReadAt, events};
+use crate::message::library::{self, Answer, Ask, Date, FileRow, Upload, Wish};
+use crate::policy::outbox::layout::EVENTS;
+use crate::policy::outbox::{Backoff, Layout, Names, Order, Rate, Why};
+use crate::policy::schedule::Hours;
+use crate::status::upload::TargetStatus;
+use crate::status::{ActorStatus, State};
+use crate::time::{Mono, SECOND_NS, Wall};
+
+/// Of the sidecar; of ours where another program's file has that name; of the profile.
+const SIDECAR: &str = ".analysis.json";
+const SECOND: &str = ".soundpost.json";
+const PROFILE: &str = ".profile";
+/// Between two looks whether there is something to send.
+const REST: Duration = Duration::from_secs(2);
+/// Looks whether it is to end come at least so often.
+const NAP: Duration = Duration::from_millis(250);
+/// A day that goes on has its list of events sent so often.
+const EVENTS_EVERY_NS: i64 = 15 * 60 * SECOND_NS;
+/// How much waits is counted so often.
+const COUNT_EVERY_NS: i64 = 30 * SECOND_NS;
+/// What is not there is looked for so often.
+const ABSENT_NS: i64 = 3 * SECOND_NS;
+
+/// What the configuration says of a target.
+pub struct Settings {
+    pub name: Arc<str>,
+    pub site: String,
+    pub layout: Layout,
+    pub order: Order,
+    pub only_sections: bool,
+    pub bytes_per_second: u64,
+    /// When it may send; `None`: always.
+    pub hours: Option<Hours>,
+}
+
+impl Settings {
+    fn waiting(&self, now: Wall) -> Waiting<'_> {
+        Waiting { target: &self.name, order: self.order, only_sections: self.only_sections, now }
+    }
+}
+
+pub struct Uploader {
+    pub settings: Settings,
+    pub remote: Box<dyn Remote>,
+    /// Of the recordings, and of what is known of them, which mirrors it.
+    pub root: PathBuf,
+    pub analyses: PathBuf,
+    pub reader: Reader,
+    pub asks: Sender<Ask>,
+    pub clock: Arc<dyn Clock>,
+    pub actor: Arc<ActorStatus>,
+    pub status: Arc<TargetStatus>,
+    pub stop: Arc<AtomicBool>,
+    pub state: Memory,
+}
+
+/// What it remembers while it runs.
+#[derive(Default)]
+pub struct Memory {
+    backoff: Backoff,
+    rate: Option<Rate>,
+    /// (source, date) whose lists of events are not there as they are now, and since when.
+    days: BTreeMap<(String, Date), Mono>,
+    is_begun: bool,
+    is_told: bool,
+    absent_until: Option<Mono>,
+    counted_at: Option<Mono>,
+}
+
+/// What came of a look for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something was sent: there may be more.
+    Sent,
+    Rest,
+}
+
+impl Uploader {
+    /// Until it is to stop, or nobody answers any more. `life` is the one that the thread was started for.
+    pub fn run(&mut self, life: u32) {
+        // What is recorded comes first.
+        let _ = rustix::process::setpriority_process(None, 12);
+        while self.goes_on(life) {
+            self.actor.begin();
+            if self.step(life) == Step::Rest {
+                self.rest(life);
+            }
+        }
+    }
+
+    fn goes_on(&self, life: u32) -> bool {
+        !self.stop.load(Relaxed) && self.actor.lives(life) && !self.asks.is_closed()
+    }
+
+    fn rest(&self, life: u32) {
+        self.actor.enter(State::Idle);
+        for _ in 0..REST.as_millis() / NAP.as_millis() {
+            if !self.goes_on(life) {
+                return;
+            }
+            thread::sleep(NAP);
+        }
+    }
+
+    /// One recording, or one list of events, or nothing.
+    pub fn step(&mut self, life: u32) -> Step {
+        let now = self.clock.look();
+        if self.settings.hours.as_mut().is_some_and(|hours| !hours.is_on(now.wall)) {
+            self.show("held");
+            return Step::Rest;
+        }
+        let mono = self.clock.mono();
+        self.count(mono, now.wall);
+        if self.state.backoff.again(mono).is_some() || self.state.absent_until.is_some_and(|until| until > mono) {
+            return Step::Rest;
+        }
+        self.begin(mono);
+        let waiting = self.settings.waiting(now.wall);
+        let next = match self.reader.next_upload(&waiting) {
+            Ok(next) => next,
+            Err(_) => return Step::Rest, // the catalogue is being made
+        };
+        let due = self.due(mono, next.is_none());
+        self.actor.enter(State::Device);
+        if let (None, None) = (&next, &due) {
+            return self.pause();
+        }
+        if let Err(fault) = self.remote.look() {
+            return self.settle(Err(fault.into()), None);
+        }
+        match (due, &next) {
+            (Some(day), _) => {
+                let sent = self.send_events(&day, life);
+                self.settle(sent, None)
+            }
+            (None, Some(row)) => {
+                let sent = self.send(row, life);
+                self.settle(sent, Some(row))
+            }
+            (None, None) => Step::Rest,
+        }
+    }
+
+    /// Days whose list of events may have been cut off by an end.
+    fn begin(&mut self, now: Mono) {
+        if self.state.is_begun {
+            return;
+        }
+        let Ok(days) = self.reader.last_uploads(&self.settings.name, 2 * EVENTS_EVERY_NS / SECOND_NS) else { return };
+        self.state.days.extend(days.into_iter().map(|day| (day, now)));
+        self.state.is_begun = true;
+    }
+
+    /// A day whose list of events is to be sent now.
+    fn due(&self, now: Mono, is_idle: bool) -> Option<(String, Date)> {
+        let due = |since: &Mono| is_idle || now.since(*since) >= EVENTS_EVERY_NS;
+        self.state.days.iter().find(|(_, since)| due(since)).map(|(day, _)| day.clone())
+    }
+
+    /// Nothing waits.
+    fn pause(&mut self) -> Step {
+        if self.state.is_told {
+            // A stick that was pulled and comes back holds what it held, or is another.
+            let is_there = self.remote.look().is_ok();
+            self.show(if is_there { "waiting" } else { "absent" });
+            if !is_there {
+                self.status.change(|row| row.note = None);
+            }
+            self.state.is_told = is_there;
+            return Step::Rest;
+        }
+        match self.remote.rest() {
+            Ok(note) => {
+                self.state.is_told = true;
+                self.status.change(|row| row.note = note);
+                self.show("waiting");
+                Step::Rest
+            }
+            Err(fault) => self.settle(Err(fault.into()), None),
+        }
+    }
+
+    fn settle(&mut self, sent: Result<(), Trouble>, row: Option<&FileRow>) -> Step {
+        let (mono, wall) = (self.clock.mono(), self.clock.look().wall);
+        match sent {
+            Ok(()) => {
+                self.state.backoff.worked();
+                self.status.alarm.clear();
+                self.status.change(|row| (row.trouble, row.again_at) = (None, None));
+                Step::Sent
+            }
+            Err(Trouble::Halted) => Step::Rest,
+            Err(Trouble::File(why)) => {
+                if let Some(row) = row {
+                    log::warn!(target: "uploader", "{}: {}: {why}", self.settings.name, row.name);
+                    let (name, target) = (row.name.clone(), self.settings.name.to_string());
+                    self.status.change(|shown| shown.trouble = Some(format!("{}: {why}", row.name)));
+                    if self.ask(Wish::Unwanted { name, target, why }).is_ok() {
+                        return Step::Sent;
+                    }
+                }
+                Step::Rest
+            }
+            Err(Trouble::Target(fault)) => {
+                self.failed(&fault, mono, wall);
+                Step::Rest
+            }
+        }
+    }
+
+    fn failed(&mut self, fault: &Fault, mono: Mono, wall: Wall) {
+        self.state.is_told = false;
+        let was_told = self.status.look().trouble.as_deref() == Some(&fault.what);
+        if !was_told && !self.stop.load(Relaxed) {
+            log::warn!(target: "uploader", "{}: {fault}", self.settings.name);
+        }
+        if fault.kind == FaultKind::Gone {
+            // A medium that nobody has put in is nothing to worry about.
+            self.state.absent_until = Some(mono.plus_ns(ABSENT_NS));
+            self.show("absent");
+            self.status.change(|row| (row.trouble, row.note) = (Some(fault.what.clone()), None));
+            return;
+        }
+        let why = match fault.kind {
+            FaultKind::Refused | FaultKind::Config => Why::Refused,
+            FaultKind::Retry | FaultKind::Gone | FaultKind::Stalled | FaultKind::Full => Why::Failed,
+        };
+        self.state.backoff.failed(why, mono, RandomState::new().build_hasher().finish() as u32);
+        if why == Why::Refused || fault.kind == FaultKind::Full || self.state.backoff.is_alarming(mono) {
+            self.status.alarm.raise(format_args!("uploads do not get there: {fault}"));
+        }
+        let again = self.state.backoff.again(mono).map(|at| wall.plus_ns(at.since(mono)));
+        self.show("failing");
+        self.status.change(|row| (row.trouble, row.again_at, row.note) = (Some(fault.what.clone()), again, None));
+    }
+
+    fn show(&self, state: &'static str) {
+        self.status.change(|row| {
+            (row.state, row.part, row.parts) = (state, 0, 0);
+            row.file = None;
+        });
+    }
+
+    fn count(&mut self, mono: Mono, now: Wall) {
+        if self.state.counted_at.is_some_and(|at| mono.since(at) < COUNT_EVERY_NS) {
+            return;
+        }
+        let Ok(backlog) = self.reader.upload_backlog(&self.settings.waiting(now)) else { return };
+        self.state.counted_at = Some(mono);
+        self.status.change(|row| (row.backlog_files, row.backlog_bytes) = (backlog.files, backlog.bytes));
+    }
+
+    /// A recording and what belongs to it, looked after and entered.
+    fn send(&mut self, row: &FileRow, life: u32) -> Result<(), Trouble> {
+        self.status.change(|shown| (shown.file, shown.note) = (Some(row.name.clone()), None));
+        self.state.is_told = false;
+        let date = local_date(row.start, row.utc_offset_s);
+        let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: &row.name };
+        let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
+        let file = RealDisk.open_to_read(&self.root.join(&row.name));
+        let file = file.map_err(|e| self.look_again(row, &format!("cannot be read: {e}")))?;
+        if file.len().ok() != Some(row.bytes) {
+            return Err(self.look_again(row, "is another than the catalogue says"));
+        }
+        let parcel = Parcel { key: &key, bytes: row.bytes, media: media(&row.name), body: &file, manner: Manner::Beside };
+        let Receipt { key, checksum } = self.post(&parcel, Some(row), life)?;
+        let path = |ending: &str| self.analyses.join(format!("{}{ending}", row.name));
+        let sidecar = [SECOND, SIDECAR].map(path);
+        let sidecar = sidecar.iter().find(|path| path.exists());
+        let profile = path(PROFILE);
+        let beside = [(Some(&profile), PROFILE, "application/octet-stream"), (sidecar, SIDECAR, "application/json")];
+        for (path, ending, media) in beside.into_iter().filter_map(|(path, ending, media)| Some((path?, ending, media))) {
+            self.send_beside(path, &format!("{key}{ending}"), media, life)?;
+        }
+        let target = self.settings.name.to_string();
+        let copy = Box::new(Upload { target, at: self.clock.look().wall, key, bytes: row.bytes, checksum });
+        match self.ask(Wish::Uploaded { name: row.name.clone(), copy }) {
+            Ok(_) => {}
+            // Deleted or written to meanwhile: nothing counts.
+            Err(library::Trouble::Absent | library::Trouble::Open) => return Ok(()),
+            Err(trouble) => {
+                let text = format!("{}: it is there, which cannot be entered ({trouble:?})", row.name);
+                return Err(Fault::new(FaultKind::Retry, text).into());
+            }
+        }
+        log::info!(target: "uploader", "{}: {} uploaded", self.settings.name, row.name);
+        let (mono, wall) = (self.clock.mono(), self.clock.look().wall);
+        self.state.days.entry((row.source.clone(), date)).or_insert(mono);
+        self.state.counted_at = None;
+        self.status.change(|shown| {
+            shown.uploaded_files += 1;
+            shown.uploaded_at = Some(wall);
+        });
+        Ok(())
+    }
+
+    /// The catalogue is behind; the librarian is told, and the recording is offered again.
+    fn look_again(&self, row: &FileRow, why: &str) -> Trouble {
+        let _ = self.asks.try_send(Ask { wish: Wish::Look { name: row.name.clone() }, reply: None });
+        Trouble::Target(Fault::new(FaultKind::Gone, format!("{}: {why}", row.name)))
+    }
+
+    fn send_beside(&mut self, path: &Path, key: &str, media: &'static str, life: u32) -> Result<(), Trouble> {
+        // What is not there need not be sent.
+        let Ok(file) = RealDisk.open_to_read(path) else { return Ok(()) };
+        let Ok(bytes) = file.len() else { return Ok(()) };
+        self.post(&Parcel { key, bytes, media, body: &file, manner: Manner::Instead }, None, life).map(|_| ())
+    }
+
+    fn send_events(&mut self, day: &(String, Date), life: u32) -> Result<(), Trouble> {
+        let (source, date) = day;
+        let Settings { site, layout, .. } = &self.settings;
+        let names = Names { site, source, date, file: EVENTS };
+        let (Some(key), Ok((files, gaps))) = (layout.events_key(&names), self.reader.day_of(source, date)) else {
+            self.state.days.remove(day);
+            return Ok(());
+        };
+        let text = events::lines(site, source, date, &files, &gaps);
+        drop(files);
+        let body = text.as_bytes();
+        let parcel =
+            Parcel { key: &key, bytes: body.len() as u64, media: "application/x-ndjson", body: &body, manner: Manner::Instead };
+        let sent = self.post(&parcel, None, life).map(|_| ());
+        if !matches!(sent, Err(Trouble::Target(_) | Trouble::Halted)) {
+            self.state.days.remove(day);
+        }
+        sent
+    }
+
+    fn post(&mut self, parcel: &Parcel, row: Option<&FileRow>, life: u32) -> Result<Receipt, Trouble> {
+        let token = match row {
+            Some(row) => self.reader.upload_token(row, &self.settings.name).ok().flatten(),
+            None => None,
+        };
+        let rate = self.state.rate.get_or_insert_with(|| Rate::new(self.settings.bytes_per_second));
+        let mut road = Road {
+            rate,
+            hours: self.settings.hours.as_mut(),
+            clock: &*self.clock,
+            actor: &self.actor,
+            life,
+            stop: &self.stop,
+            asks: &self.asks,
+            status: &self.status,
+            target: &self.settings.name,
+            name: row.map(|row| row.name.as_str()),
+            token,
+            looked_at: None,
+        };
+        self.remote.send(parcel, &mut road)
+    }
+
+    fn ask(&self, wish: Wish) -> Result<Answer, library::Trouble> {
+        self.actor.enter(State::Idle);
+        let (reply, answer) = async_channel::bounded(1);
+        self.asks.send_blocking(Ask { wish, reply: Some(reply) }).map_err(|_| library::Trouble::Busy(1))?;
+        let answer = answer.recv_blocking().unwrap_or(Err(library::Trouble::Busy(1)));
+        self.actor.enter(State::Device);
+        answer
+    }
+}
+
+fn media(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "flac" => "audio/flac",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mpeg",
+        "aac" => "audio/aac",
+        "ogg" | "opus" | "oga" => "audio/ogg",
+        _ => "application/octet-stream",
+    }
+}
