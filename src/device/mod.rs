@@ -15,6 +15,7 @@ pub mod memory;
 pub mod pacer;
 pub mod sched;
 pub mod service;
+pub mod settings_file;
 pub mod speaker;
 pub mod stream;
 pub mod tone;

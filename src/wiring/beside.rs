@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::Receiver;
 
@@ -10,6 +10,7 @@ use super::library;
 use super::library::Sources;
 use super::live;
 use super::review::{self, Place, Plan};
+use crate::actor::http::clerk::Clerk;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
@@ -26,7 +27,8 @@ use crate::time::Wall;
 /// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
 pub fn seats(
     config: &Config,
-    statuses: &[Arc<LaneStatus>],
+    roster: Arc<Roster>,
+    clerk: Arc<dyn Clerk>,
     live: live::Plan,
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,
@@ -62,21 +64,59 @@ pub fn seats(
         open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
         alarms.watch("", &open);
     }
-    let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
-        .zip(statuses)
-        .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
-        .collect();
-    let changes = Mutex::new(vec![None; rows.len()]);
-    let sources: Sources = Box::new(move || {
-        let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = rows.iter().zip(changes.iter_mut());
-        each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
-    });
+    let sources: Sources = Box::new(move || roster.look());
     review::seats(
         &config.web,
         &config.live,
-        Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live) },
+        Plan { place, settings, sources, alarms, recorded, stop, turns, role: Role::Side, live: Some(live), clerk: Some(clerk) },
     )
+}
+
+/// The sources of the page, in the order of the configuration.
+#[derive(Default)]
+pub struct Roster(Mutex<Vec<Row>>);
+
+struct Row {
+    name: String,
+    format: Option<PcmFormat>,
+    status: Arc<LaneStatus>,
+    change: Option<(SourceState, Wall)>,
+}
+
+impl Roster {
+    pub fn new(config: &Config, statuses: &[Arc<LaneStatus>]) -> Roster {
+        let roster = Roster::default();
+        for (source, status) in super::start::recorded(config).zip(statuses) {
+            roster.set(&source.name, super::sources::expected_format(source), status);
+        }
+        roster
+    }
+
+    /// A new one comes last.
+    pub fn set(&self, name: &str, format: Option<PcmFormat>, status: &Arc<LaneStatus>) {
+        let row = Row { name: name.to_owned(), format, status: status.clone(), change: None };
+        let mut rows = self.rows();
+        match rows.iter_mut().find(|row| row.name == name) {
+            Some(old) => *old = row,
+            None => rows.push(row),
+        }
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.rows().retain(|row| row.name != name);
+    }
+
+    pub fn order(&self, names: &[&str]) {
+        self.rows().sort_by_key(|row| names.iter().position(|name| *name == row.name));
+    }
+
+    fn look(&self) -> Vec<SourceStatus> {
+        self.rows().iter_mut().map(|row| source(&row.name, row.format, &row.status, &mut row.change)).collect()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// `change`: the state that was seen last, and when it was seen first.

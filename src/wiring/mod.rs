@@ -21,6 +21,8 @@
 pub mod analysis;
 pub mod backlog;
 pub mod beside;
+pub mod calendar;
+pub mod change;
 pub mod library;
 pub mod live;
 pub mod monitor;
@@ -30,6 +32,7 @@ pub mod probe;
 mod proofs;
 pub mod push;
 pub mod review;
+pub mod settings;
 pub mod sources;
 pub mod start;
 pub mod stations;

@@ -19,7 +19,7 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind, descriptors};
 use crate::message::handover::{Address, Desk, Hub};
-use crate::message::live::{OnAir, Stage};
+use crate::message::live::Stages;
 use crate::message::relay::{self, Relay};
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
@@ -47,14 +47,7 @@ pub struct Page {
 
 impl Page {
     /// Opens the port. `hub` is where others tell what happens, `stages` what can be listened to.
-    pub fn open(
-        web: &Web,
-        live: &Live,
-        library: Arc<dyn Library>,
-        hub: Arc<Hub>,
-        stages: Vec<Arc<Stage>>,
-        on_air: Vec<Arc<OnAir>>,
-    ) -> Result<Page, Fault> {
+    pub fn open(web: &Web, live: &Live, library: Arc<dyn Library>, hub: Arc<Hub>, stages: Arc<Stages>) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
         let at = SocketAddr::new(web.bind, web.port);
         let listener = TcpListener::bind(at).map_err(|e| retry(format!("the page cannot have {at}: {e}")))?;
@@ -65,7 +58,6 @@ impl Page {
             library,
             desk: Arc::new(Desk::default()),
             stages,
-            on_air,
             relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
             words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),

@@ -15,20 +15,32 @@ use crate::message::PcmFormat;
 /// All cards together. What has not answered by then is sized by the wish.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The row of one source out of the table of all: enlarged, if its card needs more and the budget allows it. No other card is asked.
+pub fn sized_one(config: &Config, source: &SourceConfig, table: Table) -> Option<LaneRow> {
+    let place = table.lanes.iter().position(|row| *row.name == *source.name)?;
+    let found = ask(&[source]).pop().flatten();
+    let mut larger = vec![None; table.lanes.len()];
+    larger[place] = found.and_then(|format| larger_row(source, table.lanes.get(place)?, format)); // it was found there
+    enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000).lanes.into_iter().nth(place)
+}
+
 /// `table` with the rows of those cards enlarged that need more than they were asked for.
 pub fn sized(config: &Config, table: Table) -> Table {
     let sources: Vec<&SourceConfig> = super::start::recorded(config).collect();
     let found = ask(&sources);
-    let rows = sources.into_iter().zip(found).zip(&table.lanes).map(|((source, found), row)| {
-        let lane = &source.lane;
-        let Feed::Sound(_, container) = row.feed else { return None };
-        let larger = |format| LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size);
-        let tapped = |lane_row: LaneRow| if row.tap.is_some() { lane_row.tapped(lane.split_minutes) } else { lane_row };
-        let heard = |lane_row: LaneRow| if row.ear.is_some() { lane_row.heard() } else { lane_row };
-        found.map(|format| heard(tapped(larger(format))))
-    });
+    let rows = sources.into_iter().zip(found).zip(&table.lanes);
+    let rows = rows.map(|((source, found), row)| found.and_then(|format| larger_row(source, row, format)));
     let larger = rows.collect();
     enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000)
+}
+
+/// The row as it is for what the card delivers.
+fn larger_row(source: &SourceConfig, row: &LaneRow, format: PcmFormat) -> Option<LaneRow> {
+    let lane = &source.lane;
+    let Feed::Sound(_, container) = row.feed else { return None };
+    let larger = LaneRow::new(row.name.clone(), format, container, lane.pool_seconds, lane.flac_block_size);
+    let larger = if row.tap.is_some() { larger.tapped(lane.split_minutes) } else { larger };
+    Some(if row.ear.is_some() { larger.heard() } else { larger })
 }
 
 /// The row that fits what was found takes the place of the wish where it needs more and the budget allows it.

@@ -32,16 +32,16 @@ pub fn is_wanted(source: &SourceConfig) -> bool {
 
 pub fn seats(config: &Config, statuses: &[Arc<LaneStatus>], live: &live::Plan, stop: &Arc<AtomicBool>) -> Vec<Seat> {
     let mut agent = None;
-    let rows = start::recorded(config).zip(statuses).zip(&live.stages);
-    let wanted = rows.filter(|((source, _), _)| is_wanted(source));
-    let seats = wanted.filter_map(|((source, status), stage)| {
-        let Some(stage) = stage.as_ref().filter(|stage| !stage.is_station()) else {
+    let rows = start::recorded(config).zip(statuses);
+    let wanted = rows.filter(|(source, _)| is_wanted(source));
+    let seats = wanted.filter_map(|(source, status)| {
+        let Some(stage) = live.stages.named(&source.name).filter(|stage| !stage.is_station()) else {
             log::warn!("[{}] icecast_url: what a station sends is not pushed on", source.name);
             return None;
         };
         status.push.is_wanted.store(true, Relaxed);
         let agent = agent.get_or_insert_with(|| stations::agent(config)).clone();
-        Some(seat(source, stage, status, agent, stop))
+        Some(seat(source, &stage, status, agent, stop))
     });
     seats.collect()
 }

@@ -23,6 +23,7 @@ use super::library::{self, Shelves, Sources};
 use super::live;
 use super::page::Page;
 use crate::actor::http;
+use crate::actor::http::clerk::Clerk;
 use crate::actor::http::library::Library;
 use crate::actor::librarian::{self, Librarian};
 use crate::actor::store::parse_gap_line;
@@ -34,7 +35,7 @@ use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
-use crate::message::live::Stage;
+use crate::message::live::Stages;
 use crate::message::news::Listener;
 use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
 use crate::message::relay;
@@ -118,6 +119,8 @@ pub struct Plan {
     pub role: Role,
     /// What is recorded beside it.
     pub live: Option<live::Plan>,
+    /// Who keeps the configuration.
+    pub clerk: Option<Arc<dyn Clerk>>,
 }
 
 struct Shared {
@@ -130,16 +133,15 @@ struct Shared {
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live } = plan;
+    let Plan { place, settings, sources, alarms, recorded, stop, turns, role, live, clerk } = plan;
     let (asks, inbox) = async_channel::bounded(ASKS);
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role };
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
-    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
+    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms).with(clerk);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
-    let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
-    let on_air = live.iter().flat_map(|plan| plan.on_air.iter().flatten().cloned()).collect();
-    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), on_air)?);
+    let stages = live.as_ref().map(|plan| plan.stages.clone()).unwrap_or_default();
+    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone())?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
@@ -224,7 +226,7 @@ struct Herald {
     hub: Arc<Hub>,
     shelves: Arc<dyn Library>,
     /// Sources whose levels are told by live, ten times a second.
-    stages: Vec<Arc<Stage>>,
+    stages: Arc<Stages>,
     page: Arc<Page>,
     root: PathBuf,
     stop: Arc<AtomicBool>,
@@ -289,8 +291,9 @@ impl Herald {
             self.hub.tell(&json::event(&Event::Alarm { since: *since, text: text.clone(), over }));
         }
         *told = alarms;
-        self.stages.iter().for_each(|stage| stage.want());
-        let is_live = |name: &str| self.stages.iter().any(|stage| *stage.source == *name);
+        let stages = self.stages.all();
+        stages.iter().for_each(|stage| stage.want());
+        let is_live = |name: &str| stages.iter().any(|stage| *stage.source == *name);
         let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording && !is_live(&source.name));
         let meter =
             |source: SourceStatus| Meter { source: source.name, level: source.level, peak: source.peak, is_clipped: false };

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{STORE_STACK, Table, start};
+use super::{LaneRow, STORE_STACK, Table, start};
 use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
-use crate::config::{Config, SourceKind};
+use crate::config::{Config, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
 use crate::device::turns::Turns;
@@ -27,6 +27,7 @@ pub fn seat(
     inbox: Receiver<ToStore>,
     recorded: async_channel::Sender<std::path::PathBuf>,
     turns: Arc<Turns>,
+    newcomers: async_channel::Receiver<LaneSettings>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let (row, settings) =
@@ -34,11 +35,16 @@ pub fn seat(
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
+        let newcomers = newcomers.clone();
         Box::new(move || {
             let mut machine = machine.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             // Locks and lists the folders, which on a dead mount takes for ever.
             row.enter(State::Device);
-            let machine = machine.get_or_insert_with(|| Machine::new(RealDisk, (*settings).clone()).0);
+            let machine = machine.get_or_insert_with(|| {
+                let mut machine = Machine::new(RealDisk, (*settings).clone()).0;
+                machine.set_newcomers(newcomers);
+                machine
+            });
             match store::run(&inbox, machine, &row, &|| RealClock.mono()) {
                 End::Done => Ok(()),
                 End::Fell(text) => Err(Fault::new(FaultKind::Retry, text)),
@@ -64,8 +70,9 @@ fn sync_ns(sync_seconds: f64) -> i64 {
     ((seconds - (seconds / 2.0).min(0.5)) * 1e9).round() as i64
 }
 
-fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Settings {
-    let lanes = start::recorded(config).zip(&table.lanes).zip(statuses).map(|((source, row), status)| LaneSettings {
+/// What the store knows of a lane.
+pub fn lane(config: &Config, source: &SourceConfig, row: &LaneRow, status: &Arc<LaneStatus>) -> LaneSettings {
+    LaneSettings {
         source: source.name.as_str().into(),
         // However it is written, one folder has one lock, one gaps.csv and one list of names.
         root: real_path(&source.lane.output_directory),
@@ -74,7 +81,12 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Set
         sync_ns: sync_ns(source.lane.sync_seconds),
         cue: matches!(source.kind, SourceKind::Stream { cue_sheet: true, .. }),
         status: status.clone(),
-    });
+    }
+}
+
+fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Settings {
+    let lanes = start::recorded(config).zip(&table.lanes).zip(statuses);
+    let lanes = lanes.map(|((source, row), status)| lane(config, source, row, status));
     // Of blocks: markers say nothing about how far the disk is behind.
     let inbox_depth = table.lanes.iter().map(|row| row.out_blocks).sum();
     Settings {

@@ -17,7 +17,7 @@ use crate::edge::{Receiver, Sender};
 use crate::message::analysis::Detection;
 use crate::message::{Analysed, Lane, Tap, TapOpen, Tapped, ToStore};
 use crate::signal::{Analyzer, Scope, Shape, sections};
-use crate::status::{ActorStatus, LaneStatus, State};
+use crate::status::{ActorStatus, Lanes, State};
 
 /// What is told once.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct Settings {
 pub struct Analyser {
     settings: Settings,
     lanes: Vec<Option<Hearing>>,
-    /// Of the lanes: where their levels are shown.
-    statuses: Vec<Arc<LaneStatus>>,
+    /// Where the levels of lanes are shown.
+    statuses: Arc<Lanes>,
 }
 
 struct Hearing {
@@ -40,14 +40,18 @@ struct Hearing {
 }
 
 impl Analyser {
-    /// One status a lane.
-    pub fn new(settings: Settings, statuses: Vec<Arc<LaneStatus>>) -> Analyser {
-        Analyser { settings, lanes: statuses.iter().map(|_| None).collect(), statuses }
+    pub fn new(settings: Settings, statuses: Arc<Lanes>) -> Analyser {
+        Analyser { settings, lanes: Vec::new(), statuses }
     }
 
     /// Takes what a tap said; the analysis of a file of which nothing is missing.
     pub fn push(&mut self, Tapped { lane, tap }: Tapped) -> Option<(Lane, Analysed)> {
-        let slot = self.lanes.get_mut(usize::from(lane))?;
+        let place = usize::from(lane);
+        if self.lanes.len() <= place {
+            self.statuses.get(place)?; // a lane that nobody knows
+            self.lanes.resize_with(place + 1, || None);
+        }
+        let slot = self.lanes.get_mut(place)?;
         match tap {
             Tap::Open(open) => {
                 // What was heard of another file goes first: its memory serves this one.
@@ -61,7 +65,7 @@ impl Analyser {
             Tap::Sound(block) => {
                 if let Some(hearing) = slot {
                     hearing.analyzer.push_bytes(block.bytes());
-                    if let (Some(level), Some(status)) = (hearing.analyzer.last_level(), self.statuses.get(usize::from(lane))) {
+                    if let (Some(level), Some(status)) = (hearing.analyzer.last_level(), self.statuses.get(place)) {
                         status.set_level(Some(level), hearing.analyzer.last_peak());
                     }
                 }

@@ -13,6 +13,11 @@ fn doorman(office: &Office) -> MutexGuard<'_, Doorman> {
     office.doorman.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether nobody needs a password.
+pub fn is_open(office: &Office) -> bool {
+    doorman(office).is_open()
+}
+
 /// Refuses who has neither a session nor the password.
 pub fn needed(office: &Office, ask: &Ask) -> Result<(), Refusal> {
     {

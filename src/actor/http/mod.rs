@@ -5,6 +5,7 @@
 
 pub mod ask;
 mod body;
+pub mod clerk;
 mod files;
 pub mod library;
 mod login;
@@ -25,7 +26,7 @@ use tiny_http::Server;
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk};
-use crate::message::live::{OnAir, Stage};
+use crate::message::live::Stages;
 use crate::message::relay::Relay;
 use crate::web::answer::{Refusal, Status};
 use crate::web::auth::{Doorman, Words};
@@ -47,10 +48,8 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Office {
     pub library: Arc<dyn Library>,
     pub desk: Arc<Desk>,
-    /// Of the sources that can be listened to.
-    pub stages: Vec<Arc<Stage>>,
-    /// Stations, of which their own bytes can be heard.
-    pub on_air: Vec<Arc<OnAir>>,
+    /// Of the sources that can be listened to, and of stations, of which their own bytes can be heard.
+    pub stages: Arc<Stages>,
     /// Mounts that sources elsewhere feed.
     pub relay: Arc<Relay>,
     /// The passwords of the relay, as they are guessed.

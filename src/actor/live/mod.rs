@@ -14,15 +14,15 @@ use crate::device::Fault;
 use crate::edge::Receiver;
 use crate::message::handover::Hub;
 use crate::message::library::{Event, Meter};
-use crate::message::live::{Heard, Stage};
+use crate::message::live::{Heard, Stage, Stages};
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, State};
 use crate::web::json;
 
 pub struct Live {
     pub inbox: Receiver<Heard>,
-    /// One a lane; a lane that hands over no sound has none.
-    pub stages: Vec<Option<Arc<Stage>>>,
+    /// A lane that hands over no sound has none.
+    pub stages: Arc<Stages>,
     /// Whose listeners see the meters.
     pub hub: Arc<Hub>,
     pub tuning: Tuning,
@@ -32,9 +32,9 @@ pub struct Live {
 impl Live {
     /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
     pub fn run(self, life: u32) -> Result<(), Fault> {
-        let mut lanes: Vec<Option<Hearing>> = self.stages.iter().map(|_| None).collect();
+        let mut lanes: Vec<Option<Hearing>> = Vec::new();
         // A predecessor may have fallen in the middle of something.
-        self.stages.iter().flatten().for_each(|stage| stage.rest());
+        self.stages.all().iter().for_each(|stage| stage.rest());
         loop {
             self.actor.enter(State::Idle);
             let Ok(heard) = self.inbox.recv_until(None) else { return Ok(()) };
@@ -43,8 +43,12 @@ impl Live {
             }
             self.actor.begin();
             let lane = usize::from(heard.lane);
-            if let (Some(Some(stage)), Some(slot)) = (self.stages.get(lane), lanes.get_mut(lane)) {
-                self.hear(stage, slot, &heard);
+            if lanes.len() <= lane {
+                lanes.resize_with(lane + 1, || None); // the first of this lane
+            }
+            match (self.stages.of_lane(heard.lane).stage, lanes.get_mut(lane)) {
+                (Some(stage), Some(slot)) => self.hear(&stage, slot, &heard),
+                (_, slot) => slot.into_iter().for_each(|slot| *slot = None),
             }
         }
     }

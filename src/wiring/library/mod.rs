@@ -20,6 +20,7 @@ use std::time::Duration;
 use async_channel::Sender;
 use folder::Folder;
 
+use crate::actor::http::clerk::Clerk;
 use crate::actor::http::library::{Library, Opened, Piece};
 use crate::actor::librarian;
 use crate::device::catalogue::Reader;
@@ -76,6 +77,7 @@ pub struct Shelves {
     /// The disk will be full soon.
     room: Arc<Alarm>,
     keeping: keep::Keeping,
+    clerk: Option<Arc<dyn Clerk>>,
 }
 
 impl Shelves {
@@ -91,7 +93,24 @@ impl Shelves {
         alarms.watch("", &room);
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default() }
+        Shelves {
+            settings,
+            folder,
+            reader,
+            asks,
+            shared,
+            progress,
+            sources,
+            alarms,
+            room,
+            keeping: Default::default(),
+            clerk: None,
+        }
+    }
+
+    /// With whoever keeps the configuration.
+    pub fn with(self, clerk: Option<Arc<dyn Clerk>>) -> Shelves {
+        Shelves { clerk, ..self }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -357,6 +376,10 @@ impl Library for Shelves {
 
     fn zone(&self) -> Zone {
         self.settings.zone.clone()
+    }
+
+    fn clerk(&self) -> Option<&dyn Clerk> {
+        self.clerk.as_deref()
     }
 }
 

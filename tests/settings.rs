@@ -1,0 +1,267 @@
+//! The configuration of a running recorder, changed through its API: who may, what is refused, and that other sources record on
+//! without losing a frame.
+
+mod common;
+mod page_rig;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::{Place, Recorder, decode, gaps, recordings, sidecar, tool};
+use page_rig::{Reply, Target};
+use serde_json::{Value, json};
+
+/// Of "secret", and quick to check.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$4R1PEQPItpvkTH5juMUak3oEb8rtWEdaRzGIjigkYIU";
+const KEY: &str = "Authorization: Basic dXNlcjpzZWNyZXQ=\r\n";
+const SOON: Duration = Duration::from_secs(20);
+
+/// `mic` and `bat`, each with a tone of its own.
+const SOURCES: &str = "[mic]\ntype = tone\nsample_rate = 8000\nchannels = 1\nfilename_pattern = mic-%H%M%S\n\
+                       [bat]\ntype = tone\nhz = 500\nsample_rate = 8000\nchannels = 1\nfilename_pattern = bat-%H%M%S\n";
+
+struct Running {
+    place: Place,
+    config: PathBuf,
+    recorder: Recorder,
+    site: Target,
+}
+
+impl Running {
+    fn start(web: &str, sources: &str) -> Running {
+        let place = Place::new();
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let sections = format!("[web]\nbind = 127.0.0.1\nport = {port}\n{web}{sources}");
+        let config = place.config("split_minutes = 60", &sections);
+        let mut recorder = Recorder::start(&config, &[]);
+        recorder.wait_for("the page: ", SOON);
+        let site = Target { port, folder: place.recordings() };
+        site.wait_for(|site| site.get("/healthz").status == 200);
+        Running { place, config, recorder, site }
+    }
+
+    fn locked() -> Running {
+        let running = Running::start(&format!("password_hash = {HASH}\n"), SOURCES);
+        running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+        running
+    }
+
+    fn file(&self) -> String {
+        fs::read_to_string(&self.config).expect("there")
+    }
+
+    fn settings(&self) -> Value {
+        let reply = self.site.ask("GET", "/api/settings", KEY, "");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    fn put(&self, lines: &str, text: &str) -> Reply {
+        self.site.ask("PUT", "/api/settings", lines, &json!({ "text": text }).to_string())
+    }
+
+    /// Changed as it was shown.
+    fn change(&self, edit: impl Fn(&str) -> String) -> Value {
+        let shown = self.settings();
+        let lines = format!("{KEY}If-Match: \"{}\"\r\n", shown["revision"].as_str().expect("a revision"));
+        let reply = self.put(&lines, &edit(shown["text"].as_str().expect("a text")));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&[Value]) -> bool) {
+        self.site.wait_for(|site| {
+            let status = site.ask("GET", "/api/status", KEY, "");
+            status.status == 200 && is_so(status.json()["sources"].as_array().expect("sources"))
+        });
+    }
+
+    /// How many frames of a source were captured and lost, by the program's last words.
+    fn stop(mut self) -> Stopped {
+        self.recorder.signal("TERM");
+        assert!(self.recorder.wait(SOON).success(), "{}", self.recorder.log.join("\n"));
+        let root = self.place.recordings();
+        assert_eq!(gaps(&root), Vec::<Vec<String>>::new());
+        tool(env!("CARGO_BIN_EXE_soundpost"), &["verify", root.to_str().expect("a path")]);
+        Stopped { place: self.place, log: std::mem::take(&mut self.recorder.log) }
+    }
+}
+
+struct Stopped {
+    place: Place,
+    log: Vec<String>,
+}
+
+impl Stopped {
+    /// The samples of each file of a source, in their order.
+    fn files(&self, source: &str) -> Vec<Vec<i32>> {
+        let root = self.place.recordings();
+        let mut files: Vec<PathBuf> =
+            recordings(&root).into_iter().filter(|path| sidecar(&root, path)["source"] == source).collect();
+        files.sort_by_key(|path| sidecar(&root, path)["start"].as_str().map(str::to_owned));
+        files.iter().map(|path| decode(path)).collect()
+    }
+
+    /// Of each life of a lane: frames that were captured.
+    fn captured(&self, source: &str) -> Vec<u64> {
+        let lines = self.log.iter().filter_map(|line| line.split_once(&format!(" {source}: captured ")).map(|(_, rest)| rest));
+        let lines: Vec<&str> = lines.collect();
+        assert!(lines.iter().all(|line| line.contains("frames, lost 0,")), "{lines:?}");
+        lines.iter().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+    }
+}
+
+fn all_record(sources: &[Value], names: &[&str]) -> bool {
+    let recording = |name: &&str| {
+        sources
+            .iter()
+            .any(|source| source["name"] == **name && source["state"] == "recording" && source["frames"].as_u64() > Some(0))
+    };
+    sources.len() == names.len() && names.iter().all(recording)
+}
+
+/// Crossings of zero upwards in a second of 8 kHz: how high a tone is.
+fn hz(samples: &[i32]) -> f64 {
+    let crossings = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    crossings as f64 * 8_000.0 / samples.len() as f64
+}
+
+fn is_near(have: f64, want: f64) -> bool {
+    (have - want).abs() < want * 0.02 + 4.0
+}
+
+#[test]
+fn one_source_is_changed_and_the_other_has_every_frame() {
+    let running = Running::locked();
+    let frames_of = |name: &'static str, at_least: u64| {
+        running.wait_until(|sources| {
+            sources.iter().any(|source| source["name"] == name && source["frames"].as_u64() >= Some(at_least))
+        });
+    };
+    frames_of("bat", 8_000);
+    let answer = running.change(|text| text.replace("hz = 500", "hz = 1000"));
+    assert_eq!((&answer["changed"], &answer["restart_needed"]), (&json!(["bat"]), &json!([])));
+    running.site.wait_for(|_| recordings(&running.place.recordings()).iter().any(|path| path.to_string_lossy().contains("bat-")));
+    frames_of("bat", 24_000); // its counters go on
+    // Another one comes, and goes; one moves into a folder of its own.
+    let answer =
+        running.change(|text| format!("{text}\n[wood]\ntype = demo\nsample_rate = 8000\nfilename_pattern = wood-%H%M%S\n"));
+    assert_eq!(answer["new"], json!(["wood"]));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat", "wood"]));
+    assert_eq!(running.site.ask("GET", "/api/live", KEY, "").json()["sources"].as_array().map(Vec::len), Some(3));
+    let answer = running.change(|text| text.replace("hz = 1000", "hz = 250\nsync_seconds = 1"));
+    assert_eq!(answer["changed"], json!(["bat"]));
+    running.site.wait_for(|_| {
+        recordings(&running.place.recordings()).iter().filter(|path| path.to_string_lossy().contains("bat-")).count() > 1
+    });
+    running.wait_until(|sources| all_record(sources, &["mic", "bat", "wood"]));
+    frames_of("bat", 8_000);
+    let answer = running.change(|text| text.split("[wood]").next().expect("a text").to_owned());
+    assert_eq!(answer["gone"], json!(["wood"]));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    let done = running.stop();
+    // The one that was left alone: one lane, every frame, not one step in its sine.
+    let (mic, captured) = (done.files("mic").concat(), done.captured("mic"));
+    assert_eq!(captured, [mic.len() as u64]);
+    let tone = |n: usize| (n as f64 * 1_000.0 * std::f64::consts::TAU / 8_000.0).sin();
+    let (first, loud) = (mic[2], f64::from(mic[2]) / tone(2));
+    assert!(first != 0 && mic.iter().enumerate().all(|(n, sample)| (f64::from(*sample) - tone(n) * loud).abs() <= 2.0));
+    // The one that was changed twice: each of its files has one tone, and no frame is missing of what was captured.
+    let bat = done.files("bat");
+    let tones: Vec<f64> = bat.iter().map(|file| hz(file)).collect();
+    assert!(tones.len() >= 3 && is_near(tones[0], 500.0) && is_near(tones[tones.len() - 1], 250.0), "{tones:?}");
+    assert!(tones.iter().any(|tone| is_near(*tone, 1_000.0)), "{tones:?}");
+    assert_eq!(done.captured("bat").iter().sum::<u64>(), bat.concat().len() as u64);
+    assert_eq!(done.captured("bat").len(), 2, "a life in its first lane, and one in another");
+    assert_eq!(done.captured("wood").len(), 1);
+    println!("mic {} frames in one piece; bat {tones:?} Hz", mic.len());
+}
+
+#[test]
+fn who_may_change_it_and_what_is_refused() {
+    let running = Running::locked();
+    let (before, put) = (running.file(), |lines: &str, text: &str| running.put(lines, text));
+    assert_eq!(running.site.get("/api/settings").status, 401);
+    assert_eq!(put("If-Match: *\r\n", &before).status, 401);
+    let any = format!("{KEY}If-Match: *\r\n");
+    put(KEY, &before).is_refusal(412);
+    put(&format!("{any}Origin: http://evil.example\r\n"), &before).is_refusal(403);
+    put(&format!("{KEY}If-Match: \"0000000000000000\"\r\n"), &before).is_refusal(412);
+    // What `soundpost check` finds is refused in the same words, and nothing is written.
+    let wrong = put(&any, &before.replace("hz = 500", "hz = loud"));
+    assert_eq!((wrong.status, wrong.json()["problems"][0]["severity"].as_str()), (422, Some("error")), "{}", wrong.text());
+    let told = wrong.json()["problems"][0]["text"].as_str().map(str::to_owned).expect("a text");
+    let check = running.place.path("wrong.ini");
+    fs::write(&check, before.replace("hz = 500", "hz = loud")).expect("written");
+    let output = common::soundpost().arg("check").arg("-c").arg(&check).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&told), "{told}: {}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(running.site.ask("PUT", "/api/settings", &any, "{}").status, 422);
+    assert_eq!(running.site.ask("PUT", "/api/settings", &any, &"x".repeat(70_000)).status, 413);
+    assert_eq!(running.file(), before);
+    // Looked at without writing.
+    let body = json!({ "text": before.replace("type = tone\nhz", "type = tone\ncolour = red\nhz") }).to_string();
+    let checked = running.site.ask("POST", "/api/settings/check", KEY, &body).json();
+    assert_eq!((&checked["problems"][0]["severity"], checked["problems"].as_array().map(Vec::len)), (&json!("warning"), Some(1)));
+    assert_eq!(running.file(), before);
+    // The secret is not shown, and kept.
+    let shown = running.settings();
+    assert!(
+        !shown.to_string().contains("argon2id")
+            && shown["text"].as_str().is_some_and(|text| text.contains("password_hash = ***"))
+    );
+    assert!(shown["values"].to_string().contains("line ") && shown["groups"].to_string().contains("filename_pattern"));
+    let answer = running.change(|text| format!("# by hand\n{text}"));
+    assert_eq!((&answer["changed"], running.file()), (&json!([]), format!("# by hand\n{before}")));
+    assert_eq!(fs::read_to_string(running.config.with_extension("ini.bak")).expect("a backup"), before);
+    // Undone, and that is told where it was done with an old revision.
+    let old = shown["revision"].as_str().expect("a revision");
+    running.site.ask("POST", "/api/settings/undo", &format!("{KEY}If-Match: \"{old}\"\r\n"), "").is_refusal(412);
+    assert_eq!(running.site.ask("POST", "/api/settings/undo", &any, "").status, 200);
+    assert_eq!(running.file(), before);
+    let done = running.stop();
+    assert!(done.captured("mic").len() == 1 && done.files("mic").len() == 1);
+}
+
+#[test]
+fn without_a_password_it_is_shown_and_not_changed() {
+    let running = Running::start("", SOURCES);
+    let shown = running.settings();
+    assert!(shown["locked"].as_str().is_some_and(|why| why.contains("soundpost hash-password")), "{shown}");
+    let refused = running.put("If-Match: *\r\n", &running.file());
+    refused.is_refusal(403);
+    assert!(refused.text().contains("soundpost hash-password"));
+    running.stop();
+}
+
+#[test]
+fn a_hangup_has_the_file_read_again() {
+    let mut running = Running::locked();
+    fs::write(&running.config, running.file().replace("hz = 500", "hz = 2000")).expect("written");
+    running.recorder.signal("HUP");
+    running.recorder.wait_for("[bat]: is begun anew", SOON);
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    fs::write(&running.config, "[mic]\ntype = toon\n").expect("written");
+    running.recorder.signal("HUP");
+    running.recorder.wait_for("everything stays as it is", SOON);
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    let done = running.stop();
+    assert_eq!(done.captured("mic"), [done.files("mic").concat().len() as u64]);
+}
+
+#[test]
+fn the_calendar_of_a_source_with_a_schedule() {
+    let sources = format!("[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}schedule = sunset-30m..sunrise\nduty = 60s/5m\n");
+    let running = Running::start("", &sources);
+    let calendar = running.site.get("/api/schedule").json();
+    let bat = &calendar["sources"][0];
+    assert_eq!(
+        (&bat["source"], &bat["duty"], bat["days"].as_array().map(Vec::len)),
+        (&json!("bat"), &json!({"on_s": 60, "of_s": 300}), Some(14))
+    );
+    for day in bat["days"].as_array().expect("days") {
+        assert!(day["sunrise"].is_string() && day["windows"].as_array().is_some_and(|windows| windows.len() == 2), "{day}");
+    }
+    running.stop();
+}
