@@ -126,7 +126,7 @@ enum Event {
     /// Seat, and which of its lives.
     Ended(usize, u32, Ending),
     Noticed(Notice),
-    Changed(Change),
+    Changed(Box<Change>),
     Reload,
     Asked,
     Tick,
@@ -244,7 +244,7 @@ impl Supervisor {
             let inbox = self.changes.as_ref().map(|changes| changes.inbox.clone());
             let changed = async {
                 match &inbox {
-                    Some(inbox) => inbox.recv().await.map_or(Event::Tick, Event::Changed),
+                    Some(inbox) => inbox.recv().await.map_or(Event::Tick, |change| Event::Changed(Box::new(change))),
                     None => std::future::pending().await,
                 }
             };
@@ -291,7 +291,11 @@ impl Supervisor {
     fn handle(&mut self, event: Event) -> Option<Outcome> {
         match event {
             Event::Noticed(notice) => log(&notice),
-            Event::Changed(change) => self.changes.iter_mut().for_each(|changes| changes.yard.change(change.clone())),
+            Event::Changed(change) => {
+                if let Some(changes) = &mut self.changes {
+                    changes.yard.change(*change);
+                }
+            }
             Event::Reload => self.changes.iter().for_each(|changes| (changes.reload)()),
             // The end of one that was left behind is no news.
             Event::Ended(index, life, _) if !self.seats[index].actor.lives(life) => {}

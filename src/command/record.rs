@@ -115,8 +115,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     if config.web.enabled {
         match beside::seats(
             config,
-            roster.clone(),
-            keeper.clone(),
+            (roster.clone(), keeper.clone()),
             heard,
             recorded_out,
             shared.stop.clone(),

@@ -27,8 +27,7 @@ use crate::time::Wall;
 /// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
 pub fn seats(
     config: &Config,
-    roster: Arc<Roster>,
-    clerk: Arc<dyn Clerk>,
+    (roster, clerk): (Arc<Roster>, Arc<dyn Clerk>),
     live: live::Plan,
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,

@@ -18,7 +18,6 @@ use crate::device::settings_file;
 use crate::message::settings::{Applied, Calendar, Group, Problem, Settings, Unchanged, Value};
 
 /// What the lanes are to be from now on.
-#[derive(Clone)]
 pub struct Change {
     pub config: Config,
     pub difference: Difference,
