@@ -101,6 +101,8 @@ impl Lanes {
 /// Shown while a source is pushed to an Icecast elsewhere.
 #[derive(Debug, Default)]
 pub struct PushStatus {
+    /// Nothing is pushed any more; the rest of the program goes on.
+    pub stop: Arc<AtomicBool>,
     /// It is to be pushed.
     pub is_wanted: AtomicBool,
     pub is_connected: AtomicBool,

@@ -284,7 +284,7 @@ impl Supervisor {
         if self.seats.iter().filter(alive).any(|seat| seat.role != Role::Side) {
             return false;
         }
-        self.stop.store(true, Relaxed);
+        self.stop_all();
         self.alone.get_or_insert_with(Instant::now).elapsed() > SIDE_WITHIN
     }
 
@@ -310,8 +310,7 @@ impl Supervisor {
                 self.manager.stopping();
                 self.stopping = Some(Instant::now());
                 self.changes = None;
-                self.stop.store(true, Relaxed);
-                self.lanes.iter().for_each(|lane| lane.stop.store(true, Relaxed));
+                self.stop_all();
             }
             Event::Tick => {
                 if self.settles_at.take_if(|at| Instant::now() >= *at).is_some() {
@@ -325,6 +324,12 @@ impl Supervisor {
             }
         }
         None
+    }
+
+    /// Everybody looks at one of these.
+    fn stop_all(&self) {
+        let own = self.lanes.iter().flat_map(|lane| [&lane.stop, &lane.push.stop]);
+        own.chain([&self.stop]).for_each(|stop| stop.store(true, Relaxed));
     }
 
     /// Begins the lanes that can begin.

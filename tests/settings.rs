@@ -2,14 +2,18 @@
 //! without losing a frame.
 
 mod common;
+#[path = "common/icecast.rs"]
+mod icecast;
 mod page_rig;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Place, Recorder, decode, gaps, recordings, sidecar, tool};
+use icecast::{Icecast, PASSWORD};
 use page_rig::{Reply, Target};
 use serde_json::{Value, json};
 
@@ -177,6 +181,55 @@ fn one_source_is_changed_and_the_other_has_every_frame() {
     assert_eq!(done.captured("bat").len(), 2, "a life in its first lane, and one in another");
     assert_eq!(done.captured("wood").len(), 1);
     println!("mic {} frames in one piece; bat {tones:?} Hz", mic.len());
+}
+
+/// A station comes, is changed and goes; a source is pushed to a server, and then no more.
+#[test]
+fn stations_and_pushes_come_and_go() {
+    let mut icecast = Icecast::start();
+    icecast.feed(
+        "live.mp3",
+        &["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"],
+        &["-c:a", "libmp3lame", "-f", "mp3"],
+    );
+    icecast.wait_for(&["live.mp3"]);
+    let running = Running::locked();
+    let radio = format!("[radio]\ntype = stream\nurl = {}\nfilename_pattern = radio-%H%M%S\n", icecast.url("live.mp3"));
+    let push = format!("hz = 500\nicecast_url = icecast://source:{PASSWORD}@127.0.0.1:{}/bat.opus", icecast.port);
+    let answer = running.change(|text| format!("{}\n{radio}", text.replace("hz = 500", &push)));
+    assert_eq!((&answer["changed"], &answer["new"], &answer["restart_needed"]), (&json!(["bat"]), &json!(["radio"]), &json!([])));
+    icecast.wait_for(&["live.mp3", "bat.opus"]);
+    let is_in =
+        |sources: &[Value], name: &str| sources.iter().any(|source| source["name"] == name && source["state"] == "recording");
+    running.wait_until(|sources| is_in(sources, "radio") && is_in(sources, "bat") && is_in(sources, "mic"));
+    running.site.wait_for(|site| {
+        let mut stream = site.connect();
+        let head = format!("GET /live/radio.mp3 HTTP/1.1\r\nHost: 127.0.0.1\r\n{KEY}\r\n");
+        let mut piece = [0; 12];
+        stream.write_all(head.as_bytes()).is_ok() && stream.read_exact(&mut piece).is_ok() && piece.ends_with(b"200")
+    });
+    assert!(running.settings()["text"].as_str().is_some_and(|text| text.contains("icecast://***@") && !text.contains(PASSWORD)));
+    // In its lane: another file begins.
+    let radios =
+        || recordings(&running.place.recordings()).iter().filter(|path| path.to_string_lossy().contains("radio-")).count();
+    let answer = running.change(|text| text.replace("[radio]\n", "[radio]\nsplit_minutes = 30\n"));
+    assert_eq!(answer["changed"], json!(["radio"]));
+    running.site.wait_for(|_| radios() == 1);
+    running.wait_until(|sources| is_in(sources, "radio"));
+    // No more of both.
+    let answer = running.change(|text| {
+        let lines: Vec<&str> =
+            text.split("[radio]").next().expect("a text").lines().filter(|line| !line.starts_with("icecast_url")).collect();
+        lines.join("\n")
+    });
+    assert_eq!((&answer["changed"], &answer["gone"]), (&json!(["bat"]), &json!(["radio"])));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    running.site.wait_for(|_| radios() == 2);
+    let listed = || tool("curl", &["-s", &icecast.url("status-json.xsl")]);
+    running.site.wait_for(|_| !listed().contains("bat.opus"));
+    let done = running.stop();
+    assert_eq!(done.captured("mic"), [done.files("mic").concat().len() as u64]);
+    assert!(!done.log.join("\n").contains(PASSWORD));
 }
 
 #[test]

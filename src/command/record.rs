@@ -109,7 +109,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
-    alone.extend(push::seats(config, &statuses, &heard, &shared.stop));
+    alone.extend(push::seats(config, &statuses, &heard.stages, &mut agent));
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
     if config.web.enabled {

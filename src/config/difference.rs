@@ -4,7 +4,7 @@
 //! one that many sources take over changes each of them. Pure; the supervisor and the page act on it.
 //!
 //! A source that changed is begun anew in its lane. Some keys say where its files go or what is made of them beside the lane: then it
-//! gets a lane of its own, as a new source does. What else is decided once, at the start, is told.
+//! gets another lane, as a new source does. What else is decided once, at the start, is told.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Difference {
     pub sources: Vec<(String, Fate)>,
     /// Settings that hold at once: `general.log_level`.
     pub at_once: Vec<String>,
-    /// What holds from the next start on: `web.port`, `mic.icecast_url`.
+    /// What holds from the next start on: `web.port`.
     pub restart_needed: Vec<String>,
 }
 
@@ -33,10 +33,8 @@ pub enum Fate {
     Gone,
 }
 
-/// Keys that a lane alone does not know: its folder and how it is written belong to the store.
-const ANOTHER_LANE: [&str; 4] = ["type", "output_directory", "sync_seconds", "cue_sheet"];
-/// Keys of a source that others than its lane have taken at the start.
-const NEXT_START: &str = "icecast_";
+/// Keys that a lane alone does not know: its folder and how it is written belong to the store, how it is heard to its listeners.
+const ANOTHER_LANE: [&str; 5] = ["type", "output_directory", "sync_seconds", "cue_sheet", "icecast_"];
 /// Settings that nobody has to be begun anew for.
 const AT_ONCE: [(&str, &str); 2] = [("general", "log_level"), ("general", "memory_budget_mb")];
 /// Keys that are the sources' and that the page has taken over, too.
@@ -72,19 +70,19 @@ pub fn between(old: &Parsed, new: &Parsed) -> Difference {
         let fate = if !is_source(old, name) {
             Fate::New
         } else {
-            let (later, mut now): (Vec<_>, Vec<_>) = changed(name).into_iter().partition(|key| key.starts_with(NEXT_START));
-            found.restart_needed.extend(later.iter().map(|key| format!("{name}.{key}")));
+            let mut now = changed(name);
             if place_moved && source.lane.schedule.needs_place() {
                 now.push("schedule");
             }
             match now {
                 now if now.is_empty() => Fate::Unchanged,
-                now if now.iter().any(|key| ANOTHER_LANE.contains(key)) => Fate::Moved(now),
+                now if now.iter().any(|key| ANOTHER_LANE.iter().any(|other| key.starts_with(other))) => Fate::Moved(now),
                 now => Fate::Changed(now),
             }
         };
-        if fate == Fate::New && source.lane.icecast.url.is_some() {
-            found.restart_needed.push(format!("{name}.icecast_url"));
+        // Who listens on the local output has the lane of the start.
+        if matches!(fate, Fate::New | Fate::Moved(_)) && new.config.general.monitor.as_deref() == Some(name) {
+            found.restart_needed.push("general.monitor".to_owned());
         }
         found.sources.push((name.to_owned(), fate));
     }
@@ -100,7 +98,10 @@ pub fn between(old: &Parsed, new: &Parsed) -> Difference {
             } else {
                 continue;
             };
-            list.push(format!("{section}.{key}"));
+            let word = format!("{section}.{key}");
+            if !list.contains(&word) {
+                list.push(word);
+            }
         }
     }
     found
@@ -169,10 +170,7 @@ mod tests {
     #[test]
     fn sources_come_and_go() {
         check(&[("[bat]", "[bats]")], "bats new; bat gone |  | ");
-        check(
-            &[("[web]", "[wood]\ntype = demo\nicecast_url = icecast://s:p@h:80/x.opus\n[web]")],
-            "wood new |  | wood.icecast_url",
-        );
+        check(&[("[web]", "[wood]\ntype = demo\nicecast_url = icecast://s:p@h:80/x.opus\n[web]")], "wood new |  | ");
         check(&[("[mic]\ntype = tone", "[mic]\ntype = demo")], "mic moved dbfs,format,hz,pace,type,seed |  | ");
         check(&[("[mic]\n", "[mic]\nsync_seconds = 1\n")], "mic moved sync_seconds |  | ");
     }
@@ -189,7 +187,10 @@ mod tests {
         );
         let all = "mic moved output_directory; bat moved output_directory; radio moved output_directory";
         check(&[("= rec", "= elsewhere")], &format!("{all} |  | general.output_directory"));
-        check(&[("[mic]\n", "[mic]\nicecast_bitrate = 96\n")], " |  | mic.icecast_bitrate");
+        check(&[("[mic]\n", "[mic]\nicecast_bitrate = 96\n")], "mic moved icecast_bitrate |  | ");
+        check(&[("[general]", "[general]\nmonitor = bat")], " |  | general.monitor");
+        let both = [("[general]", "[general]\nmonitor = bat"), ("[bat]\n", "[bat]\nsync_seconds = 1\n")];
+        check(&both, "bat moved sync_seconds |  | general.monitor");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! one that moves, or is new, gets a lane of its own behind all others. Lanes are never taken away: a lane of the past weighs some
 //! hundred bytes, and there is an end to them.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::Sender;
@@ -14,7 +15,7 @@ use event_listener::Event;
 use super::beside::Roster;
 use super::settings::Change;
 use super::start::{self, Shared};
-use super::{LaneRow, live, probe, storage};
+use super::{LaneRow, live, probe, push, storage};
 use crate::actor::store::LaneSettings;
 use crate::config::difference::Fate;
 use crate::config::{Config, SourceConfig};
@@ -85,7 +86,12 @@ impl Works {
 
     fn plan(&mut self, source: &str, next: Next) {
         let held = self.held.iter().find(|held| held.source == source);
-        held.iter().for_each(|held| held.status.stop.store(true, std::sync::atomic::Ordering::Relaxed));
+        if let Some(held) = held {
+            held.status.stop.store(true, Relaxed);
+            if next != Next::InItsLane {
+                held.status.push.stop.store(true, Relaxed);
+            }
+        }
         let waits = self.pending.iter().position(|pending| pending.source == source).map(|at| self.pending.swap_remove(at));
         let moves = waits.is_some_and(|waits| waits.next != Next::InItsLane) || held.is_none();
         let next = if moves && next == Next::InItsLane { Next::InAnother } else { next };
@@ -123,13 +129,18 @@ impl Works {
                 (self.add(source, &row, &status)?, status, true)
             }
         };
-        status.stop.store(false, std::sync::atomic::Ordering::Relaxed);
+        status.stop.store(false, Relaxed);
+        status.alarm.clear(); // what was wrong was wrong with its old settings
         self.ground.roster.set(&source.name, format, &status);
         let names: Vec<&str> = self.config.sources.iter().map(|source| source.name.as_str()).collect();
         self.ground.roster.order(&names);
         let on_air = self.ground.stages.of_lane(lane).on_air;
         let Ground { shared, agent, .. } = &mut self.ground;
-        let seats = start::lane(&self.config, (lane, &row), source, &status, shared, on_air, agent)?;
+        let mut seats = start::lane(&self.config, (lane, &row), source, &status, shared, on_air, agent)?;
+        if is_new {
+            let stage = self.ground.stages.of_lane(lane).stage;
+            seats.extend(push::one(&self.config, source, &status, stage, &mut self.ground.agent));
+        }
         log::info!("[{}]: {}", source.name, if is_new { "records from now on" } else { "is begun anew with its new settings" });
         Ok(Hire { seats, status: is_new.then_some(status) })
     }
@@ -174,8 +185,10 @@ impl Yard for Works {
     }
 
     fn ready(&mut self, is_over: &dyn Fn(&str) -> bool) -> Vec<Hire> {
-        let over = |source: &str| ["capture", "encoder"].iter().all(|part| is_over(&format!("{source}/{part}")));
-        let (ready, waiting) = std::mem::take(&mut self.pending).into_iter().partition(|pending| over(&pending.source));
+        // Who goes on in its lane keeps its push, too.
+        let parts = |next| if next == Next::InItsLane { &["capture", "encoder"][..] } else { &["capture", "encoder", "icecast"] };
+        let over = |Pending { source, next }: &Pending| parts(*next).iter().all(|part| is_over(&format!("{source}/{part}")));
+        let (ready, waiting) = std::mem::take(&mut self.pending).into_iter().partition(over);
         self.pending = waiting;
         let mut hired = Vec::new();
         for Pending { source: name, next } in ready {
