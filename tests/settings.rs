@@ -12,9 +12,12 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{Place, Recorder, decode, gaps, recordings, sidecar, tool};
+use common::cards::{card, find, joined};
+use common::lanes::no_boundary;
+use common::rig::Rig;
+use common::{Place, Recorder, bytes_of, decode, gaps, noise, recordings, sidecar, soundpost, tool};
 use icecast::{Icecast, PASSWORD};
-use page_rig::{Reply, Target};
+use page_rig::{Reply, Target, memory_kb};
 use serde_json::{Value, json};
 
 /// Of "secret", and quick to check.
@@ -35,11 +38,15 @@ struct Running {
 
 impl Running {
     fn start(web: &str, sources: &str) -> Running {
+        Running::with(web, sources, [])
+    }
+
+    fn with<const N: usize>(web: &str, sources: &str, environment: [(&'static str, PathBuf); N]) -> Running {
         let place = Place::new();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
         let sections = format!("[web]\nbind = 127.0.0.1\nport = {port}\n{web}{sources}");
-        let config = place.config("split_minutes = 60", &sections);
-        let mut recorder = Recorder::start(&config, &[]);
+        let config = place.config(&no_boundary(), &sections);
+        let mut recorder = Recorder::spawn(soundpost().arg("record").arg("-c").arg(&config).envs(environment));
         recorder.wait_for("the page: ", SOON);
         let site = Target { port, folder: place.recordings() };
         site.wait_for(|site| site.get("/healthz").status == 200);
@@ -183,6 +190,62 @@ fn one_source_is_changed_and_the_other_has_every_frame() {
     println!("mic {} frames in one piece; bat {tones:?} Hz", mic.len());
 }
 
+/// A card is closed before it is opened again, and what is played to another one meanwhile is recorded to its last sample.
+#[test]
+fn a_card_is_begun_anew_while_another_one_records() {
+    const SECONDS: usize = 8;
+    let rig = Rig::new(&["one:48000:1", "two:48000:2"]);
+    let cards = card("one", 48_000, 1, "flac") + &card("two", 48_000, 2, "flac");
+    let running = Running::with(&format!("password_hash = {HASH}\n"), &cards, rig.environment());
+    running.wait_until(|sources| all_record(sources, &["one", "two"]));
+    let sound = noise(5, SECONDS * 2 * 48_000);
+    let mut player = rig.play("two", "S16_LE", 48_000, 2, &bytes_of(&sound));
+    for period in [50, 200, 100] {
+        let files = recordings(&running.place.recordings().join("one")).len();
+        let answer = running.change(|text| {
+            let lines = text.lines().filter(|line| !line.starts_with("period_ms"));
+            lines.collect::<Vec<_>>().join("\n").replace("[one]\n", &format!("[one]\nperiod_ms = {period}\n"))
+        });
+        assert_eq!((&answer["changed"], &answer["restart_needed"]), (&json!(["one"]), &json!([])));
+        running.site.wait_for(|_| recordings(&running.place.recordings().join("one")).len() > files);
+        running.wait_until(|sources| all_record(sources, &["one", "two"]));
+    }
+    assert!(player.wait().expect("aplay").success());
+    std::thread::sleep(Duration::from_secs(3)); // what is still in the device
+    let done = running.stop();
+    let (recorded, files) = joined(&done.place.recordings(), "two", 2);
+    assert!(files == 1 && find(&recorded, &sound).is_some(), "what was played is not in the recording, of {files} files");
+    assert_eq!(done.captured("two"), [recorded.len() as u64 / 2]);
+    assert_eq!(recordings(&done.place.recordings().join("one")).len(), 4);
+}
+
+/// Whoever tries out fifty settings has the recorder that he had.
+#[test]
+fn many_changes_cost_no_memory() {
+    let running = Running::locked();
+    let change = |n: usize| {
+        // In its lane; every fourth time in another one.
+        let more = if n % 4 == 0 { format!("\nsync_seconds = {}", 2 + n % 3) } else { String::new() };
+        let answer = running.change(|text| {
+            let lines = text.lines().filter(|line| !line.starts_with("sync_seconds"));
+            let text = lines.collect::<Vec<_>>().join("\n");
+            let (from, rest) = text.split_once("hz = ").expect("there");
+            let rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+            format!("{from}hz = {}{more}\n{rest}", 400 + n)
+        });
+        assert_eq!(answer["changed"], json!(["bat"]));
+        running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    };
+    (1..=10).for_each(change);
+    let before_kb = memory_kb(&running.recorder.child);
+    (11..=50).for_each(change);
+    let after_kb = memory_kb(&running.recorder.child);
+    println!("{before_kb} kB after 10 changes, {after_kb} kB after 50");
+    assert!(after_kb < before_kb + 2_048, "{before_kb} kB after 10 changes, {after_kb} kB after 50");
+    let done = running.stop();
+    assert_eq!(done.captured("mic"), [done.files("mic").concat().len() as u64]);
+}
+
 /// A station comes, is changed and goes; a source is pushed to a server, and then no more.
 #[test]
 fn stations_and_pushes_come_and_go() {
@@ -212,7 +275,7 @@ fn stations_and_pushes_come_and_go() {
     // In its lane: another file begins.
     let radios =
         || recordings(&running.place.recordings()).iter().filter(|path| path.to_string_lossy().contains("radio-")).count();
-    let answer = running.change(|text| text.replace("[radio]\n", "[radio]\nsplit_minutes = 30\n"));
+    let answer = running.change(|text| text.replace("[radio]\n", "[radio]\npool_seconds = 20\n"));
     assert_eq!(answer["changed"], json!(["radio"]));
     running.site.wait_for(|_| radios() == 1);
     running.wait_until(|sources| is_in(sources, "radio"));
@@ -248,7 +311,7 @@ fn who_may_change_it_and_what_is_refused() {
     let told = wrong.json()["problems"][0]["text"].as_str().map(str::to_owned).expect("a text");
     let check = running.place.path("wrong.ini");
     fs::write(&check, before.replace("hz = 500", "hz = loud")).expect("written");
-    let output = common::soundpost().arg("check").arg("-c").arg(&check).output().expect("it runs");
+    let output = soundpost().arg("check").arg("-c").arg(&check).output().expect("it runs");
     assert!(String::from_utf8_lossy(&output.stderr).contains(&told), "{told}: {}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(running.site.ask("PUT", "/api/settings", &any, "{}").status, 422);
     assert_eq!(running.site.ask("PUT", "/api/settings", &any, &"x".repeat(70_000)).status, 413);
