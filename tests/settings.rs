@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::cards::{card, find, joined};
@@ -351,6 +352,26 @@ fn without_a_password_it_is_shown_and_not_changed() {
     running.stop();
 }
 
+/// From then on the old one opens nothing, and who was in is out.
+#[test]
+fn another_password_holds_at_once() {
+    let running = Running::locked();
+    let login = running.site.ask("POST", "/api/login", "", &json!({ "password": "secret" }).to_string());
+    let cookie = format!("Cookie: {}\r\n", login.line("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie"));
+    assert_eq!(running.site.ask("GET", "/api/status", &cookie, "").status, 200);
+    let mut hash = soundpost().arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    hash.stdin.take().expect("piped").write_all(b"other\n").expect("read");
+    let line = String::from_utf8(hash.wait_with_output().expect("it ends").stdout).expect("UTF-8");
+    let line = line.lines().find(|line| line.contains("$argon2id$")).expect("a hash").to_owned();
+    let hash = line.split_once('$').map(|(_, hash)| format!("${hash}")).expect("a hash");
+    let answer = running.change(|text| text.replace("password_hash = ***", &format!("password_hash = {hash}")));
+    assert_eq!((&answer["at_once"], &answer["restart_needed"]), (&json!(["web.password_hash"]), &json!([])));
+    assert_eq!(running.site.ask("GET", "/api/status", &cookie, "").status, 401);
+    assert_eq!(running.site.ask("GET", "/api/status", KEY, "").status, 401);
+    assert_eq!(running.site.ask("GET", "/api/status", "Authorization: Basic Om90aGVy\r\n", "").status, 200);
+    running.stop();
+}
+
 #[test]
 fn a_hangup_has_the_file_read_again() {
     let mut running = Running::locked();
@@ -368,7 +389,7 @@ fn a_hangup_has_the_file_read_again() {
 
 #[test]
 fn the_calendar_of_a_source_with_a_schedule() {
-    let sources = format!("[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}schedule = sunset-30m..sunrise\nduty = 60s/5m\n");
+    let sources = format!("[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}time_zone = Europe/Berlin\nschedule = sunset-30m..sunrise\nduty = 60s/5m\n");
     let running = Running::start("", &sources);
     let calendar = running.site.get("/api/schedule").json();
     let bat = &calendar["sources"][0];

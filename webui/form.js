@@ -17,22 +17,33 @@ export function form(state, change) {
 	const kinds = groups.filter((one) => one.is_source);
 	const sourceKeys = (section) => {
 		const kind = kinds.find((one) => one.name === section.keys.get("type")?.value.toLowerCase());
-		return kind ? [...kind.keys, ...lane] : kinds[0].keys.slice(0, 1);
+		return kind ? [kind.keys, lane] : [kinds[0].keys.slice(0, 1), []];
 	};
 	return [
 		...sources.map((section) => fold(state, change, section.name, section, sourceKeys(section), sourceTools(state, change, section.name))),
 		el("p", el("button", { onclick: () => add(state, change, kinds) }, "Add a source")),
-		...settings.map(({ name, keys }) => fold(state, change, name, named(name), name === "general" ? [...keys, ...lane] : keys)),
+		...settings.map(({ name, keys }) => fold(state, change, name, named(name), [keys, name === "general" ? lane : []])),
 	];
 }
 
-function fold(state, change, name, section, keys, tools) {
+/** `keys`: its own, and those that every source has, which are folded away unless they are set. */
+function fold(state, change, name, section, [keys, common], tools) {
 	const own = section?.name ?? name;
 	const wrong = state.problems.filter((problem) => problem.section === own);
 	const sign = wrong.length > 0 && el("span.badge.to-review", `${wrong.length} to look at`);
-	const body = el("div.fields", ...keys.map((key) => field(state, change, own, section, key, wrong)), tools);
-	const node = el("details.card", { open: state.open.has(own) }, el("summary", el("h3", own), sign), body);
-	node.addEventListener("toggle", () => state.open[node.open ? "add" : "delete"](own));
+	const shown = (list) => el("div.fields", ...list.map((key) => field(state, change, own, section, key, wrong)));
+	const isSet = (key) => section?.keys.has(key.name);
+	const rest = common.filter((key) => !isSet(key));
+	const more = rest.length > 0 && kept(state, `${own} more`, el("summary", own === "general" ? "For every source" : "More"), shown(rest));
+	const node = kept(state, own, el("summary", el("h3", own), sign), shown([...keys, ...common.filter(isSet)]), more, tools);
+	node.classList.add("card");
+	return node;
+}
+
+/** Stays open when all is drawn anew. */
+function kept(state, name, ...content) {
+	const node = el("details", { open: state.open.has(name) }, ...content);
+	node.addEventListener("toggle", () => state.open[node.open ? "add" : "delete"](name));
 	return node;
 }
 

@@ -36,7 +36,8 @@ pub enum Fate {
 /// Keys that a lane alone does not know: its folder and how it is written belong to the store, how it is heard to its listeners.
 const ANOTHER_LANE: [&str; 5] = ["type", "output_directory", "sync_seconds", "cue_sheet", "icecast_"];
 /// Settings that nobody has to be begun anew for.
-const AT_ONCE: [(&str, &str); 2] = [("general", "log_level"), ("general", "memory_budget_mb")];
+const AT_ONCE: [(&str, &str); 4] =
+    [("general", "log_level"), ("general", "memory_budget_mb"), ("web", "password_hash"), ("web", "session_hours")];
 /// Keys that are the sources' and that the page has taken over, too.
 const OF_THE_PAGE: [&str; 2] = ["output_directory", "time_zone"];
 /// Where the sun of schedules stands; what is written into files of it comes with the next start.
@@ -183,7 +184,7 @@ mod tests {
         );
         check(
             &[("password_hash =", "password_hash = $argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")],
-            " |  | web.password_hash",
+            " | web.password_hash | ",
         );
         let all = "mic moved output_directory; bat moved output_directory; radio moved output_directory";
         check(&[("= rec", "= elsewhere")], &format!("{all} |  | general.output_directory"));

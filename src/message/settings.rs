@@ -57,6 +57,16 @@ pub struct Applied {
     pub problems: Vec<Problem>,
 }
 
+/// Who is let in, from now on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Door {
+    /// 0 as it was at the start; another one whenever it changes.
+    pub version: u32,
+    /// None lets everybody in.
+    pub hash: Option<String>,
+    pub session_hours: f64,
+}
+
 /// Why a change was not made. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unchanged {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -61,6 +61,7 @@ impl Page {
             relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
             words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),
+            door: AtomicU32::default(),
             clock: Arc::new(RealClock),
         };
         allow_descriptors(web, live);

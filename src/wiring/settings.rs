@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_channel::Sender;
@@ -15,7 +16,7 @@ use crate::config::difference::{Difference, Fate, between};
 use crate::config::{Config, Environment, Parsed, Severity, help, mask};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::settings_file;
-use crate::message::settings::{Applied, Calendar, Group, Problem, Settings, Unchanged, Value};
+use crate::message::settings::{Applied, Calendar, Door, Group, Problem, Settings, Unchanged, Value};
 
 /// What the lanes are to be from now on.
 pub struct Change {
@@ -32,6 +33,9 @@ pub struct Keeper {
     environment: Environment,
     state: Mutex<State>,
     changes: Sender<Change>,
+    /// The page's password as it holds now, and its version, which is looked at with each request.
+    door: Mutex<Door>,
+    version: AtomicU32,
     /// Of revisions: what they are made of cannot be guessed from them.
     seal: RandomState,
 }
@@ -48,7 +52,8 @@ const NO_FILE: &str = "This recorder was started without a configuration file (r
 impl Keeper {
     pub fn new(path: Option<PathBuf>, environment: Environment, started: Parsed, changes: Sender<Change>) -> Keeper {
         let state = Mutex::new(State { applied: started.clone(), started });
-        Keeper { path, environment, state, changes, seal: RandomState::new() }
+        let (door, version) = Default::default();
+        Keeper { path, environment, state, changes, door, version, seal: RandomState::new() }
     }
 
     /// Has the file hold that somebody else has changed: SIGHUP.
@@ -171,6 +176,12 @@ impl Keeper {
         if difference.at_once.iter().any(|key| key == "general.log_level") {
             crate::logging::set_level(parsed.config.general.log_level);
         }
+        if difference.at_once.iter().any(|key| key.starts_with("web.")) {
+            let (web, mut door) = (&parsed.config.web, self.door.lock().unwrap_or_else(PoisonError::into_inner));
+            let hash = web.password_hash.as_ref().map(|hash| hash.expose().to_owned());
+            *door = Door { version: door.version.wrapping_add(1), hash, session_hours: web.session_hours };
+            self.version.store(door.version, Release);
+        }
         let change = Change { config: parsed.config.clone(), difference };
         if self.changes.try_send(change).is_err() {
             // Nothing is recorded any more: the program ends.
@@ -263,6 +274,11 @@ impl Clerk for Keeper {
             fs::read_to_string(&backup).map_err(gone)
         };
         self.write(backup, revision)
+    }
+
+    fn door(&self, seen: u32) -> Option<Door> {
+        let is_new = self.version.load(Acquire) != seen;
+        is_new.then(|| self.door.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn calendar(&self) -> Vec<Calendar> {

@@ -6,7 +6,7 @@
 use super::ask::{Answer, Ask};
 use super::respond::{JSON, plain, text, unreadable};
 use super::{Office, login};
-use crate::message::settings::{Applied, Calendar, Group, Problem, Settings, Unchanged};
+use crate::message::settings::{Applied, Calendar, Door, Group, Problem, Settings, Unchanged};
 use crate::web::answer::{Refusal, Status};
 use crate::web::{conditional, settings};
 
@@ -22,6 +22,8 @@ pub trait Clerk: Send + Sync {
     fn change(&self, text: &str, revision: Option<&str>) -> Result<Applied, Unchanged>;
     /// As `change`, with what was there before the last change.
     fn undo(&self, revision: Option<&str>) -> Result<Applied, Unchanged>;
+    /// Who is let in, if that has changed since this version; never waits.
+    fn door(&self, seen: u32) -> Option<Door>;
     /// The next two weeks of each source that has a schedule.
     fn calendar(&self) -> Vec<Calendar>;
 }

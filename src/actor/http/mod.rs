@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub struct Office {
     /// The passwords of the relay, as they are guessed.
     pub words: Arc<Mutex<Words>>,
     pub doorman: Mutex<Doorman>,
+    /// The version of the configuration's password that the doorman knows.
+    pub door: AtomicU32,
     pub clock: Arc<dyn Clock>,
 }
 
