@@ -389,7 +389,9 @@ fn a_hangup_has_the_file_read_again() {
 
 #[test]
 fn the_calendar_of_a_source_with_a_schedule() {
-    let sources = format!("[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}time_zone = Europe/Berlin\nschedule = sunset-30m..sunrise\nduty = 60s/5m\n");
+    let sources = format!(
+        "[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}time_zone = Europe/Berlin\nschedule = sunset-30m..sunrise\nduty = 60s/5m\n"
+    );
     let running = Running::start("", &sources);
     let calendar = running.site.get("/api/schedule").json();
     let bat = &calendar["sources"][0];

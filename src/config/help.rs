@@ -1,6 +1,6 @@
 //! What a form says of each key: one line of help, and what its `wants` tells about choices, range and unit.
 //!
-//! The tables of [`keys`](super::keys) say what a key takes; here is only what a person should know besides. A key without a line
+//! The tables of [`keys`] say what a key takes; here is only what a person should know besides. A key without a line
 //! here is shown with what it wants; the test below asks for a line.
 
 use super::keys::{self, About, List, Shown};

@@ -195,7 +195,7 @@ impl Finder {
                 (self.key, self.indent) = (own, indent);
             }
         }
-        if !self.spots.last().is_some_and(|spot| (spot.line, spot.to) == (number, line.len())) {
+        if self.spots.last().is_none_or(|spot| (spot.line, spot.to) != (number, line.len())) {
             let words = line[code.len()..].trim_start_matches(|c: char| c.is_whitespace() || c == '#' || c == ';');
             self.pair(number, line, (line.len() - words.len(), line.len()), "#");
         }
