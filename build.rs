@@ -22,6 +22,7 @@ fn compress(path: &Path, folder: &Path) -> Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     let bytes = fs::read(path)?;
     let bytes = if name.ends_with(".js") || name.ends_with(".css") { bare(&bytes) } else { bytes };
+    let bytes = if name.ends_with(".css") { tight(&bytes) } else { bytes };
     // Its head says neither a name nor a time: the same file gives the same bytes.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&bytes)?;
@@ -38,6 +39,28 @@ fn bare(text: &[u8]) -> Vec<u8> {
         let is_empty = is_within || code.is_empty() || code.starts_with(b"//");
         is_within &= !code.ends_with(b"*/");
         kept.extend_from_slice(if is_empty { b"\n" } else { line.trim_ascii_start() });
+    }
+    kept
+}
+
+/// Styles without the blanks around signs and behind a colon, which mean nothing there. In front of a colon one means something.
+fn tight(css: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(css.len());
+    for &byte in css {
+        let last = kept.last().copied().unwrap_or(b'\n');
+        match byte {
+            b' ' if b"{};,: ".contains(&last) => {}
+            b'{' | b'}' | b';' | b',' => {
+                while kept.last() == Some(&b' ') {
+                    kept.pop();
+                }
+                if byte == b'}' && kept.last() == Some(&b';') {
+                    kept.pop();
+                }
+                kept.push(byte);
+            }
+            _ => kept.push(byte),
+        }
     }
     kept
 }

@@ -73,6 +73,8 @@
 //! * **Live is fed by captures, not encoders**, as they read and only while [`status::LaneStatus::wanted`] is set: 20 ms behind the
 //!   microphone, and nothing at all for nobody. What it makes lies in rings ([`message::mount`]) with a cursor for each listener.
 //! * **An alarm lies where its cause is known** ([`status::Alarm`]): its owner raises and clears it, and readers have a list of all.
+//! * **A changed configuration is compared key by key** ([`config::difference`]); the supervisor ends and begins only the lanes that it
+//!   concerns ([`wiring::change`]). What else was decided at the start stays decided, and is named.
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **Who hears a mount has no task.** One task serves all of a mount ([`actor::gate`]), since a thousand that wake for a page cost
 //!   six times as much as the writes themselves; a source's small pieces are gathered for a quarter of a second.

@@ -43,7 +43,8 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> (Logging, Option<String
     };
     let queue = Queue { lines: tx.downgrade(), dropped };
     env_logger::Builder::new()
-        .filter_level(level)
+        // The level is kept where it can be changed: see `set_level`.
+        .filter_level(LevelFilter::Trace)
         .filter_module("polling", LevelFilter::Warn)
         .filter_module("async_io", LevelFilter::Warn)
         // They tell whole addresses, secrets in them included.
@@ -58,7 +59,13 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> (Logging, Option<String
             writeln!(out, "{} {} [{target}] {}", stamp(), name(record.level()), record.args())
         })
         .init();
+    set_level(level);
     (Logging { lines: Some(tx), thread }, problem)
+}
+
+/// From now on so much is told.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
 }
 
 /// How long the end of the program waits for lines that nobody takes.

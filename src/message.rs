@@ -16,6 +16,7 @@ pub mod mount;
 pub mod news;
 pub mod page;
 pub mod relay;
+pub mod settings;
 mod sound;
 pub mod told;
 pub mod window;

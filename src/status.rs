@@ -33,6 +33,8 @@ pub fn uptime_ms() -> u64 {
 /// Shared by all actors of one lane: the first block is written by capture and encoder, the second by the store.
 #[derive(Debug, Default)]
 pub struct LaneStatus {
+    /// Its source is to be left alone; the rest of the program goes on.
+    pub stop: Arc<AtomicBool>,
     /// A run is on.
     pub recording: AtomicBool,
     /// The source has failed so often that somebody should look.
@@ -95,9 +97,32 @@ pub struct LaneStatus {
     file: Mutex<Option<String>>,
 }
 
+/// The rows of all lanes; lanes are added while the program runs, and none is taken away.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    rows: Mutex<Vec<Arc<LaneStatus>>>,
+}
+
+impl Lanes {
+    pub fn new(rows: &[Arc<LaneStatus>]) -> Lanes {
+        Lanes { rows: Mutex::new(rows.to_vec()) }
+    }
+
+    pub fn get(&self, lane: usize) -> Option<Arc<LaneStatus>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(lane).cloned()
+    }
+
+    /// The next lane's.
+    pub fn add(&self, status: Arc<LaneStatus>) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).push(status);
+    }
+}
+
 /// Shown while a source is pushed to an Icecast elsewhere.
 #[derive(Debug, Default)]
 pub struct PushStatus {
+    /// Nothing is pushed any more; the rest of the program goes on.
+    pub stop: Arc<AtomicBool>,
     /// It is to be pushed.
     pub is_wanted: AtomicBool,
     pub is_connected: AtomicBool,

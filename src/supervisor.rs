@@ -11,6 +11,8 @@
 //! what happened anyway (a Start without a Stop closes the file as `fault`, a block without a Start opens one), and closing
 //! a healthy device would cost samples.
 //!
+//! Lanes may come, go and be begun anew while the others record on: a [`Yard`] makes them, here they are started.
+//!
 //! Shutdown travels with the data: captures stop, each closes its queue by leaving, what follows drains and leaves.
 
 use std::any::Any;
@@ -33,6 +35,7 @@ use crate::message::Notice;
 use crate::policy::retry::{RestartBudget, Verdict};
 use crate::policy::vital::{Sign, Vital};
 use crate::status::{ActorStatus, LaneStatus, Pulse, State};
+use crate::wiring::settings::Change;
 
 /// What a seat's thread runs.
 pub type Body = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
@@ -76,6 +79,31 @@ pub enum Role {
     Side,
 }
 
+/// Who makes lanes while the program runs.
+pub trait Yard {
+    /// From now on it is to be so: lanes that end with it are told to.
+    fn change(&mut self, change: Change);
+    /// Something waits for lanes to end.
+    fn is_busy(&self) -> bool;
+    /// The lanes that can begin; `is_over` tells of a seat by its name whether it has ended, or never was.
+    fn ready(&mut self, is_over: &dyn Fn(&str) -> bool) -> Vec<Hire>;
+}
+
+/// The seats of a lane that begins; one takes the place of a seat of the same name that is over.
+pub struct Hire {
+    pub seats: Vec<Seat>,
+    /// Of a new lane.
+    pub status: Option<Arc<LaneStatus>>,
+}
+
+/// The configuration may change while the program runs.
+pub struct Changes {
+    pub inbox: Receiver<Change>,
+    pub yard: Box<dyn Yard>,
+    /// Looks at the file, on SIGHUP.
+    pub reload: Box<dyn Fn()>,
+}
+
 /// How a body ended.
 enum Ending {
     Done,
@@ -98,6 +126,8 @@ enum Event {
     /// Seat, and which of its lives.
     Ended(usize, u32, Ending),
     Noticed(Notice),
+    Changed(Box<Change>),
+    Reload,
     Asked,
     Tick,
 }
@@ -121,6 +151,8 @@ pub struct Supervisor {
     vital: Vital,
     /// The manager is left without a sign of life.
     is_silent: bool,
+    /// `None` where nothing changes, and from when nothing may change any more: its yard holds ends of queues.
+    changes: Option<Changes>,
 }
 
 impl Supervisor {
@@ -140,14 +172,21 @@ impl Supervisor {
             lanes: lanes.to_vec(),
             vital: Vital::default(),
             is_silent: false,
+            changes: None,
         }
+    }
+
+    /// Whose lanes come and go.
+    pub fn changing(self, changes: Changes) -> Supervisor {
+        Supervisor { changes: Some(changes), ..self }
     }
 
     /// Runs until every seat is over.
     pub fn run(mut self) -> Outcome {
         hook_panics();
         // Before the first thread: a signal that comes early must close files too.
-        let signals = match Signals::new([Signal::Term, Signal::Int]) {
+        let hup = self.changes.as_ref().map(|_| Signal::Hup);
+        let signals = match Signals::new([Signal::Term, Signal::Int].into_iter().chain(hup)) {
             Ok(signals) => Some(signals),
             Err(e) => {
                 log::warn!("signals cannot be caught ({e}): unfinished files are repaired at the next start");
@@ -196,11 +235,18 @@ impl Supervisor {
         let mut ticks = smol::Timer::interval(Duration::from_secs(1));
         while !self.is_over() {
             let asked = async {
-                match &mut signals {
+                let signal = match &mut signals {
                     Some(signals) => signals.next().await,
                     None => std::future::pending().await,
                 };
-                Event::Asked
+                if let Some(Ok(Signal::Hup)) = signal { Event::Reload } else { Event::Asked }
+            };
+            let inbox = self.changes.as_ref().map(|changes| changes.inbox.clone());
+            let changed = async {
+                match &inbox {
+                    Some(inbox) => inbox.recv().await.map_or(Event::Tick, |change| Event::Changed(Box::new(change))),
+                    None => std::future::pending().await,
+                }
             };
             let ended = async {
                 match self.endings.recv().await {
@@ -219,8 +265,10 @@ impl Supervisor {
                 Event::Tick
             };
             // Notices first: what an actor said comes before its end.
-            let event = or(asked.boxed_local(), or(noticed, or(ended, tick)).boxed_local()).await;
-            if let Some(outcome) = self.handle(event) {
+            let event = or(asked.boxed_local(), or(noticed, or(ended, or(changed, tick))).boxed_local()).await;
+            let outcome = self.handle(event);
+            self.advance();
+            if let Some(outcome) = outcome {
                 return outcome;
             }
         }
@@ -236,13 +284,19 @@ impl Supervisor {
         if self.seats.iter().filter(alive).any(|seat| seat.role != Role::Side) {
             return false;
         }
-        self.stop.store(true, Relaxed);
+        self.stop_all();
         self.alone.get_or_insert_with(Instant::now).elapsed() > SIDE_WITHIN
     }
 
     fn handle(&mut self, event: Event) -> Option<Outcome> {
         match event {
             Event::Noticed(notice) => log(&notice),
+            Event::Changed(change) => {
+                if let Some(changes) = &mut self.changes {
+                    changes.yard.change(*change);
+                }
+            }
+            Event::Reload => self.changes.iter().for_each(|changes| (changes.reload)()),
             // The end of one that was left behind is no news.
             Event::Ended(index, life, _) if !self.seats[index].actor.lives(life) => {}
             Event::Ended(index, _, ending) => return self.ended(index, ending),
@@ -255,7 +309,8 @@ impl Supervisor {
                 log::info!("asked to stop: closing every file");
                 self.manager.stopping();
                 self.stopping = Some(Instant::now());
-                self.stop.store(true, Relaxed);
+                self.changes = None;
+                self.stop_all();
             }
             Event::Tick => {
                 if self.settles_at.take_if(|at| Instant::now() >= *at).is_some() {
@@ -269,6 +324,42 @@ impl Supervisor {
             }
         }
         None
+    }
+
+    /// Everybody looks at one of these.
+    fn stop_all(&self) {
+        let own = self.lanes.iter().flat_map(|lane| [&lane.stop, &lane.push.stop]);
+        own.chain([&self.stop]).for_each(|stop| stop.store(true, Relaxed));
+    }
+
+    /// Begins the lanes that can begin.
+    fn advance(&mut self) {
+        let Some(changes) = &mut self.changes else { return };
+        let seats = &self.seats;
+        let is_over = |name: &str| seats.iter().filter(|seat| *seat.name == *name).all(|seat| seat.make.is_none());
+        let hired = if changes.yard.is_busy() { changes.yard.ready(&is_over) } else { Vec::new() };
+        hired.into_iter().for_each(|hire| self.hire(hire));
+        let is_recording = self.seats.iter().any(|seat| seat.role == Role::Source && seat.make.is_some());
+        // Nothing is recorded any more, and nothing will be: the store waits for the last of its senders.
+        if !is_recording && self.changes.as_ref().is_some_and(|changes| !changes.yard.is_busy() && changes.inbox.is_empty()) {
+            self.changes = None;
+        }
+    }
+
+    fn hire(&mut self, hire: Hire) {
+        self.lanes.extend(hire.status);
+        for seat in hire.seats {
+            let old = self.seats.iter().position(|old| old.name == seat.name && old.make.is_none());
+            let index = old.unwrap_or(self.seats.len());
+            match self.seats.get_mut(index) {
+                Some(old) => *old = seat,
+                None => self.seats.push(seat),
+            }
+            if let Err(text) = self.start(index, Duration::ZERO) {
+                log::error!("{text}: recording goes on without it");
+                self.seats[index].make = None; // it was put there
+            }
+        }
     }
 
     /// From every source that should deliver some.

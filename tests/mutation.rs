@@ -205,6 +205,9 @@ fn spoilt_configurations() {
         assert!(sources > 0 || parsed.has_errors(), "no source and no error");
         assert!(parsed.problems.iter().all(|p| !p.to_string().contains(char::is_control)), "a problem is one line");
         assert!(listing.len() < 4 << 20);
+        if let Ok(text) = std::str::from_utf8(&text).map(|text| text.replace(config::mask::MASK, "")) {
+            assert_eq!(config::mask::unmasked(&config::mask::masked(&text), &text).as_ref(), Ok(&text));
+        }
         if sources > 0 { Left::Whole } else { Left::Nothing }
     });
 }

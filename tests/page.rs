@@ -80,6 +80,23 @@ fn a_tone_as_it_sounds() {
     browse("live", Some("^Live view|^Audio element"), "UTC", &variables);
 }
 
+/// With a password, and a source that has a schedule.
+#[test]
+fn settings_of_a_recorder() {
+    let place = Place::new();
+    let port = free_port();
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$4R1PEQPItpvkTH5juMUak3oEb8rtWEdaRzGIjigkYIU";
+    let web = format!(
+        "[web]\nbind = 127.0.0.1\nport = {port}\npassword_hash = {hash} # of the tests\n[site]\nlatitude = 52.5\nlongitude = 13.4\n"
+    );
+    let tones = "[mic]\ntype = tone\nsample_rate = 8000\nfilename_pattern = mic_%H%M%S\n\
+                 # it sleeps by day\n[bat]\ntype = tone\nhz = 500\nsample_rate = 8000\nfilename_pattern = bat_%H%M%S\nschedule = sunset-30m..sunrise\n";
+    let config = place.config("split_minutes = 60", &format!("{web}{tones}"));
+    let served = Served::spawn(soundpost().arg("record").arg("-c").arg(&config));
+    let variables = [("BASE_URL", served.base.as_str()), ("CONFIG", config.to_str().expect("a path")), ("KEY", "secret")];
+    browse("settings", Some("^Settings"), "UTC", &variables);
+}
+
 #[test]
 fn what_happens_at_no_ones_will() {
     browse("mock", Some("^Analysis that goes on behind|^A gap that happens now|^Status: where"), "UTC", &[]);

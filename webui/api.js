@@ -2,9 +2,9 @@
 // A 401 asks for the password once and goes on; a 503 waits as long as the recorder says; an error is one sentence to show.
 
 class Refusal extends Error {
-	constructor(status, sentence) {
+	constructor(status, sentence, body) {
 		super(sentence);
-		this.status = status;
+		Object.assign(this, { status, body });
 	}
 }
 
@@ -68,11 +68,8 @@ async function sendOnce(path, options, tries) {
 		await new Promise((ready) => setTimeout(ready, wait * 1000));
 		return sendOnce(path, options, tries - 1);
 	}
-	const sentence = await response.json().then(
-		(body) => body.error,
-		() => null,
-	);
-	throw new Refusal(response.status, sentence ?? `The recorder answered ${response.status}.`);
+	const body = await response.json().catch(() => null);
+	throw new Refusal(response.status, body?.error ?? `The recorder answered ${response.status}.`, body);
 }
 
 const getJson = async (path, options) => (await send(path, options)).json();
@@ -96,14 +93,12 @@ async function getBytes(path, { progress, ...options } = {}) {
 	return new Blob(parts).arrayBuffer();
 }
 
-const put = async (name, what, body) =>
-	(
-		await send(`api/files/${encoded(name)}/${what}`, {
-			method: "PUT",
-			body: JSON.stringify(body),
-			headers: { "Content-Type": "application/json" },
-		})
-	).json();
+/** Changes something; `body` is what is sent, `headers` say more. */
+const change = (method, path, body, headers) =>
+	send(path, { method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } });
+const changed = async (...request) => (await change(...request)).json();
+const put = (name, what, body) => changed("PUT", `api/files/${encoded(name)}/${what}`, body);
+const of = (revision) => ({ "If-Match": `"${revision}"` });
 
 export const api = {
 	status: () => getJson("api/status"),
@@ -118,10 +113,13 @@ export const api = {
 	reviewed: (name, reviewed) => put(name, "reviewed", { reviewed }),
 	lock: (name, locked) => put(name, "lock", { locked }),
 	note: (name, note) => put(name, "note", { note }),
-	keep: (source, seconds) =>
-		send(`api/sources/${encodeURIComponent(source)}/mark`, { method: "POST", body: JSON.stringify({ seconds }) }).then((answer) => answer.json()),
+	keep: (source, seconds) => changed("POST", `api/sources/${encodeURIComponent(source)}/mark`, { seconds }),
 	remove: (name) => send(`api/files/${encoded(name)}`, { method: "DELETE" }),
-	login: (password) =>
-		send("api/login", { method: "POST", body: JSON.stringify({ password }), headers: { "Content-Type": "application/json" } }),
+	login: (password) => change("POST", "api/login", { password }),
+	schedule: () => getJson("api/schedule"),
+	settings: () => getJson("api/settings"),
+	checkSettings: (text) => changed("POST", "api/settings/check", { text }),
+	saveSettings: (text, revision) => changed("PUT", "api/settings", { text }, of(revision)),
+	undoSettings: (revision) => changed("POST", "api/settings/undo", null, of(revision)),
 	head: (path) => send(path, { method: "HEAD" }),
 };

@@ -8,7 +8,10 @@ import { keepButton } from "./marks.js";
 import { copy } from "./rowmenu.js";
 import { get, on as onState } from "./store.js";
 
-const place = el("div.status");
+const place = el("div");
+// Drawn once: what somebody types there stays.
+const schedules = el("div");
+const settings = el("section.settings", { "aria-label": "Settings" });
 const levels = new Map();
 
 export function start() {
@@ -19,7 +22,7 @@ export function start() {
 		if (get().view !== "status") return;
 		for (const { name, level_db } of sources) if (levels.has(name)) setText(levels.get(name), decibels(level_db));
 	});
-	return place;
+	return el("div.status", place, schedules, settings);
 }
 
 const decibels = (db) => (db == null ? "–" : `${db.toFixed(1).replace("-", "−")} dB`);
@@ -29,9 +32,15 @@ function lasts({ mode, disk }) {
 	return disk.hours_left == null ? "not known" : span(Math.round(disk.hours_left) * 3600);
 }
 
+let isOpen = false;
 export function show() {
 	const { status } = library;
 	if (!status) return;
+	// Who serves a folder has no configuration.
+	if (!isOpen && status.mode === "record") {
+		isOpen = true;
+		import("./settings.js").then((module) => module.start(schedules, settings));
+	}
 	const { disk, detection: set, clock } = status;
 	levels.clear();
 	const facts = (rows) =>

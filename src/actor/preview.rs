@@ -12,8 +12,8 @@ use event_listener::Listener as _;
 
 use crate::device::{Fault, Read, Source};
 use crate::edge::Sender;
-use crate::message::live::{self, Heard, Stage};
-use crate::message::{Depth, Lane, PcmFormat};
+use crate::message::live::{self, Heard, PREVIEW, Stage};
+use crate::message::{Depth, PcmFormat};
 use crate::pool::Pool;
 use crate::status::{ActorStatus, State};
 use crate::time::{Mono, Rate};
@@ -25,8 +25,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Preview {
     pub subject: Arc<live::Preview>,
-    /// Behind the last one that is recorded.
-    pub lane: Lane,
     /// A device by its name, not opened yet.
     pub device: fn(&str) -> Box<dyn Source>,
     pub pool: Pool,
@@ -101,7 +99,7 @@ impl Preview {
         sound.first_frame = first_frame;
         sound.frames = (pcm.len() / format.frame_bytes()) as u32; // of a block
         sound.stamp = (first_frame + u64::from(sound.frames), at);
-        let _ = self.inbox.try_send(Heard { lane: self.lane, format, sound });
+        let _ = self.inbox.try_send(Heard { lane: PREVIEW, format, sound });
     }
 }
 

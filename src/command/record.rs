@@ -1,8 +1,8 @@
 //! `soundpost record`: the firmware.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::check::over_budget;
 use super::{Exit, say};
@@ -11,11 +11,14 @@ use crate::device::memory;
 use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
-use crate::status::{Alarms, DrillKind, LaneStatus, Machine};
-use crate::supervisor::{Outcome, Role, Seat, Supervisor};
+use crate::status::{Alarms, DrillKind, LaneStatus, Lanes, Machine};
+use crate::supervisor::{Changes, Outcome, Role, Seat, Supervisor};
+use crate::wiring::beside::{self, Roster};
+use crate::wiring::change::{Crew, Ground, MOST_LATER, Works};
 use crate::wiring::retention::Keepers;
+use crate::wiring::settings::{self, Keeper};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{Table, analysis, beside, health, hooks, live, monitor, notify, probe, push, review, storage};
+use crate::wiring::{LaneRow, Table, analysis, health, hooks, live, monitor, notify, probe, push, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -39,9 +42,9 @@ pub fn run(options: &Options) -> Exit {
             }
         },
     };
-    let Parsed { config, problems, .. } = parsed;
+    let Parsed { config, problems, .. } = &parsed;
     let (_logging, complaint) = logging::start(config.general.log_level, config.general.log_file.as_deref());
-    for problem in &problems {
+    for problem in problems {
         match problem.severity {
             Severity::Error => log::error!("{problem}"),
             Severity::Warning => log::warn!("{problem}"),
@@ -50,7 +53,7 @@ pub fn run(options: &Options) -> Exit {
     if let Some(complaint) = complaint {
         log::warn!("{complaint}");
     }
-    match record(&config, &options.drills) {
+    match record(&parsed, options) {
         Ok(exit) => exit,
         Err(text) => {
             log::error!("{text}");
@@ -63,7 +66,8 @@ fn demo() -> Parsed {
     Parsed { config: Config::demo(Path::new("recordings")), problems: Vec::new(), effective: Vec::new() }
 }
 
-fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
+fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
+    let config = &parsed.config;
     let budget_mb = config.general.memory_budget_mb;
     let table = start::table(config).within((budget_mb as usize) << 20);
     if table.lanes.is_empty() {
@@ -86,34 +90,43 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let (ears_in, ears_out) = edge(table.ears_depth());
     let shared =
         Shared { store: store_in, taps: taps_in, ears: ears_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
+    let lanes = Arc::new(Lanes::new(&statuses));
+    let (newcomers, newcomers_out) = async_channel::bounded(MOST_LATER);
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let turns: Arc<Turns> = Arc::default();
-    let keepers = Keepers::new(config, &table);
+    let keepers = Arc::new(Keepers::new(config, &table));
     let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
     let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &turns), recorded_in.clone()).unzip();
     let recorded = [recorded_in].into_iter().chain(finished).collect();
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded, &keepers, turns.clone())];
+    let ends = storage::Ends { inbox: store_out, recorded, newcomers: newcomers_out };
+    let mut seats = vec![storage::seat(config, &table, &statuses, ends, &keepers, turns.clone())];
     seats.extend(hooks);
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
-    seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
+    let mut agent = None;
+    seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.stages, &mut agent)?);
     seats.extend(live::ear(&heard, &shared));
     seats.extend(live::preview(&heard, &shared));
     if table.taps_depth() > 0 {
-        seats.push(analysis::seat(config, &statuses, taps_out, shared.store.clone()));
+        seats.push(analysis::seat(config, &lanes, taps_out, shared.store.clone()));
     }
     let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
     seats.extend(teller);
     seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
+    let roster = Arc::new(Roster::new(config, &statuses));
+    let (changes_in, changes) = async_channel::bounded(settings::CHANGES);
+    let keeper = Arc::new(Keeper::new(options.config.clone(), Environment::of_process(), parsed.clone(), changes_in));
+    let stages = heard.stages.clone();
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
-    alone.extend(push::seats(config, &statuses, &heard, &shared.stop));
+    alone.extend(push::seats(config, &statuses, &heard.stages, &mut agent));
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
     let mut has_page = false;
     if config.web.enabled || !config.uploads.is_empty() {
         let around = beside::Around {
-            statuses: &statuses,
+            roster: roster.clone(),
+            clerk: keeper.clone(),
             keepers: &keepers,
             stop: shared.stop.clone(),
             turns: turns.clone(),
@@ -134,16 +147,23 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
         }
     }
     seats.extend(keepers.seats(config, has_page, &turns, &alarms));
+    let is_heard = plan.is_some() || seats.iter().any(|seat| &*seat.name == "live");
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
-    for drill in drills {
+    for drill in &options.drills {
         arm(drill, &seats)?;
     }
     let stop = shared.stop.clone();
-    drop((shared, keepers)); // from here on the seats hold the only senders
+    let crew: Crew = Arc::new(Mutex::new(table.lanes.iter().cloned().zip(statuses.iter().cloned()).collect()));
+    let is_analysed = table.taps_depth() > 0;
+    // From here on the seats hold the only senders, and those who make seats.
+    let ground =
+        Ground { shared, keepers, stages, lanes, roster, alarms, newcomers, crew: crew.clone(), agent, is_analysed, is_heard };
+    let yard = Box::new(Works::new(config, &statuses, ground));
+    let changes = Changes { inbox: changes, yard, reload: Box::new(move || keeper.reload()) };
     memory::settle();
-    let outcome = Supervisor::new(seats, &statuses, stop, notices).run();
-    summarise(&table, &statuses);
+    let outcome = Supervisor::new(seats, &statuses, stop, notices).changing(changes).run();
+    summarise(&crew.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed })
 }
 
@@ -160,8 +180,8 @@ fn watch(alarms: &Alarms, table: &Table, statuses: &[Arc<LaneStatus>], seats: &[
 }
 
 /// One line a source at the end: what came, what was lost, how near the limits it was.
-fn summarise(table: &Table, statuses: &[Arc<LaneStatus>]) {
-    for (lane, status) in table.lanes.iter().zip(statuses) {
+fn summarise(crew: &[(LaneRow, Arc<LaneStatus>)]) {
+    for (lane, status) in crew {
         let drift = status.drift_ppm().map_or_else(|| "unknown".to_owned(), |ppm| format!("{ppm:.1} ppm"));
         log::info!(
             "{}: captured {} frames, lost {}, {} files, {} gaps, {} overruns, pool at most {} of {}, slowest write {} ms, slowest sync {} ms, drift {drift}",

@@ -67,6 +67,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
     let read_only = if place.read_only { ", read only" } else { "" };
     let plan = Plan {
         live: None,
+        clerk: None,
         place,
         settings,
         sources: Box::new(Vec::new),

@@ -216,14 +216,14 @@ impl Parser<'_> {
 }
 
 /// The name between the first and the last bracket, when the line begins with one.
-fn header(text: &str) -> Option<&str> {
+pub(super) fn header(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('[')?;
     let name = inside.get(..inside.rfind(']')?)?;
     if name.is_empty() { None } else { Some(name.trim()) }
 }
 
 /// A comment begins with `#` or `;` at the start of the line or after a blank; `a#b` is a value.
-fn without_comment(line: &str) -> &str {
+pub(super) fn without_comment(line: &str) -> &str {
     let mut after_blank = true;
     for (at, c) in line.char_indices() {
         if after_blank && (c == '#' || c == ';') {

@@ -402,6 +402,13 @@ pub static SETTINGS: [(&str, List); 8] = [
     ("site", SITE),
 ];
 
+/// Every key of every section, some of them more than once.
+pub fn all() -> impl Iterator<Item = &'static About> {
+    let settings = SETTINGS.iter().flat_map(|(_, list)| list.iter());
+    let sources = super::source::SourceType::WORDS.iter().flat_map(|(_, kind)| kind.keys().iter());
+    settings.chain(LANE).chain(sources).copied()
+}
+
 const LOG_LEVELS: [(&str, LevelFilter); 7] = [
     ("DEBUG", LevelFilter::Debug),
     ("INFO", LevelFilter::Info),

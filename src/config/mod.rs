@@ -16,9 +16,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub mod check;
+pub mod difference;
 pub mod environment;
+pub mod help;
 pub mod ini;
 pub mod keys;
+pub mod mask;
 mod nearest;
 pub mod problem;
 pub mod reader;
@@ -152,10 +155,12 @@ impl Config {
         Parsed { config, problems: report.problems.finish(), effective: report.effective }
     }
 
+    /// What `record --demo` uses, as a file would say it.
+    pub const DEMO: &'static str = "[general]\nsplit_minutes = 1\nlog_file = none\n[demo]\ntype = demo\n";
+
     /// What `record --demo` uses: nothing but a generated source, recorded into `output_directory`.
     pub fn demo(output_directory: &Path) -> Config {
-        let text = "[general]\nsplit_minutes = 1\nlog_file = none\n[demo]\ntype = demo\n";
-        let mut config = Config::parse(text.as_bytes(), "demo", &Environment::default()).config;
+        let mut config = Config::parse(Config::DEMO.as_bytes(), "demo", &Environment::default()).config;
         config.general.lane.output_directory = output_directory.to_path_buf();
         for source in &mut config.sources {
             source.lane.output_directory = output_directory.to_path_buf();

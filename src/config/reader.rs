@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use super::environment::{Environment, expand, override_name};
 use super::ini::Section;
@@ -40,6 +42,8 @@ pub struct Effective {
     pub key: &'static str,
     pub value: String,
     pub origin: Origin,
+    /// Tells two values apart, of secrets too, and says nothing of either.
+    pub mark: u64,
 }
 
 /// What is gathered while a whole file is read.
@@ -51,12 +55,16 @@ pub struct Report<'a> {
     overrides: BTreeSet<String>,
     /// Sections that were never read: of their variables nothing is known.
     skipped: Vec<String>,
+    marks: RandomState,
 }
 
 impl<'a> Report<'a> {
     pub fn new(file: &str, environment: &'a Environment) -> Report<'a> {
         let (overrides, skipped) = (BTreeSet::new(), Vec::new());
-        Report { environment, problems: Problems::new(file), effective: Vec::new(), overrides, skipped }
+        // One key for all that is compared.
+        static MARKS: OnceLock<RandomState> = OnceLock::new();
+        let marks = MARKS.get_or_init(RandomState::new).clone();
+        Report { environment, problems: Problems::new(file), effective: Vec::new(), overrides, skipped, marks }
     }
 
     /// The section is not read, for a reason that was reported.
@@ -138,7 +146,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         for found in [self.find(&key.about), self.find_inherited(&key.about)].into_iter().flatten() {
             match (key.parse)(&found.text) {
                 Ok(value) => {
-                    self.show(&key.about, &found.written, found.origin.clone());
+                    self.show(&key.about, (&found.written, &found.text), found.origin.clone());
                     self.good.0.insert(key.about.name, found);
                     return value;
                 }
@@ -147,7 +155,7 @@ impl<'r, 'a> Reader<'r, 'a> {
                 Err(wrong) => self.refuse(&key.about, &found, wrong),
             }
         }
-        self.show(&key.about, key.about.default, Origin::Default);
+        self.show(&key.about, (key.about.default, key.about.default), Origin::Default);
         match (key.parse)(key.about.default) {
             Ok(value) => value,
             // Proved for every key by the test `every_default_is_a_value`.
@@ -253,14 +261,17 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
-    fn show(&mut self, about: &About, written: &str, origin: Origin) {
+    /// `written`, and what it became with its variables.
+    fn show(&mut self, about: &About, (written, meant): (&str, &str), origin: Origin) {
+        // With a key of this process: what it comes to is of no use elsewhere.
+        let mark = self.report.marks.hash_one(meant);
         let value = match about.shown {
             Shown::Never if !written.is_empty() => "***".to_owned(),
             Shown::Masked => masked(written),
             Shown::Host => host_of(written),
             Shown::Plain | Shown::Never => on_one_line(written),
         };
-        self.report.effective.push(Effective { section: self.section.to_owned(), key: about.name, value, origin });
+        self.report.effective.push(Effective { section: self.section.to_owned(), key: about.name, value, origin, mark });
     }
 }
 

@@ -19,6 +19,7 @@ pub mod remote;
 pub mod sched;
 pub mod scratch;
 pub mod service;
+pub mod settings_file;
 pub mod speaker;
 pub mod stream;
 pub mod tone;

@@ -1,7 +1,7 @@
 //! The newest sound of a source, on its way to whoever looks or listens just now.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event;
 
@@ -94,6 +94,61 @@ impl OnAir {
     }
 }
 
+/// Who can be looked at and listened to, by lane. Lanes come and go while the program runs.
+#[derive(Default)]
+pub struct Stages {
+    rows: Mutex<Vec<Seen>>,
+}
+
+/// Of a lane: nothing of one that nobody can look at, or that is gone.
+#[derive(Clone, Default)]
+pub struct Seen {
+    pub stage: Option<Arc<Stage>>,
+    pub on_air: Option<Arc<OnAir>>,
+}
+
+impl Stages {
+    pub fn set(&self, lane: Lane, seen: Seen) {
+        let mut rows = self.rows();
+        let lane = usize::from(lane);
+        if rows.len() <= lane {
+            rows.resize_with(lane + 1, Seen::default);
+        }
+        rows[lane] = seen; // it is there now
+    }
+
+    pub fn of_lane(&self, lane: Lane) -> Seen {
+        self.rows().get(usize::from(lane)).cloned().unwrap_or_default()
+    }
+
+    /// So many have been set.
+    pub fn lanes(&self) -> Lane {
+        Lane::try_from(self.rows().len()).unwrap_or(Lane::MAX)
+    }
+
+    /// In the order of lanes.
+    pub fn all(&self) -> Vec<Arc<Stage>> {
+        self.rows().iter().filter_map(|seen| seen.stage.clone()).collect()
+    }
+
+    pub fn named(&self, source: &str) -> Option<Arc<Stage>> {
+        self.rows().iter().filter_map(|seen| seen.stage.as_ref()).find(|stage| *stage.source == *source).cloned()
+    }
+
+    /// The stations.
+    pub fn on_air(&self) -> Vec<Arc<OnAir>> {
+        self.rows().iter().filter_map(|seen| seen.on_air.clone()).collect()
+    }
+
+    pub fn station(&self, source: &str) -> Option<Arc<OnAir>> {
+        self.rows().iter().filter_map(|seen| seen.on_air.as_ref()).find(|on| *on.source == *source).cloned()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What a station's ring holds while somebody listens.
 pub const ON_AIR_BYTES: usize = 256 << 10;
 
@@ -129,6 +184,9 @@ pub struct Device {
     /// By the recorder or another program.
     pub is_used: bool,
 }
+
+/// Where the sound of such a device comes from: no lane is this one.
+pub const PREVIEW: Lane = Lane::MAX;
 
 /// A capture device that nobody records, opened for whoever looks at it or listens to it: one at a time.
 pub struct Preview {

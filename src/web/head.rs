@@ -61,20 +61,21 @@ impl Method {
 }
 
 /// Header lines that workers read; every other one stays at the gate.
-const PASSED: [&str; 10] = [
+const PASSED: [&str; 11] = [
     "accept-encoding",
     "authorization",
     "content-type",
     "cookie",
     "host",
     "icy-metadata",
+    "if-match",
     "if-none-match",
     "if-range",
     "range",
     "user-agent",
 ];
 /// Lines that must not stand twice, since two readers would believe two things.
-const ONCE: [&str; 7] = ["authorization", "content-length", "content-type", "host", "if-range", "origin", "range"];
+const ONCE: [&str; 8] = ["authorization", "content-length", "content-type", "host", "if-match", "if-range", "origin", "range"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {

@@ -42,16 +42,16 @@ impl Json {
 }
 
 /// A string of JSON, quotes included.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     // To the millionth: what a float holds beyond that is noise.
     if value.is_finite() { ((value * 1e6).round() / 1e6).to_string() } else { "null".into() }
 }
 
-fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
+pub(super) fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
     let mut text = String::from("[");
     for item in items {
         if text.len() > 1 {
@@ -67,7 +67,7 @@ fn or_null<T>(value: Option<T>, one: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "null".into(), one)
 }
 
-fn time(at: Wall) -> String {
+pub(super) fn time(at: Wall) -> String {
     format!("\"{}\"", utc_text(at))
 }
 

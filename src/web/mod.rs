@@ -23,5 +23,6 @@ pub mod metrics;
 pub mod range;
 pub mod report;
 pub mod route;
+pub mod settings;
 pub mod target;
 pub mod zip;

@@ -72,6 +72,16 @@ pub enum Route {
     /// Body: `{"password":"…"}`.
     Login,
     Logout,
+    /// The configuration, with what there is to set.
+    Settings,
+    /// Body: `{"text":"…"}`, with If-Match.
+    ChangeSettings,
+    /// Body: `{"text":"…"}`.
+    CheckSettings,
+    /// Without a body, with If-Match.
+    UndoSettings,
+    /// The next days of sources that have a schedule.
+    Schedule,
     Healthz,
     Metrics,
     OpenApi,
@@ -138,6 +148,12 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
         ["live", name] if is_station(name) => get(method, || Ok(Route::Station((*name).to_owned()))),
         ["api", "sources", source, "mark"] => only(method, &[Method::Post], Route::Keep((*source).to_owned())),
+        ["api", "settings"] => {
+            let route = if method == Method::Put { Route::ChangeSettings } else { Route::Settings };
+            only(method, &[Method::Get, Method::Head, Method::Put], route)
+        }
+        ["api", "settings", "check"] => only(method, &[Method::Post], Route::CheckSettings),
+        ["api", "settings", "undo"] => only(method, &[Method::Post], Route::UndoSettings),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -194,6 +210,7 @@ fn api(rest: &[&str], query: &Query) -> Option<Result<Route, Refusal>> {
         ["status"] => Ok(Route::Status),
         ["events"] => Ok(Route::Events),
         ["live"] => Ok(Route::Lookable),
+        ["schedule"] => Ok(Route::Schedule),
         ["openapi.json"] => Ok(Route::OpenApi),
         ["days"] => query.days(),
         ["days", text] => date(text).and_then(|date| Ok(Route::Day { date, tuning: query.tuning()? })),

@@ -10,7 +10,7 @@ use crate::message::analysis::{COLUMN_BANDS, Centibel, DETECTION_BANDS, Detectio
 use crate::message::{Tapped, ToStore};
 use crate::policy::retry::RestartBudget;
 use crate::signal::Scope;
-use crate::status::{ActorStatus, LaneStatus};
+use crate::status::{ActorStatus, Lanes};
 use crate::supervisor::{Body, Role, Seat};
 
 pub const STACK: usize = 256 << 10;
@@ -91,10 +91,10 @@ pub fn detection(config: &config::Analysis) -> Detection {
 }
 
 /// A successor hears of each lane from its next file on.
-pub fn seat(config: &Config, statuses: &[Arc<LaneStatus>], inbox: Receiver<Tapped>, store: Sender<ToStore>) -> Seat {
+pub fn seat(config: &Config, statuses: &Arc<Lanes>, inbox: Receiver<Tapped>, store: Sender<ToStore>) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let settings = Settings { detection: detection(&config.analysis), scope: Scope::ALL };
-    let (row, statuses) = (actor.clone(), statuses.to_vec());
+    let (row, statuses) = (actor.clone(), statuses.clone());
     let make = move || -> Body {
         let (inbox, store, row, life) = (inbox.clone(), store.clone(), row.clone(), row.life());
         let mut analyser = Analyser::new(settings.clone(), statuses.clone());

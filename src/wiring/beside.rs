@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::Receiver;
 
@@ -12,6 +12,7 @@ use super::live;
 use super::retention::Keepers;
 use super::review::{self, Place, Plan};
 use super::upload;
+use crate::actor::http::clerk::Clerk;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
@@ -30,7 +31,8 @@ const STILL_MS: u64 = 30_000;
 
 /// What the page has in common with the recorder that it is beside.
 pub struct Around<'a> {
-    pub statuses: &'a [Arc<LaneStatus>],
+    pub roster: Arc<Roster>,
+    pub clerk: Arc<dyn Clerk>,
     pub keepers: &'a Keepers,
     pub stop: Arc<AtomicBool>,
     pub turns: Arc<Turns>,
@@ -45,7 +47,7 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     around: Around,
 ) -> Result<(Vec<Seat>, Option<u16>), Fault> {
-    let Around { statuses, keepers, stop, turns, alarms, machine } = around;
+    let Around { roster, clerk, keepers, stop, turns, alarms, machine } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -81,16 +83,7 @@ pub fn seats(
         open.raise("The page asks for no password: whoever reaches it may delete recordings. Set password_hash in [web].");
         alarms.note(&open);
     }
-    let rows: Vec<(String, Option<PcmFormat>, Arc<LaneStatus>)> = super::start::recorded(config)
-        .zip(statuses)
-        .map(|(source, status)| (source.name.clone(), super::sources::expected_format(source), status.clone()))
-        .collect();
-    let changes = Mutex::new(vec![None; rows.len()]);
-    let sources: Sources = Box::new(move || {
-        let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = rows.iter().zip(changes.iter_mut());
-        each.map(|((name, format, status), change)| source(name, *format, status, change)).collect()
-    });
+    let sources: Sources = Box::new(move || roster.look());
     let plan = Plan {
         place,
         settings,
@@ -104,11 +97,59 @@ pub fn seats(
         role: Role::Side,
         live: Some(live),
         uploads: Some(uploads),
+        clerk: Some(clerk),
     };
     if config.web.enabled {
         review::seats(&config.web, &config.live, plan).map(|(seats, port)| (seats, Some(port)))
     } else {
         Ok((review::without_page(plan), None))
+    }
+}
+
+/// The sources of the page, in the order of the configuration.
+#[derive(Default)]
+pub struct Roster(Mutex<Vec<Row>>);
+
+struct Row {
+    name: String,
+    format: Option<PcmFormat>,
+    status: Arc<LaneStatus>,
+    change: Option<(SourceState, Wall)>,
+}
+
+impl Roster {
+    pub fn new(config: &Config, statuses: &[Arc<LaneStatus>]) -> Roster {
+        let roster = Roster::default();
+        for (source, status) in super::start::recorded(config).zip(statuses) {
+            roster.set(&source.name, super::sources::expected_format(source), status);
+        }
+        roster
+    }
+
+    /// A new one comes last.
+    pub fn set(&self, name: &str, format: Option<PcmFormat>, status: &Arc<LaneStatus>) {
+        let row = Row { name: name.to_owned(), format, status: status.clone(), change: None };
+        let mut rows = self.rows();
+        match rows.iter_mut().find(|row| row.name == name) {
+            Some(old) => *old = row,
+            None => rows.push(row),
+        }
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.rows().retain(|row| row.name != name);
+    }
+
+    pub fn order(&self, names: &[&str]) {
+        self.rows().sort_by_key(|row| names.iter().position(|name| *name == row.name));
+    }
+
+    fn look(&self) -> Vec<SourceStatus> {
+        self.rows().iter_mut().map(|row| source(&row.name, row.format, &row.status, &mut row.change)).collect()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

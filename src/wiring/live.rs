@@ -14,7 +14,7 @@ use crate::config::{Config, SourceConfig, SourceKind};
 use crate::edge::Receiver;
 use crate::message::Lane;
 use crate::message::handover::Hub;
-use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Stage, View};
+use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Seen, Stage, Stages, View};
 use crate::policy::retry::RestartBudget;
 use crate::pool::Pool;
 use crate::signal::spectrum::Tuning;
@@ -74,10 +74,7 @@ impl fmt::Display for EarRow {
 #[derive(Clone)]
 pub struct Plan {
     pub inbox: Receiver<Heard>,
-    /// One a lane; none for those that nobody can look at.
-    pub stages: Vec<Option<Arc<Stage>>>,
-    /// One a lane; of stations only, and only where there is a page.
-    pub on_air: Vec<Option<Arc<OnAir>>>,
+    pub stages: Arc<Stages>,
     /// Where there is a page.
     pub preview: Option<Arc<live::Preview>>,
     pub tuning: Tuning,
@@ -87,28 +84,32 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<Heard>) -> Plan {
-        let site = config.site.name.as_deref();
-        let bell: Arc<Event> = Arc::default();
-        let is_station = |lane: &LaneRow| matches!(lane.feed, Feed::Stream { .. }) && table.page.is_some();
-        let stage = |((lane, source), status): ((&LaneRow, &SourceConfig), &Arc<LaneStatus>)| {
-            if lane.ear.is_none() && !is_station(lane) {
-                return None;
-            }
-            let title = site.map_or_else(|| source.name.clone(), |site| format!("{site} · {}", source.name));
-            let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
-            let quality = Quality { bits_per_second, complexity: COMPLEXITY };
-            let stage = Stage::new(lane.name.clone(), kind(&source.kind), title.into(), quality, status.clone());
-            Some(Arc::new(if is_station(lane) { stage.of_station(bell.clone()) } else { stage }))
-        };
-        let stages = table.lanes.iter().zip(start::recorded(config)).zip(statuses).map(stage).collect();
+        let (stages, bell): (Arc<Stages>, Arc<Event>) = Default::default();
+        let has_page = table.page.is_some();
+        for (lane, ((row, source), status)) in (0..).zip(table.lanes.iter().zip(start::recorded(config)).zip(statuses)) {
+            stages.set(lane, seen(config, row, source, status, has_page.then_some(&bell)));
+        }
         let quality = start::recorded(config)
             .next()
             .map(|source| Quality { bits_per_second: source.lane.icecast.kilobits_per_second * 1_000, complexity: COMPLEXITY });
         let preview = quality.filter(|_| table.has_preview()).map(|quality| Arc::new(live::Preview::new(quality)));
-        let on_air = |lane: &LaneRow| is_station(lane).then(|| Arc::new(OnAir::new(lane.name.clone())));
-        let on_air = table.lanes.iter().map(on_air).collect();
-        Plan { inbox, stages, on_air, preview, tuning: config.live.spectrum, bell }
+        Plan { inbox, stages, preview, tuning: config.live.spectrum, bell }
     }
+}
+
+/// `bell`: where there is a page; wakes who decodes stations.
+pub fn seen(config: &Config, lane: &LaneRow, source: &SourceConfig, status: &Arc<LaneStatus>, bell: Option<&Arc<Event>>) -> Seen {
+    let bell = bell.filter(|_| matches!(lane.feed, Feed::Stream { .. }));
+    if lane.ear.is_none() && bell.is_none() {
+        return Seen::default();
+    }
+    let site = config.site.name.as_deref();
+    let title = site.map_or_else(|| source.name.clone(), |site| format!("{site} · {}", source.name));
+    let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
+    let quality = Quality { bits_per_second, complexity: COMPLEXITY };
+    let stage = Stage::new(lane.name.clone(), kind(&source.kind), title.into(), quality, status.clone());
+    let stage = Some(Arc::new(if let Some(bell) = bell { stage.of_station(bell.clone()) } else { stage }));
+    Seen { stage, on_air: bell.map(|_| Arc::new(OnAir::new(lane.name.clone()))) }
 }
 
 const fn kind(kind: &SourceKind) -> &'static str {
@@ -132,12 +133,9 @@ pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
 
 /// `None` where no station can be looked at.
 pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
-    let mut stations = Vec::new();
-    for (lane, (stage, on)) in plan.stages.iter().zip(&plan.on_air).enumerate() {
-        if let (Ok(lane), Some(stage), Some(on)) = (Lane::try_from(lane), stage, on) {
-            stations.push(Station { lane, stage: stage.clone(), on: on.clone() });
-        }
-    }
+    let seen = (0..plan.stages.lanes()).map(|lane| (lane, plan.stages.of_lane(lane)));
+    let station = |(lane, seen): (Lane, Seen)| Some(Station { lane, stage: seen.stage?, on: seen.on_air? });
+    let stations: Vec<Station> = seen.filter_map(station).collect();
     let pool = (!stations.is_empty()).then(|| Pool::new(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
     let (bell, inbox, stop) = (plan.bell.clone(), shared.ears.clone(), shared.stop.clone());
     Some(side("ear", LIMIT_MS, move |actor| {
@@ -149,13 +147,13 @@ pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
 
 /// `None` without a page.
 pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
-    let (subject, lane) = (plan.preview.clone()?, Lane::try_from(plan.stages.len()).ok()?);
+    let subject = plan.preview.clone()?;
     let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
     let (inbox, stop) = (shared.ears.clone(), shared.stop.clone());
     Some(side("preview", PREVIEW_LIMIT_MS, move |actor| {
         let (subject, pool, inbox, stop) = (subject.clone(), pool.clone(), inbox.clone(), stop.clone());
         let life = actor.life();
-        let preview = Preview { subject, lane, device: sources::unrecorded, pool, inbox, actor, stop };
+        let preview = Preview { subject, device: sources::unrecorded, pool, inbox, actor, stop };
         Box::new(move || preview.run(life))
     }))
 }

@@ -26,6 +26,8 @@
 pub mod analysis;
 pub mod backlog;
 pub mod beside;
+pub mod calendar;
+pub mod change;
 pub mod health;
 pub mod hooks;
 pub mod library;
@@ -39,6 +41,7 @@ mod proofs;
 pub mod push;
 pub mod retention;
 pub mod review;
+pub mod settings;
 pub mod sources;
 pub mod start;
 pub mod stations;

@@ -20,7 +20,7 @@ const LIMIT_MS: u64 = 30_000;
 
 /// `None` if the source of this name hands over no sound.
 pub fn seat(plan: &Plan, source: &str, stop: &Arc<AtomicBool>) -> Option<Seat> {
-    let stage = plan.stages.iter().flatten().find(|stage| *stage.source == *source)?.clone();
+    let stage = plan.stages.named(source)?;
     let (actor, stop) = (Arc::new(ActorStatus::default()), stop.clone());
     let row = actor.clone();
     let make = move || -> Body {

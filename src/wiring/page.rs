@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::{Fault, FaultKind, descriptors};
 use crate::message::handover::{Address, Desk, Hub};
-use crate::message::live::{OnAir, Preview, Stage};
+use crate::message::live::{Preview, Stages};
 use crate::message::relay::{self, Relay};
 use crate::web::admission::Caps;
 use crate::web::auth::Doorman;
@@ -52,8 +52,7 @@ impl Page {
         live: &Live,
         library: Arc<dyn Library>,
         hub: Arc<Hub>,
-        stages: Vec<Arc<Stage>>,
-        on_air: Vec<Arc<OnAir>>,
+        stages: Arc<Stages>,
         preview: Option<Arc<Preview>>,
     ) -> Result<Page, Fault> {
         let retry = |what: String| Fault::new(FaultKind::Retry, what);
@@ -66,11 +65,11 @@ impl Page {
             library,
             desk: Arc::new(Desk::default()),
             stages,
-            on_air,
             preview,
             relay: Arc::new(Relay::new(relay_settings(live), RealClock.look().wall)),
             words: Arc::default(),
             doorman: Mutex::new(Doorman::new(hash, web.session_hours, key)),
+            door: AtomicU32::default(),
             clock: Arc::new(RealClock),
         };
         allow_descriptors(web, live);

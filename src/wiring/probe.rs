@@ -15,19 +15,31 @@ use crate::message::PcmFormat;
 /// All cards together. What has not answered by then is sized by the wish.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The row of one source out of the table of all: enlarged, if its card needs more and the budget allows it. No other card is asked.
+pub fn sized_one(config: &Config, source: &SourceConfig, table: Table) -> Option<LaneRow> {
+    let place = table.lanes.iter().position(|row| *row.name == *source.name)?;
+    let found = ask(&[source]).pop().flatten();
+    let mut larger = vec![None; table.lanes.len()];
+    larger[place] = found.and_then(|format| larger_row(config, source, table.lanes.get(place)?, format)); // it was found there
+    enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000).lanes.into_iter().nth(place)
+}
+
 /// `table` with the rows of those cards enlarged that need more than they were asked for.
 pub fn sized(config: &Config, table: Table) -> Table {
     let sources: Vec<&SourceConfig> = super::start::recorded(config).collect();
     let found = ask(&sources);
-    let rows = sources.into_iter().zip(found).zip(&table.lanes).map(|((source, found), row)| {
-        let Feed::Sound(_, container) = row.feed else { return None };
-        let larger = |format| super::start::sound(source, &config.analysis, format, container);
-        let tapped = |lane_row: LaneRow| if row.tap.is_some() { lane_row } else { LaneRow { tap: None, ..lane_row } };
-        let heard = |lane_row: LaneRow| if row.ear.is_some() { lane_row.heard() } else { lane_row };
-        found.map(|format| heard(tapped(larger(format))))
-    });
+    let rows = sources.into_iter().zip(found).zip(&table.lanes);
+    let rows = rows.map(|((source, found), row)| found.and_then(|format| larger_row(config, source, row, format)));
     let larger = rows.collect();
     enlarge(table, larger, config.general.memory_budget_mb as usize * 1_000_000)
+}
+
+/// The row as it is for what the card delivers.
+fn larger_row(config: &Config, source: &SourceConfig, row: &LaneRow, format: PcmFormat) -> Option<LaneRow> {
+    let Feed::Sound(_, container) = row.feed else { return None };
+    let larger = super::start::sound(source, &config.analysis, format, container);
+    let larger = if row.tap.is_some() { larger } else { LaneRow { tap: None, ..larger } };
+    Some(if row.ear.is_some() { larger.heard() } else { larger })
 }
 
 /// The row that fits what was found takes the place of the wish where it needs more and the budget allows it.

@@ -1,17 +1,16 @@
 //! The seats of pushes: one for each source that has an `icecast_url`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{live, start, stations};
+use super::{start, stations};
 use crate::actor::icecast::Push;
 use crate::config::{Config, SourceConfig};
 use crate::device::clock::RealClock;
 use crate::device::stream::Agent;
 use crate::device::stream::push::Lines;
 use crate::device::{Fault, FaultKind};
-use crate::message::live::Stage;
+use crate::message::live::{Stage, Stages};
 use crate::policy::reconnect::Reconnect;
 use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, LaneStatus};
@@ -30,31 +29,35 @@ pub fn is_wanted(source: &SourceConfig) -> bool {
     source.lane.icecast.url.is_some()
 }
 
-pub fn seats(config: &Config, statuses: &[Arc<LaneStatus>], live: &live::Plan, stop: &Arc<AtomicBool>) -> Vec<Seat> {
-    let mut agent = None;
-    let rows = start::recorded(config).zip(statuses).zip(&live.stages);
-    let wanted = rows.filter(|((source, _), _)| is_wanted(source));
-    let seats = wanted.filter_map(|((source, status), stage)| {
-        let Some(stage) = stage.as_ref().filter(|stage| !stage.is_station()) else {
-            log::warn!("[{}] icecast_url: what a station sends is not pushed on", source.name);
-            return None;
-        };
-        status.push.is_wanted.store(true, Relaxed);
-        let agent = agent.get_or_insert_with(|| stations::agent(config)).clone();
-        Some(seat(source, stage, status, agent, stop))
-    });
-    seats.collect()
+pub fn seats(config: &Config, statuses: &[Arc<LaneStatus>], stages: &Stages, agent: &mut Option<Option<Agent>>) -> Vec<Seat> {
+    let rows = start::recorded(config).zip(statuses);
+    rows.filter_map(|(source, status)| one(config, source, status, stages.named(&source.name), agent)).collect()
 }
 
-fn seat(
+/// `None` where none is wanted, or none can be: it has no stage then, or that of a station.
+pub fn one(
+    config: &Config,
     source: &SourceConfig,
-    stage: &Arc<Stage>,
     status: &Arc<LaneStatus>,
-    agent: Option<Agent>,
-    stop: &Arc<AtomicBool>,
-) -> Seat {
+    stage: Option<Arc<Stage>>,
+    agent: &mut Option<Option<Agent>>,
+) -> Option<Seat> {
+    if !is_wanted(source) {
+        return None;
+    }
+    let Some(stage) = stage.filter(|stage| !stage.is_station()) else {
+        log::warn!("[{}] icecast_url: what a station sends is not pushed on", source.name);
+        return None;
+    };
+    status.push.is_wanted.store(true, Relaxed);
+    let agent = agent.get_or_insert_with(|| stations::agent(config)).clone();
+    Some(seat(source, &stage, status, agent))
+}
+
+fn seat(source: &SourceConfig, stage: &Arc<Stage>, status: &Arc<LaneStatus>, agent: Option<Agent>) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (source, stage, status, stop, row) = (source.clone(), stage.clone(), status.clone(), stop.clone(), actor.clone());
+    let (source, stage, status, row) = (source.clone(), stage.clone(), status.clone(), actor.clone());
+    let stop = status.push.stop.clone();
     let name: Arc<str> = format!("{}/icecast", source.name).into();
     let own = name.clone();
     let make = move || -> Body {

@@ -85,7 +85,8 @@ impl Keepers {
 
 /// Each folder that is recorded to, and that of the page.
 pub fn folders(config: &Config) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = config.web.enabled.then(|| page_folder(config)).into_iter().collect();
+    let mut folders: Vec<PathBuf> =
+        (config.web.enabled || !config.uploads.is_empty()).then(|| page_folder(config)).into_iter().collect();
     for root in start::recorded(config).map(folder) {
         if !folders.contains(&root) {
             folders.push(root);

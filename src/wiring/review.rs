@@ -26,6 +26,7 @@ use super::page::Page;
 use super::retention;
 use super::upload;
 use crate::actor::http;
+use crate::actor::http::clerk::Clerk;
 use crate::actor::http::library::Library;
 use crate::actor::librarian;
 use crate::actor::librarian::retention::Keeping;
@@ -38,7 +39,7 @@ use crate::device::turns::Turns;
 use crate::message::analysis::Detection;
 use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
-use crate::message::live::Stage;
+use crate::message::live::Stages;
 use crate::message::news::Listener;
 use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
 use crate::message::relay;
@@ -130,6 +131,8 @@ pub struct Plan {
     pub live: Option<live::Plan>,
     /// Where recordings are sent.
     pub uploads: Option<upload::Plan>,
+    /// Who keeps the configuration.
+    pub clerk: Option<Arc<dyn Clerk>>,
 }
 
 struct Shared {
@@ -144,19 +147,31 @@ struct Shared {
 
 /// The seats, and the port that the page has. The page is open when this returns.
 pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
-    let Plan { place, settings, sources, alarms, asks: (asks, inbox), retention, recorded, stop, turns, role, live, uploads } =
-        plan;
+    let Plan {
+        place,
+        settings,
+        sources,
+        alarms,
+        asks: (asks, inbox),
+        retention,
+        recorded,
+        stop,
+        turns,
+        role,
+        live,
+        uploads,
+        clerk,
+    } = plan;
     let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
     alarms.watch("", &shared.librarian.stuck);
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
-    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms);
+    let shelves = Shelves::new(settings, asks.clone(), shared.librarian.clone(), progress.clone(), sources, alarms).with(clerk);
     let shelves: Arc<dyn Library> = Arc::new(shelves);
-    let stages: Vec<_> = live.iter().flat_map(|plan| plan.stages.iter().flatten().cloned()).collect();
-    let on_air = live.iter().flat_map(|plan| plan.on_air.iter().flatten().cloned()).collect();
+    let stages = live.as_ref().map(|plan| plan.stages.clone()).unwrap_or_default();
     let preview = live.as_ref().and_then(|plan| plan.preview.clone());
-    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), on_air, preview)?);
+    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), preview)?);
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
@@ -273,7 +288,7 @@ struct Herald {
     hub: Arc<Hub>,
     shelves: Arc<dyn Library>,
     /// Sources whose levels are told by live, ten times a second.
-    stages: Vec<Arc<Stage>>,
+    stages: Arc<Stages>,
     page: Arc<Page>,
     root: PathBuf,
     stop: Arc<AtomicBool>,
@@ -338,8 +353,9 @@ impl Herald {
             self.hub.tell(&json::event(&Event::Alarm { since: *since, text: text.clone(), over }));
         }
         *told = alarms;
-        self.stages.iter().for_each(|stage| stage.want());
-        let is_live = |name: &str| self.stages.iter().any(|stage| *stage.source == *name);
+        let stages = self.stages.all();
+        stages.iter().for_each(|stage| stage.want());
+        let is_live = |name: &str| stages.iter().any(|stage| *stage.source == *name);
         let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording && !is_live(&source.name));
         let meter =
             |source: SourceStatus| Meter { source: source.name, level: source.level, peak: source.peak, is_clipped: false };

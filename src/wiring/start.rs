@@ -12,11 +12,12 @@ use crate::actor::splitter::{self, Splitter, TriggerSettings};
 use crate::config::trigger::pool_seconds;
 use crate::config::{self, Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
+use crate::device::stream::Agent;
 use crate::device::{Fault, FaultKind, sched};
 use crate::edge::{Receiver, Sender, edge};
 use crate::format::civil;
 use crate::format::metadata::Station;
-use crate::message::live::{Heard, OnAir};
+use crate::message::live::{Heard, OnAir, Stages};
 use crate::message::{Container, Lane, Notice, PcmFormat, Run, Tape, Tapped, ToStore};
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::schedule::{Hours, Schedule};
@@ -56,6 +57,7 @@ struct Parts {
 }
 
 /// What all lanes share.
+#[derive(Clone)]
 pub struct Shared {
     pub store: Sender<ToStore>,
     /// The analyser's inbox.
@@ -124,50 +126,60 @@ pub fn lanes(
     table: &Table,
     statuses: &[Arc<LaneStatus>],
     shared: &Shared,
-    on_air: &[Option<Arc<OnAir>>],
+    stages: &Stages,
+    agent: &mut Option<Option<Agent>>,
 ) -> Result<Vec<Seat>, String> {
-    let station = Station {
-        name: config.site.name.clone(),
-        latitude: config.site.position.map(|p| p.latitude),
-        longitude: config.site.position.map(|p| p.longitude),
-    };
     let mut seats = Vec::new();
-    let mut agent = None;
     for (lane, ((source, row), status)) in recorded(config).zip(&table.lanes).zip(statuses).enumerate() {
         let lane = Lane::try_from(lane).map_err(|_| "too many sources".to_owned())?;
-        let Feed::Sound(_, container) = row.feed else {
-            let agent = agent.get_or_insert_with(|| stations::agent(config));
-            let on_air = on_air.get(usize::from(lane)).cloned().flatten();
-            let own = stations::Own { zone: zone(source)?, hours: hours(source, config)?, on_air };
-            seats.push(stations::seat((lane, row), source, status, shared, agent, own));
-            continue;
-        };
-        let parts = Arc::new(Parts {
-            lane,
-            name: source.name.as_str().into(),
-            zone: zone(source)?,
-            container,
-            coding: Coding {
-                station: station.clone(),
-                flac_level: u8::try_from(source.lane.flac_level).unwrap_or(8),
-                flac_block_size: source.lane.flac_block_size,
-            },
-            hours: hours(source, config)?,
-            trigger: trigger(source, config, row),
-            source: Arc::new(source.clone()),
-            pool_seconds: pool_seconds(source.lane.pool_seconds, source.lane.trigger.resolved(&config.analysis).as_ref()),
-            pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
-            encoded: Pool::new(row.out_blocks, row.out_block_bytes),
-            tap: row.tap.map(|tap| Pool::new(tap.blocks, tap.block_bytes)),
-            ear: row.ear.map(|ear| Ear { lane, pool: Pool::new(ear.blocks, ear.block_bytes), inbox: shared.ears.clone() }),
-            run: Arc::default(),
-            status: status.clone(),
-        });
-        let (tape_in, tape_out) = edge(row.tape_depth);
-        seats.push(capture_seat(&parts, tape_in, shared));
-        seats.push(encoder_seat(&parts, tape_out, shared));
+        let on_air = stages.of_lane(lane).on_air;
+        seats.extend(self::lane(config, (lane, row), source, status, shared, on_air, agent)?);
     }
     Ok(seats)
+}
+
+/// The seats of one lane. `agent`: what all stations share, from the first of them on.
+pub fn lane(
+    config: &Config,
+    (lane, row): (Lane, &LaneRow),
+    source: &SourceConfig,
+    status: &Arc<LaneStatus>,
+    shared: &Shared,
+    on_air: Option<Arc<OnAir>>,
+    agent: &mut Option<Option<Agent>>,
+) -> Result<Vec<Seat>, String> {
+    let Feed::Sound(_, container) = row.feed else {
+        let agent = agent.get_or_insert_with(|| stations::agent(config));
+        let own = stations::Own { zone: zone(source)?, hours: hours(source, config)?, on_air };
+        return Ok(vec![stations::seat((lane, row), source, status, shared, agent, own)]);
+    };
+    let parts = Arc::new(Parts {
+        lane,
+        name: source.name.as_str().into(),
+        zone: zone(source)?,
+        container,
+        coding: Coding {
+            station: Station {
+                name: config.site.name.clone(),
+                latitude: config.site.position.map(|p| p.latitude),
+                longitude: config.site.position.map(|p| p.longitude),
+            },
+            flac_level: u8::try_from(source.lane.flac_level).unwrap_or(8),
+            flac_block_size: source.lane.flac_block_size,
+        },
+        hours: hours(source, config)?,
+        trigger: trigger(source, config, row),
+        source: Arc::new(source.clone()),
+        pool_seconds: pool_seconds(source.lane.pool_seconds, source.lane.trigger.resolved(&config.analysis).as_ref()),
+        pcm: Pool::new(row.pcm_blocks, row.pcm_block_bytes),
+        encoded: Pool::new(row.out_blocks, row.out_block_bytes),
+        tap: row.tap.map(|tap| Pool::new(tap.blocks, tap.block_bytes)),
+        ear: row.ear.map(|ear| Ear { lane, pool: Pool::new(ear.blocks, ear.block_bytes), inbox: shared.ears.clone() }),
+        run: Arc::default(),
+        status: status.clone(),
+    });
+    let (tape_in, tape_out) = edge(row.tape_depth);
+    Ok(vec![capture_seat(&parts, tape_in, shared), encoder_seat(&parts, tape_out, shared)])
 }
 
 /// The closure holds the only sender of the tape: when the seat is over, the tape closes and the encoder ends.
@@ -175,7 +187,8 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
     let actor = Arc::new(ActorStatus::default());
     let name = format!("{}/capture", parts.name).into();
     let (parts, row) = (parts.clone(), actor.clone());
-    let (notices, stop) = (shared.notices.clone(), shared.stop.clone());
+    // Its own: it may end while others go on. What follows it ends with its tape.
+    let (notices, stop) = (shared.notices.clone(), parts.status.stop.clone());
     let make = move || -> Body {
         let Some(source) = sources::open(&parts.source) else { return Box::new(|| Ok(())) };
         let capture = Capture {

@@ -65,10 +65,11 @@ pub fn seat(
     let actor = Arc::new(ActorStatus::default());
     let pool = Pool::new(row.out_blocks, row.out_block_bytes);
     let (source, agent, row, status) = (Arc::new(source.clone()), agent.clone(), actor.clone(), status.clone());
-    let (store, notices, stop) = (shared.store.clone(), shared.notices.clone(), shared.stop.clone());
+    let (store, notices, all) = (shared.store.clone(), shared.notices.clone(), shared.stop.clone());
+    let stop = status.stop.clone();
     let name: Arc<str> = format!("{}/capture", source.name).into();
     let make = move || -> Body {
-        let output = Output::new(lane, pool.clone(), store.clone(), row.clone(), stop.clone());
+        let output = Output::new(lane, pool.clone(), store.clone(), row.clone(), all.clone());
         let (source, agent, zone, row, status) = (source.clone(), agent.clone(), zone.clone(), row.clone(), status.clone());
         let (notices, stop, hours, on_air) = (notices.clone(), stop.clone(), hours.clone(), on_air.clone());
         Box::new(move || {

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::retention::Keepers;
-use super::{STORE_STACK, Table, start};
+use super::{LaneRow, STORE_STACK, Table, start};
 use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
-use crate::config::{Config, SourceKind};
+use crate::config::{Config, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
 use crate::device::turns::Turns;
@@ -20,13 +20,20 @@ use crate::supervisor::{Body, Role, Seat};
 /// process makes no card faster.
 const STORE_LIMIT_MS: u64 = 120_000;
 
+/// Of the queues to and from the store.
+pub struct Ends {
+    pub inbox: Receiver<ToStore>,
+    /// Who hears of finished files.
+    pub recorded: Vec<async_channel::Sender<std::path::PathBuf>>,
+    pub newcomers: async_channel::Receiver<LaneSettings>,
+}
+
 /// The machine is made when the thread first runs, so that captures need not wait for the folders, and outlives the thread.
 pub fn seat(
     config: &Config,
     table: &Table,
     statuses: &[Arc<LaneStatus>],
-    inbox: Receiver<ToStore>,
-    recorded: Vec<async_channel::Sender<std::path::PathBuf>>,
+    Ends { inbox, recorded, newcomers }: Ends,
     keepers: &Keepers,
     turns: Arc<Turns>,
 ) -> Seat {
@@ -35,11 +42,16 @@ pub fn seat(
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());
+        let newcomers = newcomers.clone();
         Box::new(move || {
             let mut machine = machine.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             // Locks and lists the folders, which on a dead mount takes for ever.
             row.enter(State::Device);
-            let machine = machine.get_or_insert_with(|| Machine::new(RealDisk, (*settings).clone()).0);
+            let machine = machine.get_or_insert_with(|| {
+                let mut machine = Machine::new(RealDisk, (*settings).clone()).0;
+                machine.set_newcomers(newcomers);
+                machine
+            });
             match store::run(&inbox, machine, &row, &|| RealClock.mono()) {
                 End::Done => Ok(()),
                 End::Fell(text) => Err(Fault::new(FaultKind::Retry, text)),
@@ -65,8 +77,9 @@ fn sync_ns(sync_seconds: f64) -> i64 {
     ((seconds - (seconds / 2.0).min(0.5)) * 1e9).round() as i64
 }
 
-fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keepers: &Keepers) -> Settings {
-    let lanes = start::recorded(config).zip(&table.lanes).zip(statuses).map(|((source, row), status)| LaneSettings {
+/// What the store knows of a lane.
+pub fn lane(config: &Config, source: &SourceConfig, row: &LaneRow, status: &Arc<LaneStatus>, keepers: &Keepers) -> LaneSettings {
+    LaneSettings {
         short: keepers.of(&real_path(&source.lane.output_directory)).map(|keeper| keeper.asks().0),
         source: source.name.as_str().into(),
         // However it is written, one folder has one lock, one gaps.csv and one list of names.
@@ -78,7 +91,12 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keeper
         schedule: (!source.lane.schedule.is_always()).then(|| start::schedule(source, config).ok()).flatten(),
         cue: matches!(source.kind, SourceKind::Stream { cue_sheet: true, .. }),
         status: status.clone(),
-    });
+    }
+}
+
+fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keepers: &Keepers) -> Settings {
+    let lanes = start::recorded(config).zip(&table.lanes).zip(statuses);
+    let lanes = lanes.map(|((source, row), status)| lane(config, source, row, status, keepers));
     // Of blocks: markers say nothing about how far the disk is behind.
     let inbox_depth = table.lanes.iter().map(|row| row.out_blocks).sum();
     Settings {

@@ -17,6 +17,24 @@ const HEADERS = {
 	"Referrer-Policy": "no-referrer",
 };
 
+const key = (name, choices = []) => ({ name, default: "", wants: "a value", help: "It is made up.", unit: null, min: null, max: null, choices, secret: false });
+/** A configuration that is shown and cannot be changed. */
+const SETTINGS = {
+	file: "soundpost.ini",
+	text: "[mic]\ntype = tone\n",
+	revision: "1",
+	locked: "This recorder is made up.",
+	has_backup: false,
+	groups: [
+		{ name: "web", is_source: false, keys: [key("port")] },
+		{ name: "lane", is_source: false, keys: [key("split_minutes")] },
+		{ name: "tone", is_source: true, keys: [key("type", ["tone"]), key("hz")] },
+	],
+	values: [],
+	problems: [],
+	restart_needed: [],
+};
+
 class Refused extends Error {
 	constructor(status, sentence) {
 		super(sentence);
@@ -367,6 +385,9 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 			return response.on("close", () => listeners.delete(response));
 		}
 		if (path === "/api/status") return json(response, status());
+		if (path === "/api/schedule") return json(response, { sources: [] });
+		if (path === "/api/settings") return json(response, SETTINGS);
+		if (path === "/api/settings/check") return json(response, { problems: [] });
 		if (path === "/api/live") return json(response, { sources: status().sources, devices: [] });
 		if (path === "/api/days") return json(response, { days: folder.dates().map((date) => folder.dayRow(date)) });
 		let found;

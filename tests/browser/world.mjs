@@ -3,6 +3,7 @@
 //   STATION=      the station that it records, which takes orders; without it nothing is recorded
 //   TONE=         a source of a tone that it records, for live.test.mjs and audio.test.mjs
 //   MOUNT=        a mount of its relay that somebody feeds a tone of 440 Hz, for audio.test.mjs
+//   CONFIG=       the configuration of that recorder, and KEY=, the password of its page, for settings.test.mjs
 //   SCREENSHOTS=  where pictures are put
 //   CHROMIUM=     the browser, /usr/bin/chromium
 import { mkdir } from "node:fs/promises";

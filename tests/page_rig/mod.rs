@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use soundpost::actor::http::clerk::Clerk;
 use soundpost::actor::http::library::{Library, Opened, Piece};
 use soundpost::config::settings::{Live, Web};
 use soundpost::config::value::Secret;
+use soundpost::config::{Config, Environment};
 use soundpost::device::Fault;
 use soundpost::format::ReadAt;
 use soundpost::message::analysis::{Centibel, Detection, Quality, Section};
@@ -23,6 +25,7 @@ use soundpost::message::page::{AnalysisView, ClipRate, Excerpt, SpectrogramWish,
 use soundpost::policy::split::Zone;
 use soundpost::time::Wall;
 use soundpost::wiring::page::Page;
+use soundpost::wiring::settings::Keeper;
 
 /// 48 kHz, mono, 16 bits.
 pub const RATE: u32 = 48_000;
@@ -30,6 +33,19 @@ pub const RATE: u32 = 48_000;
 pub struct Shelf {
     folder: PathBuf,
     marks: Mutex<Vec<(String, Marks)>>,
+    keeper: Keeper,
+    /// Where its file is.
+    _configuration: tempfile::TempDir,
+}
+
+/// Keeps a configuration that nobody records by.
+fn keeper() -> (Keeper, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("soundpost.ini");
+    let sections = "[site]\nlatitude = 52.5\nlongitude = 13.4\n[mic]\ntype = tone\nschedule = sunset..sunrise\nduty = 60s/5m\n";
+    fs::write(&path, sections).expect("written");
+    let started = Config::load(&path, &Environment::default()).expect("readable");
+    (Keeper::new(Some(path), Environment::default(), started, async_channel::bounded(1).0), folder)
 }
 
 /// A file with an own offset: nothing is shared between readers.
@@ -222,6 +238,10 @@ impl Library for Shelf {
     fn zone(&self) -> Zone {
         Zone::get("Europe/Berlin").expect("known")
     }
+
+    fn clerk(&self) -> Option<&dyn Clerk> {
+        Some(&self.keeper)
+    }
 }
 
 /// A header of 44 bytes and the samples.
@@ -285,10 +305,10 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("a.wav"), wav(&samples(10 * RATE))).expect("written");
         fs::write(folder.path().join("open.wav"), wav(&samples(RATE))).expect("written");
-        let library = Shelf { folder: folder.path().into(), marks: Mutex::default() };
+        let (keeper, _configuration) = keeper();
+        let library = Shelf { folder: folder.path().into(), marks: Mutex::default(), keeper, _configuration };
         let hub = Arc::new(Hub::default());
-        let page =
-            Page::open(&web, &Live::closed(), Arc::new(library), hub.clone(), Vec::new(), Vec::new(), None).expect("a port");
+        let page = Page::open(&web, &Live::closed(), Arc::new(library), hub.clone(), Arc::default(), None).expect("a port");
         let threads = page.spawn().expect("threads").into();
         let target = Target { port: page.port(), folder: folder.path().into() };
         let site = Site { folder, hub, target, page, threads };

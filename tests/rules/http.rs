@@ -89,6 +89,11 @@ fn asked(head: &RequestHead) {
         | Route::Files(_)
         | Route::Status
         | Route::Lookable
+        | Route::Settings
+        | Route::ChangeSettings
+        | Route::CheckSettings
+        | Route::UndoSettings
+        | Route::Schedule
         | Route::Events => {
             vec![]
         }

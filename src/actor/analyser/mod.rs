@@ -19,7 +19,7 @@ use crate::message::analysis::Detection;
 use crate::message::{Analysed, Lane, Tap, TapOpen, Tapped, ToStore};
 use crate::signal::still::Still;
 use crate::signal::{Analyzer, Scope, Shape, sections};
-use crate::status::{ActorStatus, LaneStatus, State};
+use crate::status::{ActorStatus, LaneStatus, Lanes, State};
 
 /// What is told once.
 #[derive(Clone, Debug)]
@@ -28,12 +28,25 @@ pub struct Settings {
     pub scope: Scope,
 }
 
-/// One row a lane: the file that it hears, and the stretch of a triggered one.
+/// One row a lane.
 pub struct Analyser {
     settings: Settings,
-    lanes: Vec<[Option<Hearing>; 2]>,
-    /// Of the lanes: where their levels are shown, and what their channels have been since the start.
-    statuses: Vec<(Arc<LaneStatus>, Still)>,
+    lanes: Vec<Row>,
+    /// Where the levels of lanes are shown.
+    statuses: Arc<Lanes>,
+}
+
+struct Row {
+    /// Of the file that it hears, and of the stretch of a triggered lane.
+    hearings: [Option<Hearing>; 2],
+    /// What its channels have been since the start.
+    still: Still,
+}
+
+impl Row {
+    fn new() -> Row {
+        Row { hearings: [None, None], still: Still::new() }
+    }
 }
 
 struct Hearing {
@@ -42,15 +55,19 @@ struct Hearing {
 }
 
 impl Analyser {
-    /// One status a lane.
-    pub fn new(settings: Settings, statuses: Vec<Arc<LaneStatus>>) -> Analyser {
-        let lanes = statuses.iter().map(|_| [None, None]).collect();
-        Analyser { settings, lanes, statuses: statuses.into_iter().map(|status| (status, Still::new())).collect() }
+    pub fn new(settings: Settings, statuses: Arc<Lanes>) -> Analyser {
+        Analyser { settings, lanes: Vec::new(), statuses }
     }
 
     /// Takes what a tap said; the analysis of a file of which nothing is missing.
     pub fn push(&mut self, Tapped { lane, is_watch, tap }: Tapped) -> Option<(Lane, Analysed)> {
-        let slot = self.lanes.get_mut(usize::from(lane))?.get_mut(usize::from(is_watch))?;
+        let place = usize::from(lane);
+        if self.lanes.len() <= place {
+            self.statuses.get(place)?; // a lane that nobody knows
+            self.lanes.resize_with(place + 1, Row::new);
+        }
+        let Row { hearings, still } = self.lanes.get_mut(place)?;
+        let slot = hearings.get_mut(usize::from(is_watch))?;
         match tap {
             Tap::Open(open) => {
                 // What was heard of another file goes first: its memory serves this one.
@@ -65,8 +82,8 @@ impl Analyser {
                 if let Some(hearing) = slot {
                     let clipped = hearing.analyzer.clipped();
                     hearing.analyzer.push_bytes(block.bytes());
-                    if let Some((status, still)) = self.statuses.get_mut(usize::from(lane)) {
-                        show(hearing, hearing.analyzer.clipped() - clipped, block.bytes(), status, still);
+                    if let Some(status) = self.statuses.get(place) {
+                        show(hearing, hearing.analyzer.clipped() - clipped, block.bytes(), &status, still);
                     }
                 }
                 None

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::clerk::Clerk;
 use crate::format::ReadAt;
 use crate::message::analysis::Detection;
 use crate::message::library::{Day, DayRow, FileRow, FilesPage, FilesQuery, GapRow, Mark, Trouble};
@@ -42,6 +43,10 @@ pub trait Library: Send + Sync {
     fn detection(&self) -> Detection;
     /// Of times that are written without one.
     fn zone(&self) -> Zone;
+    /// `None` where nothing is configured by a file.
+    fn clerk(&self) -> Option<&dyn Clerk> {
+        None
+    }
 }
 
 /// Bytes that can be read anywhere, as many as they were when they were opened.

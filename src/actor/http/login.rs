@@ -1,6 +1,7 @@
 //! The password at work: who is let in, and the cookie that keeps a browser in. The rules are in [`web::auth`](crate::web::auth).
 
 use std::io::Read;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Office;
@@ -9,8 +10,20 @@ use super::respond::unreadable;
 use crate::web::answer::{Head, Refusal, Status};
 use crate::web::auth::{COOKIE, Checked, Doorman, TOKEN_BYTES, basic, verify};
 
+/// With the password that holds now: where it has changed, nobody is in any more.
 fn doorman(office: &Office) -> MutexGuard<'_, Doorman> {
-    office.doorman.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut doorman = office.doorman.lock().unwrap_or_else(PoisonError::into_inner);
+    let changed = office.library.clerk().and_then(|clerk| clerk.door(office.door.load(Relaxed)));
+    if let Some((door, key)) = changed.and_then(|door| Some((door, random()?))) {
+        *doorman = Doorman::new(door.hash, door.session_hours, key);
+        office.door.store(door.version, Relaxed);
+    }
+    doorman
+}
+
+/// Whether nobody needs a password.
+pub fn is_open(office: &Office) -> bool {
+    doorman(office).is_open()
 }
 
 /// Refuses who has neither a session nor the password.
@@ -69,7 +82,7 @@ pub fn login(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         return Ok(Answer { head: Head::new(Status::NoContent).finish(), body: None });
     }
     check(office, ask, password.as_bytes())?;
-    let token = random().ok_or(Refusal::new(Status::Failed, "There is no randomness for a session."))?;
+    let token = random::<TOKEN_BYTES>().ok_or(Refusal::new(Status::Failed, "There is no randomness for a session."))?;
     let mut doorman = doorman(office);
     let value = doorman.open(token, office.clock.mono());
     Ok(with_cookie(&value, doorman.session_seconds()))
@@ -86,8 +99,8 @@ fn with_cookie(value: &str, seconds: i64) -> Answer {
 }
 
 /// From the operating system.
-fn random() -> Option<[u8; TOKEN_BYTES]> {
-    let mut token = [0; TOKEN_BYTES];
+fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut token = [0; N];
     std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut token)).ok()?;
     Some(token)
 }

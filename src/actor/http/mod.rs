@@ -5,6 +5,7 @@
 
 pub mod ask;
 mod body;
+pub mod clerk;
 mod files;
 pub mod library;
 mod login;
@@ -15,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use tiny_http::Server;
 use crate::device::clock::Clock;
 use crate::device::{Fault, FaultKind};
 use crate::message::handover::{Address, Desk};
-use crate::message::live::{OnAir, Preview, Stage};
+use crate::message::live::{Preview, Stages};
 use crate::message::relay::Relay;
 use crate::web::answer::{Refusal, Status};
 use crate::web::auth::{Doorman, Words};
@@ -47,10 +48,8 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Office {
     pub library: Arc<dyn Library>,
     pub desk: Arc<Desk>,
-    /// Of the sources that can be listened to.
-    pub stages: Vec<Arc<Stage>>,
-    /// Stations, of which their own bytes can be heard.
-    pub on_air: Vec<Arc<OnAir>>,
+    /// Of the sources that can be listened to, and of stations, of which their own bytes can be heard.
+    pub stages: Arc<Stages>,
     /// Of devices that nobody records.
     pub preview: Option<Arc<Preview>>,
     /// Mounts that sources elsewhere feed.
@@ -58,6 +57,8 @@ pub struct Office {
     /// The passwords of the relay, as they are guessed.
     pub words: Arc<Mutex<Words>>,
     pub doorman: Mutex<Doorman>,
+    /// The version of the configuration's password that the doorman knows.
+    pub door: AtomicU32,
     pub clock: Arc<dyn Clock>,
 }
 

@@ -77,16 +77,16 @@ pub fn mount(office: &Office, ask: &Ask, path: &str) -> Result<Answer, Refusal> 
 
 /// Whether it is encoded here for those who want Opus: a station that sends something else, or a card.
 pub fn is_encoded(office: &Office, source: &str) -> bool {
-    let on = office.on_air.iter().find(|on| *on.source == *source);
+    let on = office.stages.station(source);
     let is_other = on.is_none_or(|on| on.container().is_some_and(|container| container != Container::Opus));
-    is_other && office.stages.iter().any(|stage| *stage.source == *source)
+    is_other && office.stages.named(source).is_some()
 }
 
 /// A station's own bytes.
 pub fn station(office: &Office, ask: &Ask, name: &str) -> Result<Answer, Refusal> {
     let (source, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let absent = || Refusal::new(Status::NotFound, format!("There is no source {source} that could be listened to."));
-    let on = office.on_air.iter().find(|on| *on.source == *source).ok_or_else(absent)?;
+    let on = office.stages.station(source).ok_or_else(absent)?;
     let Some(container) = on.container() else {
         let silent = Refusal::new(Status::Unavailable, format!("{source} is not on the air just now."));
         return Err(silent.with("Retry-After", "10"));
@@ -112,7 +112,7 @@ pub fn station(office: &Office, ask: &Ask, name: &str) -> Result<Answer, Refusal
 fn rows(office: &Office, with_own: bool) -> Vec<Row> {
     let fed = office.relay.fed();
     let mut rows: Vec<Row> = fed.iter().map(|relayed| row(relayed)).collect();
-    for stage in office.stages.iter().filter(|stage| with_own && !stage.is_station()) {
+    for stage in office.stages.all().iter().filter(|stage| with_own && !stage.is_station()) {
         let mount = stage.mount(View::Opus);
         let about = About {
             media: "audio/ogg".into(),
@@ -125,7 +125,7 @@ fn rows(office: &Office, with_own: bool) -> Vec<Row> {
         let (listeners, peak) = (mount.listeners(), mount.peak());
         rows.push(Row { path, about, title: stage.title.to_string(), listeners, peak, bytes_read: 0 });
     }
-    for (on, container) in office.on_air.iter().filter(|_| with_own).filter_map(|on| Some((on, on.container()?))) {
+    for (on, container) in office.stages.on_air().iter().filter(|_| with_own).filter_map(|on| Some((on, on.container()?))) {
         let path = format!("/live/{}.{}", on.source, container.extension());
         let media = media::of_name(&path).unwrap_or_default().to_owned();
         let about = About { media, name: on.source.to_string(), began: office.relay.began, ..About::default() };
@@ -208,10 +208,10 @@ fn any(office: &Office, path: &str) -> Option<Arc<Mount>> {
     relayed.or_else(|| {
         let (name, end) = path.strip_prefix("/live/")?.rsplit_once('.')?;
         let is_own = |container: Container| container.extension() == end;
-        if let Some(on) = office.on_air.iter().find(|on| *on.source == *name && on.container().is_some_and(is_own)) {
+        if let Some(on) = office.stages.station(name).filter(|on| on.container().is_some_and(is_own)) {
             return Some(on.mount.clone());
         }
         let view = [(View::Opus, "opus"), (View::Wav, "wav")].into_iter().find(|(_, known)| *known == end)?.0;
-        Some(office.stages.iter().find(|stage| *stage.source == *name)?.mount(view).clone())
+        Some(office.stages.named(name)?.mount(view).clone())
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ask::{Answer, Ask};
 use super::library::Library;
-use super::{Office, files, login, relay};
+use super::{Office, clerk, files, login, relay};
 use crate::device::alsa;
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
@@ -43,6 +43,11 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         },
         Route::OpenApi => Ok(page(ask, &asset::OPENAPI)),
         Route::Metrics => Ok(text(ask, metrics::MEDIA, metrics::text(&library.status()))),
+        Route::Settings => clerk::look(office, ask),
+        Route::ChangeSettings => clerk::change(office, ask),
+        Route::CheckSettings => clerk::check(office, ask),
+        Route::UndoSettings => clerk::undo(office, ask),
+        Route::Schedule => Ok(clerk::calendar(office, ask)),
         Route::Login => login::login(office, ask),
         Route::Logout => Ok(login::logout(office, ask)),
         Route::Events => Ok(events()),
@@ -55,10 +60,7 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Mount(path) => relay::mount(office, ask, &path),
         Route::Mounts => Ok(relay::status(office, ask)),
         Route::Admin(task) => relay::admin(office, ask, task),
-        Route::Status => {
-            let is_open = office.doorman.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_open();
-            Ok(text(ask, JSON, json::status(&library.status(), is_open)))
-        }
+        Route::Status => Ok(text(ask, JSON, json::status(&library.status(), login::is_open(office)))),
         Route::Days { from, to } => {
             library.days(from.as_deref(), to.as_deref()).map(|days| text(ask, JSON, json::days(&days))).map_err(refusal)
         }
@@ -101,7 +103,7 @@ fn is_public(route: &Route) -> bool {
     own || matches!(route, Route::Mount(_) | Route::Mounts | Route::Admin(_)) // which have passwords of their own
 }
 
-const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 /// Characters of a note.
 const MAX_NOTE: usize = 10_000;
 
@@ -125,12 +127,12 @@ pub fn refusal(trouble: Trouble) -> Refusal {
     }
 }
 
-fn plain(media: &str, cache: &str) -> Head {
+pub fn plain(media: &str, cache: &str) -> Head {
     Head::new(Status::Ok).line("Content-Type", media).line("Cache-Control", cache)
 }
 
 /// A text that is asked for again and again: with a tag, and shorter for those who take it so.
-fn text(ask: &Ask, media: &str, body: String) -> Answer {
+pub fn text(ask: &Ask, media: &str, body: String) -> Answer {
     tagged(ask, media, body.into_bytes(), true)
 }
 
@@ -179,7 +181,7 @@ fn events() -> Answer {
 fn lookable(office: &Office) -> String {
     let status = office.library.status();
     let row = |stage: &'_ Arc<Stage>| {
-        let own = office.on_air.iter().find(|on| on.source == stage.source).and_then(|on| on.sound());
+        let own = office.stages.station(&stage.source).and_then(|on| on.sound());
         let card = status.sources.iter().find(|source| *source.name == *stage.source);
         let told = card.map_or((0, 0), |card| (card.rate_hz, card.channels));
         let (rate_hz, channels) = own.map_or(told, |(_, format)| (format.rate.hz(), format.channels));
@@ -187,8 +189,9 @@ fn lookable(office: &Office) -> String {
         let heard = ["wav", "opus"].into_iter().chain(more).map(|end| format!("/live/{}.{end}", stage.source)).collect();
         json::lookable(&Lookable { name: &stage.source, kind: stage.kind, rate_hz, channels, heard })
     };
-    let devices = if office.stages.is_empty() { Vec::new() } else { alsa::captures_of_all() };
-    json::live(office.stages.iter().map(row), &devices)
+    let stages = office.stages.all();
+    let devices = if stages.is_empty() { Vec::new() } else { alsa::captures_of_all() };
+    json::live(stages.iter().map(row), &devices)
 }
 
 /// A device of the machine that nobody records and nobody looks at yet.
@@ -217,16 +220,14 @@ fn unrecorded(office: &Office, device: &str) -> Result<Option<Arc<Stage>>, Refus
 
 /// Where the source is gone, a spectrum is that of the first one, and says so: who looks at bars wants to see some.
 fn live(office: &Office, ask: &Ask, source: &str, view: View) -> Result<Answer, Refusal> {
-    let recorded = office.stages.iter().find(|stage| *stage.source == *source);
+    let stages = office.stages.all();
+    let recorded = stages.iter().find(|stage| *stage.source == *source);
     let other = if recorded.is_none() { unrecorded(office, source)? } else { None };
     let named = recorded.or(other.as_ref());
-    let stage = named.or_else(|| office.stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
+    let stage = named.or_else(|| stages.first().filter(|_| view == View::Spectrum)).ok_or_else(|| no_source(office))?;
     relay::room(office, stage.mount(view))?;
     let is_decoded = |stage: &&Arc<Stage>| stage.is_station() && stage.is_listened();
-    if other.is_none()
-        && stage.is_station()
-        && !stage.is_listened()
-        && office.stages.iter().filter(is_decoded).count() >= MOST_STATIONS
+    if other.is_none() && stage.is_station() && !stage.is_listened() && stages.iter().filter(is_decoded).count() >= MOST_STATIONS
     {
         let busy = Refusal::new(Status::Unavailable, "Several stations are looked at already: try again later.");
         return Err(busy.with("Retry-After", "60"));
@@ -240,7 +241,8 @@ fn live(office: &Office, ask: &Ask, source: &str, view: View) -> Result<Answer, 
 }
 
 fn no_source(office: &Office) -> Refusal {
-    let names: Vec<&str> = office.stages.iter().map(|stage| &*stage.source).collect();
+    let stages = office.stages.all();
+    let names: Vec<&str> = stages.iter().map(|stage| &*stage.source).collect();
     let why = if names.is_empty() {
         "Nothing is recorded here that could be listened to.".to_owned()
     } else {

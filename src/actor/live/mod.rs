@@ -12,18 +12,22 @@ use std::sync::Arc;
 use self::hearing::Hearing;
 use crate::device::Fault;
 use crate::edge::Receiver;
+use crate::message::Lane;
 use crate::message::handover::Hub;
 use crate::message::library::{Event, Meter};
-use crate::message::live::{Heard, Preview, Stage};
+use crate::message::live::{Heard, PREVIEW, Preview, Stage, Stages};
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, State};
 use crate::web::json;
 
+/// What is made of a lane's sound, while somebody looks or listens.
+type Slot = Option<(Arc<Stage>, Hearing)>;
+
 pub struct Live {
     pub inbox: Receiver<Heard>,
-    /// One a lane; a lane that hands over no sound has none.
-    pub stages: Vec<Option<Arc<Stage>>>,
-    /// Devices that nobody records: the lane behind the last one.
+    /// A lane that hands over no sound has none.
+    pub stages: Arc<Stages>,
+    /// Devices that nobody records, in the lane [`PREVIEW`].
     pub preview: Option<Arc<Preview>>,
     /// Whose listeners see the meters.
     pub hub: Arc<Hub>,
@@ -34,9 +38,10 @@ pub struct Live {
 impl Live {
     /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
     pub fn run(self, life: u32) -> Result<(), Fault> {
-        let mut lanes: Vec<Option<(Arc<Stage>, Hearing)>> = (0..=self.stages.len()).map(|_| None).collect();
+        let mut lanes: Vec<Slot> = Vec::new();
+        let mut preview: Slot = None;
         // A predecessor may have fallen in the middle of something.
-        self.stages.iter().flatten().for_each(|stage| stage.rest());
+        self.stages.all().iter().for_each(|stage| stage.rest());
         loop {
             self.actor.enter(State::Idle);
             let Ok(heard) = self.inbox.recv_until(None) else { return Ok(()) };
@@ -45,20 +50,26 @@ impl Live {
             }
             self.actor.begin();
             let lane = usize::from(heard.lane);
-            if let (Some(stage), Some(slot)) = (self.stage(lane), lanes.get_mut(lane)) {
-                self.hear(&stage, slot, &heard);
+            let slot = if heard.lane == PREVIEW {
+                &mut preview
+            } else {
+                if lanes.len() <= lane {
+                    lanes.resize_with(lane + 1, || None); // the first of this lane
+                }
+                &mut lanes[lane] // it is there now
+            };
+            match self.stage(heard.lane) {
+                Some(stage) => self.hear(&stage, slot, &heard),
+                None => *slot = None,
             }
         }
     }
 
-    fn stage(&self, lane: usize) -> Option<Arc<Stage>> {
-        match self.stages.get(lane) {
-            Some(stage) => stage.clone(),
-            None => self.preview.as_ref()?.stage(),
-        }
+    fn stage(&self, lane: Lane) -> Option<Arc<Stage>> {
+        if lane == PREVIEW { self.preview.as_ref()?.stage() } else { self.stages.of_lane(lane).stage }
     }
 
-    fn hear(&self, stage: &Arc<Stage>, slot: &mut Option<(Arc<Stage>, Hearing)>, heard: &Heard) {
+    fn hear(&self, stage: &Arc<Stage>, slot: &mut Slot, heard: &Heard) {
         let is_looked_at = self.hub.is_heard();
         if !stage.is_listened() && (!is_looked_at || stage.is_station()) {
             *slot = None;

@@ -13,7 +13,7 @@ use super::repair::Job;
 use super::restart::Restart;
 use super::root::Root;
 use super::steps::is_done;
-use super::{Formats, Settings};
+use super::{Formats, LaneSettings, Settings};
 use crate::device::Fault;
 use crate::device::disk::{Disk, DiskFile};
 use crate::device::turns::Turns;
@@ -81,6 +81,40 @@ impl<D: Disk> Core<D> {
         };
         let faults = (0..core.roots.len()).filter_map(|root| core.open_root(root).err()).collect();
         (core, faults)
+    }
+
+    /// One more lane. Its folder is opened, if it is another one; should that fail, it is tried again later.
+    pub fn add(&mut self, settings: LaneSettings) {
+        let dir = settings.analyses.as_ref();
+        let is_shared = dir.is_some_and(|_| self.roots.iter().any(|root| root.files.places.root != settings.root));
+        let places = match settings.analyses {
+            Some(dir) if is_shared => Places::shared(settings.root, &dir),
+            analyses => Places::new(settings.root, analyses),
+        };
+        let known = self.roots.iter().position(|root| root.files.places.root == places.root);
+        let root = known.unwrap_or(self.roots.len());
+        // In a folder that has been looked through, there is nothing to be told of the time before it.
+        let restart = if known.is_some() { Restart::Done } else { Restart::Waiting };
+        let (sync_ns, cue, status) = (settings.sync_ns.max(1), settings.cue, settings.status);
+        self.lanes.push(Lane {
+            source: settings.source,
+            root,
+            sync_ns,
+            cue,
+            schedule: settings.schedule,
+            status,
+            short: settings.short,
+            open: None,
+            prepared: None,
+            restart,
+            orphans: 0,
+            known_lost: 0,
+            tail: None,
+        });
+        if known.is_none() {
+            self.roots.push(Root::new(places));
+            let _ = self.open_root(root); // it has said so itself
+        }
     }
 
     pub fn open_root(&mut self, root: usize) -> Result<(), Fault> {

@@ -6,10 +6,12 @@
 
 use std::collections::VecDeque;
 
-use super::Settings;
+use async_channel::Receiver;
+
 use super::core::Core;
 use super::lane::Refusal;
 use super::steps::{REPAIR_TRIES, RETRY_NS, Step};
+use super::{LaneSettings, Settings};
 use crate::device::Fault;
 use crate::device::disk::Disk;
 use crate::message::{Cause, Lane, Reason, ToStore};
@@ -42,6 +44,8 @@ pub struct Machine<D: Disk> {
     doing: Doing,
     inbox_depth: usize,
     ended: Vec<bool>,
+    /// Lanes that are added later: each is here before its first message.
+    newcomers: Option<Receiver<LaneSettings>>,
 }
 
 /// What the disk did not take yet. Its room is taken in one piece when the disk is first in trouble.
@@ -83,9 +87,23 @@ impl<D: Disk> Machine<D> {
                 doing: Doing::Nothing,
                 inbox_depth,
                 ended: vec![false; lanes],
+                newcomers: None,
             },
             faults,
         )
+    }
+
+    pub fn set_newcomers(&mut self, newcomers: Receiver<LaneSettings>) {
+        self.newcomers = Some(newcomers);
+    }
+
+    /// Takes the lanes that have come since.
+    fn admit(&mut self) {
+        while let Some(lane) = self.newcomers.as_ref().and_then(|newcomers| newcomers.try_recv().ok()) {
+            self.queues.push(Queue { waiting: VecDeque::new(), depth: lane.depth, trouble: None });
+            self.ended.push(false);
+            self.core.add(lane);
+        }
     }
 
     /// Carries out a message, or keeps it until the disk takes it.
@@ -215,8 +233,11 @@ impl<D: Disk> Machine<D> {
     }
 
     fn carry(&mut self, now: Mono) {
-        while let Some(message) = self.hand.front() {
-            let lane = lane_of(message);
+        while let Some(lane) = self.hand.front().map(lane_of) {
+            if lane >= self.queues.len() {
+                self.admit();
+            }
+            let Some(message) = self.hand.front() else { return };
             let Some(queue) = self.queues.get_mut(lane) else {
                 log::error!(target: "store", "a message of lane {lane}, which is not in the table, is thrown away");
                 self.hand.pop_front();

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_channel::Sender;
 use folder::Folder;
 
+use crate::actor::http::clerk::Clerk;
 use crate::actor::http::library::{Library, Opened, Piece};
 use crate::actor::librarian::{self, labels};
 use crate::device::catalogue::Reader;
@@ -80,6 +81,7 @@ pub struct Shelves {
     alarms: Arc<Alarms>,
     keeping: keep::Keeping,
     watches: watched::Watches,
+    clerk: Option<Arc<dyn Clerk>>,
 }
 
 impl Shelves {
@@ -94,7 +96,24 @@ impl Shelves {
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let watches = watched::Watches::new(&settings.analyses);
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, keeping: Default::default(), watches }
+        Shelves {
+            settings,
+            folder,
+            reader,
+            asks,
+            shared,
+            progress,
+            sources,
+            alarms,
+            keeping: Default::default(),
+            clerk: None,
+            watches,
+        }
+    }
+
+    /// With whoever keeps the configuration.
+    pub fn with(self, clerk: Option<Arc<dyn Clerk>>) -> Shelves {
+        Shelves { clerk, ..self }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -379,6 +398,10 @@ impl Library for Shelves {
 
     fn zone(&self) -> Zone {
         self.settings.zone.clone()
+    }
+
+    fn clerk(&self) -> Option<&dyn Clerk> {
+        self.clerk.as_deref()
     }
 }
 
