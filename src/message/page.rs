@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::analysis::{Centibel, Detection, Indices, Section};
+use super::clock::ClockReference;
 use crate::time::Wall;
 
 /// [from, to) of something: of one file, or of a source over all its files.
@@ -69,6 +70,9 @@ pub struct Status {
     /// Now.
     pub utc_offset_s: i32,
     pub clock_synced: bool,
+    /// Whose time it is while it is not synced.
+    pub clock_source: Option<&'static str>,
+    pub clock_reference: Option<ClockReference>,
     pub disk: Disk,
     pub detection: Detection,
     pub pre_roll_ms: u32,

@@ -72,6 +72,14 @@ pub enum Route {
     /// Body: `{"password":"…"}`.
     Login,
     Logout,
+    /// Body: `{"time":"2026-05-22T04:12:31.250Z"}`, the browser's.
+    SetClock,
+    /// When how much of which file had been written.
+    SyncTable {
+        from: Option<Date>,
+        to: Option<Date>,
+        source: Option<String>,
+    },
     Healthz,
     Metrics,
     OpenApi,
@@ -138,6 +146,7 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         ["live", name] if name.ends_with(".wav") => live(method, name.trim_end_matches(".wav"), View::Wav),
         ["live", name] if is_station(name) => get(method, || Ok(Route::Station((*name).to_owned()))),
         ["api", "sources", source, "mark"] => only(method, &[Method::Post], Route::Keep((*source).to_owned())),
+        ["api", "clock"] => only(method, &[Method::Post], Route::SetClock),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -202,6 +211,7 @@ fn api(rest: &[&str], query: &Query) -> Option<Result<Route, Refusal>> {
         ["clip"] => query.clip(),
         ["cut"] => query.excerpt(None).map(Route::Cut),
         ["export.zip"] => query.zip(),
+        ["exports", "sync.csv"] => query.sync_table(),
         _ => return None,
     })
 }
@@ -359,6 +369,11 @@ impl Query<'_> {
 
     fn days(&self) -> Result<Route, Refusal> {
         Ok(Route::Days { from: self.date("from")?, to: self.date("to")? })
+    }
+
+    fn sync_table(&self) -> Result<Route, Refusal> {
+        let source = self.value("source")?.map(str::to_owned);
+        Ok(Route::SyncTable { from: self.date("from")?, to: self.date("to")?, source })
     }
 
     fn files(&self) -> Result<Route, Refusal> {

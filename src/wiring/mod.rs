@@ -29,6 +29,7 @@ pub mod probe;
 #[cfg(test)]
 mod proofs;
 pub mod push;
+pub mod reference;
 pub mod review;
 pub mod sources;
 pub mod start;

@@ -89,6 +89,8 @@ fn asked(head: &RequestHead) {
         | Route::Files(_)
         | Route::Status
         | Route::Lookable
+        | Route::SetClock
+        | Route::SyncTable { .. }
         | Route::Events => {
             vec![]
         }

@@ -5,6 +5,7 @@
 
 pub mod ask;
 mod body;
+mod clock;
 mod files;
 pub mod library;
 mod login;

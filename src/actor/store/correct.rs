@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::repair::replace;
+use crate::device::clock;
 use crate::device::disk::{Disk, read_small};
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::time::Wall;
@@ -40,6 +41,7 @@ impl Correction {
         let Some(mut sidecar) = ours else { return Ok(()) };
         if self.start != Some(sidecar.start) {
             sidecar.correct(self.by_ns);
+            sidecar.timed_by(clock::source());
             self.start = Some(sidecar.start);
         }
         replace(disk, &self.sidecar, &sidecar.write())

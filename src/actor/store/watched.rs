@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::naming::{Places, tame};
 use super::repair::replace;
 use super::steps::RETRY_NS;
+use crate::device::clock;
 use crate::device::disk::Disk;
 use crate::format::civil::Civil;
 use crate::format::sidecar::Sidecar;
@@ -97,6 +98,7 @@ impl Waiting {
     fn write<D: Disk>(&self, disk: &D, places: &Places, software: &str) -> io::Result<PathBuf> {
         let Watched { identity, closing } = &*self.watched;
         let mut sidecar = Sidecar::new(String::new(), identity, closing, software);
+        sidecar.timed_by(clock::source());
         if self.corrected_ns != 0 {
             sidecar.correct(self.corrected_ns);
         }

@@ -30,6 +30,7 @@ use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection};
+use crate::message::clock::ClockSet;
 use crate::message::library::{
     Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, WatchedRow, Wish,
 };
@@ -37,9 +38,10 @@ use crate::message::page::{self, AnalysisView, ClipRate, Disk, Excerpt, SourceSt
 use crate::policy::split::Zone;
 use crate::signal::{floor, section};
 use crate::status::{Alarm, Alarms};
-use crate::time::Wall;
+use crate::time::{SECOND_NS, Wall};
 use crate::web::json;
 use crate::wiring::backlog::Progress;
+use crate::wiring::reference::Reference;
 
 /// Threads that mark a day's sections anew, at most; each holds a profile.
 const MARKERS: usize = 4;
@@ -80,6 +82,7 @@ pub struct Shelves {
     room: Arc<Alarm>,
     keeping: keep::Keeping,
     watches: watched::Watches,
+    reference: Reference,
 }
 
 impl Shelves {
@@ -96,7 +99,20 @@ impl Shelves {
         let reader = Mutex::new(Reader::new(&settings.catalogue, shared.doubt.clone()));
         let folder = Folder { root: settings.root.clone(), analyses: settings.analyses.clone() };
         let watches = watched::Watches::new(&settings.analyses);
-        Shelves { settings, folder, reader, asks, shared, progress, sources, alarms, room, keeping: Default::default(), watches }
+        Shelves {
+            settings,
+            folder,
+            reader,
+            asks,
+            shared,
+            progress,
+            sources,
+            alarms,
+            room,
+            keeping: Default::default(),
+            watches,
+            reference: Reference::default(),
+        }
     }
 
     fn read<T>(&self, question: impl FnOnce(&mut Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -337,6 +353,18 @@ impl Library for Shelves {
         self.ask(Wish::Delete { name: name.to_owned() }).map(|_| ())
     }
 
+    fn set_clock(&self, now: Wall) -> Result<ClockSet, Trouble> {
+        if self.settings.mode != "record" {
+            return Err(Trouble::NoRecorder);
+        }
+        let before = RealClock.look();
+        if before.synced {
+            return Err(Trouble::Synced);
+        }
+        let by = RealClock.set(now).map_err(gone)?;
+        Ok(ClockSet { by: by.name(), moved_s: now.since(before.wall) as f64 / SECOND_NS as f64 })
+    }
+
     fn status(&self) -> Status {
         let Settings { mode, root, read_only, detection, pre_roll_ms, post_roll_ms, zone, .. } = &self.settings;
         let look = RealClock.look();
@@ -355,6 +383,8 @@ impl Library for Shelves {
             time_zone: zone.iana_name().unwrap_or("local").to_owned(),
             utc_offset_s: zone.to_offset(timestamp).seconds(),
             clock_synced: look.synced,
+            clock_source: crate::device::clock::source(),
+            clock_reference: self.reference.look(),
             disk,
             detection: *detection,
             pre_roll_ms: *pre_roll_ms,

@@ -1,0 +1,119 @@
+//! The recorder's clock from elsewhere: a browser that knows the time better, files that are named anew, a table to line them up by,
+//! and what chronyd tells.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{Place, Recorder, assert_sound, recordings, sidecar, soundpost};
+use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
+
+/// A tone and a page; the machine's clock is out of reach of this process, whatever the machine's keepers think of it.
+fn start(place: &Place, keys: &str) -> (Recorder, String) {
+    let sections = format!(
+        "[web]\nport = 0\nbind = 127.0.0.1\n[s]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsync_seconds = 0.5\n{keys}\n"
+    );
+    let config = place.config(&common::lanes::no_boundary(), &sections);
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time", "--"]).arg(soundpost().get_program());
+    let mut recorder = Recorder::spawn(command.arg("record").arg("-c").arg(config));
+    let line = recorder.wait_for("http://", Duration::from_secs(30));
+    let port = line.trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
+    recorder.wait_for("[s] recording", Duration::from_secs(10));
+    (recorder, format!("http://127.0.0.1:{port}/"))
+}
+
+fn get(base: &str, path: &str) -> Value {
+    let text = ureq::get(format!("{base}{path}")).call().expect("answered").body_mut().read_to_string().expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}: {text}"))
+}
+
+/// Status and answer.
+fn set(base: &str, body: &str) -> (u16, Value) {
+    let request = ureq::post(format!("{base}api/clock")).header("Content-Type", "application/json");
+    let asked = request.config().http_status_as_error(false).build().send(body);
+    let mut answer = asked.expect("answered");
+    let text = answer.body_mut().read_to_string().expect("a body");
+    (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())
+}
+
+fn stop(mut recorder: Recorder) -> String {
+    recorder.signal("TERM");
+    assert!(recorder.wait(Duration::from_secs(10)).success(), "{}", recorder.log.join("\n"));
+    recorder.log.join("\n")
+}
+
+/// Each file with its sidecar, oldest first.
+fn files(place: &Place) -> Vec<(PathBuf, Value)> {
+    let root = place.recordings();
+    let mut files: Vec<(PathBuf, Value)> =
+        recordings(&root).into_iter().map(|path| (path.clone(), sidecar(&root, &path))).collect();
+    files.sort_by_key(|(_, side)| side["first_frame"].as_u64());
+    files.iter().for_each(|(path, _)| assert_sound(path));
+    files
+}
+
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !is() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Sets the clock of a recorder that records a tone to ten days later, after a second. `None` where the machine's clock is synced:
+/// then nobody may set it.
+fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
+    let (recorder, base) = start(place, keys);
+    let before = get(&base, "api/status");
+    let later = Timestamp::now() + 240.hours();
+    if before["clock"]["synced"] == true {
+        println!("the clock of this machine is synced: only that is shown");
+        assert_eq!((&before["clock"]["source"], set(&base, &format!("{{\"time\":\"{later}\"}}")).0), (&"system".into(), 409));
+        stop(recorder);
+        return None;
+    }
+    assert_eq!(before["clock"]["source"], "none");
+    for wrong in ["", "{}", "{\"time\":7}", "{\"time\":\"soon\"}", "{\"time\":\"1999-01-01T00:00:00Z\"}"] {
+        assert_eq!(set(&base, wrong).0, 422, "{wrong}");
+    }
+    std::thread::sleep(Duration::from_secs(1)); // of sound
+    let (status, told) = set(&base, &format!("{{\"time\":\"{later}\"}}"));
+    assert_eq!((status, told["by"].as_str()), (200, Some("offset")), "{told}");
+    assert!((told["moved_s"].as_f64().expect("seconds") - 864_000.0).abs() < 5.0, "{told}");
+    let after = get(&base, "api/status");
+    assert_eq!(after["clock"]["source"], "browser");
+    let now: Timestamp = after["now"].as_str().expect("a time").parse().expect("RFC 3339");
+    assert!((now.as_second() - later.as_second()).abs() < 5, "{now}");
+    until("the file before ends by the clock", || recordings(&place.recordings()).len() == 1);
+    std::thread::sleep(Duration::from_secs(1));
+    let log = stop(recorder);
+    assert!(log.contains("set by a browser at 127.0.0.1"), "{log}");
+    Some(later)
+}
+
+#[test]
+fn a_browser_is_the_clock_of_a_recorder_that_has_none() {
+    let place = Place::new();
+    let Some(later) = set_by_a_browser(&place, "") else { return };
+    let files = files(&place);
+    assert_eq!(files.len(), 2, "{files:?}");
+    let (first, second) = (&files[0].1, &files[1].1);
+    let near = |side: &Value| {
+        let start: Timestamp = side["start"].as_str().expect("a time").parse().expect("RFC 3339");
+        (start.as_second() - later.as_second()).abs() < 8
+    };
+    assert!(near(first) && near(second), "{first} {second}");
+    assert_eq!(
+        (&first["end_reason"], &first["clock_source"], &second["clock_source"]),
+        (&"clock".into(), &"browser".into(), &"browser".into())
+    );
+    assert!((first["corrected_by"].as_f64().expect("seconds") - 864_000.0).abs() < 5.0 && second.get("corrected_by").is_none());
+    assert_eq!(second["clock"], "unsynced");
+    // The first is named by the old clock still, for nobody asked for more.
+    let name = |n: usize| files[n].0.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(name(0)[..8] < name(1)[..8], "{} {}", name(0), name(1));
+}
