@@ -13,8 +13,10 @@ use serde_json::Value;
 
 /// A tone and a page; the machine's clock is out of reach of this process, whatever the machine's keepers think of it.
 fn start(place: &Place, keys: &str) -> (Recorder, String) {
+    // Free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
     let sections = format!(
-        "[web]\nport = 0\nbind = 127.0.0.1\n[s]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsync_seconds = 0.5\n{keys}\n"
+        "[web]\nport = {port}\nbind = 127.0.0.1\n[s]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsync_seconds = 0.5\n{keys}\n"
     );
     let config = place.config(&common::lanes::no_boundary(), &sections);
     let mut command = Command::new("setpriv");
@@ -67,6 +69,7 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 /// Sets the clock of a recorder that records a tone to ten days later, after a second. `None` where the machine's clock is synced:
 /// then nobody may set it.
 fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
+    let root = place.recordings();
     let (recorder, base) = start(place, keys);
     let before = get(&base, "api/status");
     let later = Timestamp::now() + 240.hours();
@@ -90,6 +93,20 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
     assert!((now.as_second() - later.as_second()).abs() < 5, "{now}");
     until("the file before ends by the clock", || recordings(&place.recordings()).len() == 1);
     std::thread::sleep(Duration::from_secs(1));
+    // The catalogue has the files under the names that they have.
+    let named = || -> Vec<String> {
+        let mut found: Vec<String> =
+            recordings(&root).iter().map(|path| path.strip_prefix(&root).expect("below").display().to_string()).collect();
+        found.sort();
+        found
+    };
+    until("the catalogue follows", || {
+        let listed = get(&base, "api/files");
+        let closed = listed["files"].as_array().expect("a list").iter().filter(|file| file["state"] != "open");
+        let mut listed: Vec<String> = closed.map(|file| file["name"].as_str().expect("a name").to_owned()).collect();
+        listed.sort();
+        listed == named() && !listed.is_empty()
+    });
     let log = stop(recorder);
     assert!(log.contains("set by a browser at 127.0.0.1"), "{log}");
     Some(later)
@@ -116,4 +133,62 @@ fn a_browser_is_the_clock_of_a_recorder_that_has_none() {
     // The first is named by the old clock still, for nobody asked for more.
     let name = |n: usize| files[n].0.file_name().expect("a name").to_string_lossy().into_owned();
     assert!(name(0)[..8] < name(1)[..8], "{} {}", name(0), name(1));
+}
+
+#[test]
+fn files_are_named_anew_where_that_is_wished_for() {
+    let place = Place::new();
+    let keys = "rename_corrected = yes\nfilename_pattern = %Y-%m-%d/s_%H%M%S";
+    let Some(later) = set_by_a_browser(&place, keys) else { return };
+    let files = files(&place);
+    assert_eq!(files.len(), 2, "{files:?}");
+    let zone = common::lanes::no_boundary().rsplit_once("= ").expect("a zone").1.to_owned();
+    for (path, side) in &files {
+        let start: Timestamp = side["start"].as_str().expect("a time").parse().expect("RFC 3339");
+        assert!((start.as_second() - later.as_second()).abs() < 8);
+        let local = start.in_tz(&zone).expect("a zone").strftime("%Y-%m-%d/s_%H%M%S.wav").to_string();
+        assert_eq!(path.strip_prefix(place.recordings()).expect("below"), std::path::Path::new(&local));
+        assert_eq!(side["file"].as_str(), Some(&*local));
+    }
+    // Nothing is left of the old name, but for its folder.
+    let mut left = Vec::new();
+    common::walk(&place.recordings().join("analyses"), &mut left);
+    left.retain(|path| !path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.')));
+    let day = files[0].0.parent().and_then(|day| day.file_name()).expect("a day").to_string_lossy().into_owned();
+    assert!(
+        left.iter().all(|path| path.to_string_lossy().contains(&*day)
+            || files.iter().any(|(f, _)| path.to_string_lossy().contains(&*f.file_name().expect("a name").to_string_lossy()))),
+        "{left:?}"
+    );
+    let out = soundpost().arg("verify").arg(place.recordings()).output().expect("runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+}
+
+#[test]
+fn a_table_lines_files_up() {
+    let place = Place::new();
+    let (recorder, base) = start(&place, "split_minutes = 0.02");
+    until("some files", || recordings(&place.recordings()).len() >= 3);
+    let listed = || get(&base, "api/files")["files"].as_array().expect("a list").iter().filter(|f| f["state"] != "open").count();
+    until("they are in the catalogue", || listed() >= 3);
+    let table =
+        |path: &str| ureq::get(format!("{base}{path}")).call().expect("answered").body_mut().read_to_string().expect("text");
+    let text = table("api/exports/sync.csv");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["filename", "timestamp", "audio_samples_written"]);
+    let root = place.recordings();
+    let mut last: Option<Timestamp> = None;
+    for pair in lines[1..].chunks(2) {
+        let side = sidecar(&root, &root.join(pair[0][0]));
+        assert_eq!((pair[0][1], pair[0][2]), (side["start"].as_str().expect("a time"), "0"));
+        assert_eq!((pair[1][0], pair[1][2].parse().ok()), (pair[0][0], side["frames"].as_u64()));
+        let at = |line: &Vec<&str>| line[1].parse::<Timestamp>().expect("RFC 3339");
+        // Where one ends the next begins, to half a millisecond a second.
+        let apart = last.map_or(0.0, |last| (at(&pair[0]).as_microsecond() - last.as_microsecond()) as f64 / 1e6);
+        assert!(apart.abs() < 0.01, "{apart} s");
+        last = Some(at(&pair[1]));
+    }
+    assert!(lines.len() >= 7, "{text}");
+    assert_eq!(table("api/exports/sync.csv?source=other").lines().count(), 1);
+    stop(recorder);
 }
