@@ -304,7 +304,13 @@ fn spoilt_texts() {
     check_rules(
         "texts",
         ROUNDS,
-        &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls), ("http", rules::http)],
+        &[
+            ("icy", rules::icy),
+            ("playlist", rules::playlist),
+            ("clock_reference", rules::clock_reference),
+            ("hls", rules::hls),
+            ("http", rules::http),
+        ],
     );
 }
 

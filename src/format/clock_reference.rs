@@ -80,6 +80,8 @@ mod tests {
         };
         assert_eq!(chrony(&line("50505300,PPS", "1", "-0.000001500", "Normal")), good("PPS", 1, 0.000_001_5));
         assert_eq!(chrony(&line("C0A80101,192.168.1.1", "3", "0.25", "Normal")), good("192.168.1.1", 3, -0.25));
+        // As a chronyd says that follows itself.
+        assert_eq!(chrony(include_str!("../../tests/data/clock_reference/chrony-local")), good("7F7F0101", 5, 0.0));
         let none = chrony(&line("00000000,", "0", "0.000000000", "Not synchronised"));
         assert_eq!(none.map(|it| (it.is_good, it.offset_s, it.stratum)), Some((false, None, None)));
         for text in ["", "506 Cannot talk to daemon", "50505300,PPS,1,1779415200.1", "zz,PPS,1,2,3,4,5,6,7,8,9,10,11,Normal"] {
