@@ -426,18 +426,18 @@ impl<D: Disk> Core<D> {
 
     /// Where that is wished for, the file gets the name that it would have had. Whatever keeps it from it, it stays what it is.
     fn rename(&mut self, root: usize, done: &Correction) {
-        let (Some(folder), Some(of)) = (self.roots.get(root), self.lanes.get(done.lane)) else { return };
+        let (Some(folder), Some(of)) = (self.roots.get_mut(root), self.lanes.get(done.lane)) else { return };
         match rename::rename(&self.disk, &folder.files.places, &done.sidecar, of.rename.as_ref()) {
             Ok(None) => {}
             Ok(Some(Renamed { from, to, is_watch })) => {
                 self.unsynced.note(done.lane, &done.session, &folder.files.places.sidecar(&to));
+                folder.analyses.renamed(&from, &to);
                 if is_watch {
                     return;
                 }
                 log::info!(target: "store", "{} is {} by the clock that was set", from.display(), to.display());
-                for name in [from, to] {
-                    self.hint(folder.files.places.root.join(name));
-                }
+                let paths = [from, to].map(|name| folder.files.places.root.join(name));
+                paths.into_iter().for_each(|path| self.hint(path));
             }
             Err(e) => log::warn!(target: "store", "{}: keeps its name: {e}", done.sidecar.display()),
         }
