@@ -136,6 +136,11 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// Its sound comes, and what is to be recorded of it is.
+    pub const fn is_heard(self) -> bool {
+        matches!(self, SourceState::Recording | SourceState::Listening)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             SourceState::Recording => "recording",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::message::page::{SourceState, SourceStatus, Status};
+use crate::message::page::{SourceStatus, Status};
 
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -19,8 +19,8 @@ pub fn text(status: &Status) -> String {
     }
     one("alarms", "Alarms that hold now", status.alarms.len() as f64);
     let sources = &status.sources;
-    let recording = |s: &SourceStatus| Some(f64::from(u8::from(s.state == SourceState::Recording)));
-    family(&mut text, sources, "recording", "gauge", "1 while the source records", recording);
+    let recording = |s: &SourceStatus| Some(f64::from(u8::from(s.state.is_heard())));
+    family(&mut text, sources, "recording", "gauge", "1 while the source records, or waits for its trigger", recording);
     family(&mut text, sources, "level_dbfs", "gauge", "Level of the last second", |s| s.level.map(|level| level.db()));
     family(&mut text, sources, "peak_dbfs", "gauge", "Peak of the last second", |s| s.peak.map(|peak| peak.db()));
     family(&mut text, sources, "frames_total", "counter", "Frames recorded", |s| Some(s.frames as f64));
