@@ -30,6 +30,8 @@ mod sound;
 mod speed;
 #[path = "figures/stations.rs"]
 mod stations;
+#[path = "figures/trigger.rs"]
+mod trigger;
 #[path = "figures/upload.rs"]
 mod upload;
 #[path = "../tests/upload_rig/mod.rs"]
@@ -39,13 +41,14 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 18] = [
+    let figures: [(&str, fn()); 19] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
         ("memory", memory::against_arecord_and_ffmpeg),
         ("growth", memory::growth_over_a_day),
         ("cards", memory::two_cards_and_sixteen_lanes),
+        ("trigger", trigger::triggered_beside_untriggered),
         ("stations", stations::stations),
         ("analysis", review::analysis_beside_encoding),
         ("close", review::close_to_analysis),

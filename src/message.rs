@@ -9,6 +9,7 @@
 //! One envelope travels on every lane edge, in *runs* as capture speaks and in *files* as the store hears.
 
 pub mod analysis;
+pub mod clock;
 pub mod handover;
 pub mod library;
 pub mod live;

@@ -307,7 +307,14 @@ fn spoilt_texts() {
     check_rules(
         "texts",
         ROUNDS,
-        &[("icy", rules::icy), ("playlist", rules::playlist), ("hls", rules::hls), ("http", rules::http), ("xml", rules::xml)],
+        &[
+            ("icy", rules::icy),
+            ("playlist", rules::playlist),
+            ("clock_reference", rules::clock_reference),
+            ("hls", rules::hls),
+            ("http", rules::http),
+            ("xml", rules::xml),
+        ],
     );
 }
 

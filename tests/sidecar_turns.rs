@@ -76,6 +76,7 @@ fn no_change_is_lost() {
         sync_ns: SECOND,
         cue: false,
         schedule: None,
+        rename: None,
         status: Arc::default(),
     };
     let settings = Settings {

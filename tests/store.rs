@@ -742,6 +742,7 @@ fn the_thread_records_on_a_real_disk_and_its_end_leaves_nothing_open() {
             sync_ns: SECOND,
             cue: false,
             schedule: None,
+            rename: None,
             status: Arc::default(),
         }],
         inbox_depth: 16,
@@ -819,6 +820,7 @@ fn the_loop_falls_and_goes_on_with_the_same_machine() {
         sync_ns: 5 * SECOND,
         cue: false,
         schedule: None,
+        rename: None,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };
@@ -910,6 +912,7 @@ fn ten_thousand_files_are_no_delay() {
         sync_ns: 5 * SECOND,
         cue: false,
         schedule: None,
+        rename: None,
         status: Arc::default(),
     }];
     let settings = Settings { lanes, inbox_depth: 8, formats: (TOYS.formats)(), recorded: Vec::new(), turns: Default::default() };

@@ -23,10 +23,10 @@ const RATE: usize = 8_000;
 const WINDOW: usize = RATE / 10;
 
 /// Noise of about -78 dBFS, of about -37 in these windows.
-fn sound(seed: u64, seconds: usize, loud: &[Range<usize>]) -> Vec<i16> {
+fn sound(seed: u64, seconds: usize, loud: &[(usize, usize)]) -> Vec<i16> {
     let mut samples = noise(seed, seconds * RATE);
     for (n, sample) in samples.iter_mut().enumerate() {
-        *sample /= if loud.iter().any(|windows| windows.contains(&(n / WINDOW))) { 10 } else { 1_000 };
+        *sample /= if loud.iter().any(|(first, end)| (*first..*end).contains(&(n / WINDOW))) { 10 } else { 1_000 };
     }
     samples
 }
@@ -99,7 +99,7 @@ fn clips_are_what_was_played_with_what_was_before_and_after() {
     for format in ["wav", "flac"] {
         let place = Place::new();
         // Loud at 10.0 s, at 13.5 s (whose pre-roll touches what is behind the first), at 30 s for 4 s, and at the very end.
-        let played = sound(3, 60, &[100..103, 135..136, 300..340, 598..600]);
+        let played = sound(3, 60, &[(100, 103), (135, 136), (300, 340), (598, 600)]);
         let raw = place.raw("wood", &played);
         let keys = format!("pace = fast\nformat = {format}\ntrigger = level\npre_roll = 2\npost_roll = 1.5");
         play(&place.config(&no_boundary(), &section(&raw, &keys)));
@@ -123,7 +123,7 @@ fn clips_are_what_was_played_with_what_was_before_and_after() {
 #[test]
 fn a_clip_goes_on_in_the_next_file_at_a_boundary_and_at_its_longest() {
     let place = Place::new();
-    let played = sound(4, 60, &[(300..520)]);
+    let played = sound(4, 60, &[(300, 520)]);
     let raw = place.raw("wood", &played);
     let keys = "pace = fast\nformat = flac\ntrigger = level\npre_roll = 1\npost_roll = 1\ntrigger_max_seconds = 15";
     play(&place.config("split_minutes = 0.2", &section(&raw, keys)));
@@ -170,7 +170,7 @@ fn bands_find_what_the_level_does_not() {
 #[test]
 fn what_was_heard_and_not_recorded_stays_visible() {
     let place = Place::new();
-    let played = sound(6, 90, &[(100..103), (700..702)]);
+    let played = sound(6, 90, &[(100, 103), (700, 702)]);
     let raw = place.raw("wood", &played);
     play(&place.config("split_minutes = 0.5", &section(&raw, "pace = fast\nformat = wav\ntrigger = level")));
     let root = place.recordings();
@@ -201,7 +201,7 @@ fn what_was_heard_and_not_recorded_stays_visible() {
 fn a_kill_in_mid_clip_costs_no_more_than_it_does_elsewhere() {
     let place = Place::new();
     // Loud from the third second on, for so long that it is killed there.
-    let played = sound(7, 20, &[(30..200)]);
+    let played = sound(7, 20, &[(30, 200)]);
     let raw = place.raw("wood", &played);
     let config = place.config(&no_boundary(), &section(&raw, "pace = real\nformat = wav\nsync_seconds = 0.5\ntrigger = level"));
     let mut recorder = Recorder::start(&config, &[]);
@@ -245,7 +245,7 @@ fn a_kill_in_mid_clip_costs_no_more_than_it_does_elsewhere() {
 #[test]
 fn a_kill_while_it_waits_is_told_from_where_it_was_last_heard() {
     let place = Place::new();
-    let played = sound(8, 20, &[(20..22)]);
+    let played = sound(8, 20, &[(20, 22)]);
     let raw = place.raw("wood", &played);
     let config =
         place.config("split_minutes = 0.1", &section(&raw, "pace = real\nformat = wav\ntrigger = level\npost_roll = 0.5"));
@@ -334,7 +334,7 @@ fn recordings_of_a_wood_are_triggered_as_the_rule_says() {
 #[test]
 fn a_day_of_which_little_was_recorded_is_seen_whole() {
     let place = Place::new();
-    let played = sound(9, 300, &[(100..103)]);
+    let played = sound(9, 300, &[(100, 103)]);
     let raw = place.raw("wood", &played);
     let keys = "pace = fast\nformat = wav\ntrigger = level";
     play(&place.config(&format!("{}\nsplit_minutes = 1", no_boundary()), &section(&raw, keys)));

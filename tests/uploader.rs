@@ -12,7 +12,7 @@ use soundpost::actor::librarian::{self, Librarian, Prober};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::actor::uploader::{Memory, Settings, Step, Uploader};
 use soundpost::device::catalogue::Reader;
-use soundpost::device::clock::SimulatedClock;
+use soundpost::device::clock::{Clock, SimulatedClock};
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
 use soundpost::message::Identity;

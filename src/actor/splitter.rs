@@ -2,7 +2,7 @@
 //!
 //! A machine without I/O: push one [`Tape`], pop until `None`. It composes the clock fit, the UTC offset, the boundaries and
 //! the names of `policy`; the bytes of a block are neither read nor copied nor divided here. Hosted by the encoder thread.
-//! Whether a name is free, and what a file's bytes are, is not known here. Of a triggered lane the tape is held back ([`hold`])
+//! Whether a name is free, and what a file's bytes are, is not known here. Of a triggered lane the tape is held back (`hold`)
 //! and only clips of it are given out; the stretch from split to split that they are in is opened and closed like a file.
 
 mod hold;

@@ -83,6 +83,7 @@ pub static FILENAME_PATTERN: Key<String> =
     key("filename_pattern", "%Y%m%d_%H%M%S", "a strftime pattern below output_directory", filename_pattern);
 pub static FILENAME_TIME: Key<FilenameTime> =
     key("filename_time", "local", "local or utc", |t| choice(t, &[("local", FilenameTime::Local), ("utc", FilenameTime::Utc)]));
+pub static RENAME_CORRECTED: Key<bool> = key("rename_corrected", "no", "yes or no", flag);
 pub static TIME_ZONE: Key<Option<String>> = key("time_zone", "system", "a name such as Europe/Berlin, or system", time_zone);
 pub static BIT_DEPTH: Key<BitDepth> = key("bit_depth", "16", "16, 24 or auto", |t| choice(t, &BIT_DEPTHS));
 pub static FLAC_LEVEL: Key<u32> = key("flac_level", "5", "0 (fast) to 8 (small)", |t| whole(t, 0, 8));
@@ -280,6 +281,7 @@ pub static LANE: List = &[
     &SPLIT_MINUTES.about,
     &FILENAME_PATTERN.about,
     &FILENAME_TIME.about,
+    &RENAME_CORRECTED.about,
     &TIME_ZONE.about,
     &BIT_DEPTH.about,
     &FLAC_LEVEL.about,
@@ -481,7 +483,7 @@ mod tests {
         }
         let checked = {
             check! {
-                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME RENAME_CORRECTED TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

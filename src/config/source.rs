@@ -35,6 +35,8 @@ pub struct LaneSettings {
     pub split_minutes: f64,
     pub filename_pattern: String,
     pub filename_time: FilenameTime,
+    /// When the clock turns out to have been wrong.
+    pub rename_corrected: bool,
     /// `None`: the one of the system.
     pub time_zone: Option<String>,
     pub bit_depth: BitDepth,
@@ -210,6 +212,7 @@ impl LaneSettings {
             split_minutes: reader.get(&keys::SPLIT_MINUTES),
             filename_pattern: reader.get(&keys::FILENAME_PATTERN),
             filename_time: reader.get(&keys::FILENAME_TIME),
+            rename_corrected: reader.get(&keys::RENAME_CORRECTED),
             time_zone: reader.get(&keys::TIME_ZONE),
             bit_depth: reader.get(&keys::BIT_DEPTH),
             flac_level: reader.get(&keys::FLAC_LEVEL),

@@ -2,9 +2,11 @@
 //!
 //! A marked door for `unsafe`: `adjtimex` has no safe wrapper. It is called to read only.
 
+use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::time::{Look, Mono, SECOND_NS, Wall};
 
@@ -13,7 +15,43 @@ pub trait Clock: Send + Sync {
     fn mono(&self) -> Mono;
     /// Both clocks at the same moment, as closely as the machine allows.
     fn look(&self) -> Look;
+
+    /// Takes the time from somebody who knows it: `wall` is now. Only where [`look`](Clock::look) says that nobody has synced it.
+    fn set(&self, wall: Wall) -> io::Result<SetBy> {
+        let _ = wall;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
+
+/// How the time was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetBy {
+    /// The clock of the machine was set.
+    System,
+    /// This process may not do that, and counts with an offset of its own until the machine's clock is synced.
+    Offset,
+}
+
+impl SetBy {
+    pub const fn name(self) -> &'static str {
+        match self {
+            SetBy::System => "system",
+            SetBy::Offset => "offset",
+        }
+    }
+}
+
+/// From the machine's wall clock to the time that was told, while the machine's clock could not be set.
+static OFFSET_NS: AtomicI64 = AtomicI64::new(0);
+/// The time is that of a browser.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Whose the time is while it is not synced: that of a browser, or nobody's. For sidecars.
+pub fn source() -> Option<&'static str> {
+    IS_TOLD.load(Relaxed).then_some(BROWSER)
+}
+
+pub const BROWSER: &str = "browser";
 
 /// The machine's own clocks.
 pub struct RealClock;
@@ -39,8 +77,34 @@ impl Clock for RealClock {
                 break;
             }
         }
-        Look { synced: synced(), ..best.1 }
+        let synced = synced();
+        if synced && IS_TOLD.load(Relaxed) {
+            // Whoever syncs it knows better.
+            OFFSET_NS.store(0, Relaxed);
+            IS_TOLD.store(false, Relaxed);
+        }
+        Look { synced, wall: best.1.wall.plus_ns(OFFSET_NS.load(Relaxed)), ..best.1 }
     }
+
+    fn set(&self, wall: Wall) -> io::Result<SetBy> {
+        let by = match clock_settime(ClockId::Realtime, timespec(wall)) {
+            Ok(()) => {
+                OFFSET_NS.store(0, Relaxed);
+                SetBy::System
+            }
+            Err(e) => {
+                log::info!(target: "clock", "the clock of the machine is left as it is ({e}): the recorder counts from its own");
+                OFFSET_NS.fetch_add(wall.since(self.look().wall), Relaxed);
+                SetBy::Offset
+            }
+        };
+        IS_TOLD.store(true, Relaxed);
+        Ok(by)
+    }
+}
+
+fn timespec(at: Wall) -> Timespec {
+    Timespec { tv_sec: at.0.div_euclid(SECOND_NS), tv_nsec: at.0.rem_euclid(SECOND_NS) }
 }
 
 /// Whether the kernel holds its clock for disciplined: no STA_UNSYNC (adjtimex(2)).
@@ -69,7 +133,7 @@ impl SimulatedClock {
     }
 
     /// Somebody sets the wall clock.
-    pub fn set(&self, wall: Wall, synced: bool) {
+    pub fn step(&self, wall: Wall, synced: bool) {
         self.with(|t| *t = (t.0, wall, synced));
     }
 
@@ -85,6 +149,11 @@ impl Clock for SimulatedClock {
 
     fn look(&self) -> Look {
         self.with(|t| Look { mono: t.0, wall: t.1, synced: t.2 })
+    }
+
+    fn set(&self, wall: Wall) -> io::Result<SetBy> {
+        self.with(|t| t.1 = wall);
+        Ok(SetBy::System)
     }
 }
 
@@ -103,7 +172,7 @@ mod tests {
     fn a_simulated_clock_steps_only_its_wall() {
         let clock = SimulatedClock::new(Mono(5), Wall(0), false);
         clock.advance(10);
-        clock.set(Wall(1_000), true);
+        clock.step(Wall(1_000), true);
         assert_eq!(clock.look(), Look { mono: Mono(15), wall: Wall(1_000), synced: true });
     }
 }

@@ -9,6 +9,7 @@ pub mod bookmark;
 pub mod broadcast;
 pub mod civil;
 pub mod clip;
+pub mod clock_reference;
 pub mod crc;
 pub mod cue;
 pub mod cut;

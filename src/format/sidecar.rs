@@ -55,6 +55,9 @@ pub struct Sidecar {
     pub utc_offset_s: i32,
     /// State of the wall clock when the file began.
     pub clock: String,
+    /// Whose time `start` is, where the clock was not synced: browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_source: Option<String>,
     /// What `start` was before the clock was set.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "stamp_option")]
     pub recorded_as: Option<Wall>,
@@ -186,6 +189,7 @@ impl Sidecar {
             end: micros(end(identity, closing.frames, lost_frames)),
             utc_offset_s: identity.utc_offset_s,
             clock: identity.clock.name().to_owned(),
+            clock_source: None,
             recorded_as: None,
             corrected_by: None,
             end_reason: closing.cause.name().to_owned(),
@@ -229,6 +233,11 @@ impl Sidecar {
             clock: if self.clock == ClockState::Synced.name() { ClockState::Synced } else { ClockState::Unsynced },
             format: Format::coded(codec, Rate::new(self.sample_rate)?, self.channels),
         })
+    }
+
+    /// Its clock was not synced: whose time it is by now.
+    pub fn timed_by(&mut self, source: Option<&str>) {
+        self.clock_source = source.filter(|_| self.clock == ClockState::Unsynced.name()).map(str::to_owned);
     }
 
     /// The wall clock was set: the file began this much later. The first start is remembered.

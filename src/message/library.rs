@@ -191,6 +191,10 @@ pub enum Trouble {
     Absent,
     /// Being recorded.
     Open,
+    /// The clock is synced: nobody knows better.
+    Synced,
+    /// Nothing is recorded here: the machine's clock is left alone.
+    NoRecorder,
     /// The source has recorded nothing yet, or not lately.
     Nothing,
     Locked,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::analysis::{Centibel, Detection, Indices, Label, Section};
+use super::clock::ClockReference;
 use crate::status::Spread;
 use crate::time::Wall;
 
@@ -72,6 +73,9 @@ pub struct Status {
     /// Now.
     pub utc_offset_s: i32,
     pub clock_synced: bool,
+    /// Whose time it is while it is not synced.
+    pub clock_source: Option<&'static str>,
+    pub clock_reference: Option<ClockReference>,
     pub disk: Disk,
     /// Where recordings are deleted by themselves.
     pub retention: Option<Retention>,
@@ -186,6 +190,11 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// Its sound comes, and what is to be recorded of it is.
+    pub const fn is_heard(self) -> bool {
+        matches!(self, SourceState::Recording | SourceState::Listening)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             SourceState::Recording => "recording",

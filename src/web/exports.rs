@@ -76,6 +76,37 @@ fn labels(row: &FileRow) -> String {
     text
 }
 
+/// The header of [`sync`].
+pub const SYNC_HEADER: &str = "filename,timestamp,audio_samples_written\n";
+
+/// When how many samples of each channel had been written: at the start, on both sides of each gap, and at the end. Lines of a
+/// file with equal samples are a gap; between others it is straight, by the true rate of the device where that is known.
+pub fn sync(row: &FileRow, text: &mut String) {
+    if row.frames == 0 || row.rate_hz == 0 {
+        return;
+    }
+    let details: Option<serde_json::Value> = serde_json::from_str(&row.details).ok();
+    let measured = details.as_ref().and_then(|details| details.get("measured_rate")?.as_f64());
+    let rate = measured.filter(|hz| (hz / f64::from(row.rate_hz) - 1.0).abs() < 0.01).unwrap_or(row.rate_hz.into());
+    let after = |frames: u64| row.start.plus_ns((frames as f64 / rate * SECOND_NS as f64).round() as i64);
+    let mut line = |frames: u64, lost: u64| {
+        let at = after(frames.saturating_add(lost));
+        let _ = writeln!(text, "{},{},{frames}", field(&row.name), utc_text(at));
+    };
+    line(0, 0);
+    let mut lost = 0;
+    for gap in row.gaps.iter() {
+        // A gap of the list begins where it is by the nominal rate.
+        let elapsed_ns = u128::from(gap.start.since(row.start).max(0).unsigned_abs());
+        let elapsed = (elapsed_ns * u128::from(row.rate_hz) + 500_000_000) / 1_000_000_000;
+        let frames = u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(lost).min(row.frames);
+        line(frames, lost);
+        lost = lost.saturating_add(gap.frames_lost);
+        line(frames, lost);
+    }
+    line(row.frames, lost);
+}
+
 /// The header of `csv`.
 pub const CSV_HEADER: &str = "file,source,from_s,to_s,start_utc,end_utc,start_local,score_db,f_lo_hz,f_hi_hz\n";
 
@@ -156,6 +187,39 @@ mod tests {
     fn labels() {
         let want = "12.300000\t14.100000\t28.4 dB\n20.000000\t21.000000\t28.4 dB\n\\\t3000.000000\t8000.000000\n";
         assert_eq!(table(Table::Labels, &row("a.wav")), want);
+    }
+
+    #[test]
+    fn sync_tables() {
+        let of = |row: &FileRow| {
+            let mut text = String::new();
+            super::sync(row, &mut text);
+            text
+        };
+        assert_eq!(of(&row("a.wav")), "", "nothing is known of its length");
+        let row = FileRow { frames: 480_000, ..row("x/a.wav") };
+        let want = "x/a.wav,2026-05-22T02:00:00.000000Z,0\nx/a.wav,2026-05-22T02:00:10.000000Z,480000\n";
+        assert_eq!(of(&row), want);
+        // A device that is 100 ppm fast has played its samples a millisecond sooner.
+        let fast = FileRow { details: "{\"measured_rate\":48004.8}".into(), ..row.clone() };
+        assert!(of(&fast).ends_with("x/a.wav,2026-05-22T02:00:09.999000Z,480000\n"), "{}", of(&fast));
+        let at = |s: f64| row.start.plus_ns((s * SECOND_NS as f64) as i64);
+        let gap = |from: f64, to: f64, frames_lost| {
+            let (start, end) = (at(from), at(to));
+            crate::message::library::GapRow { source: "mic".into(), start, end, frames_lost, reason: "xrun".into() }
+        };
+        let holes = FileRow { gaps: [gap(2.0, 3.0, 48_000), gap(5.0, 5.5, 24_000)].into(), ..row.clone() };
+        let lines: Vec<String> =
+            of(&holes).lines().map(|line| line.split_once("T02:00:").expect("a time").1.to_owned()).collect();
+        let want = [
+            "00.000000Z,0",
+            "02.000000Z,96000",
+            "03.000000Z,96000",
+            "05.000000Z,192000",
+            "05.500000Z,192000",
+            "11.500000Z,480000",
+        ];
+        assert_eq!(lines, want);
     }
 
     #[test]

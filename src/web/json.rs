@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::format::civil::{Civil, utc_text};
 use crate::message::analysis::{Centibel, Detection, Label, Section, WINDOWS_PER_SECOND};
+use crate::message::clock::{ClockReference, ClockSet};
 use crate::message::library::{Day, DayRow, Event, FileRow, FileState, FilesPage, GapRow, Meter, WatchedRow};
 use crate::message::live::{Device, Lookable};
 use crate::message::page::{AnalysisView, Deleted, Health, PushState, Retention, SourceStatus, Status, UploadStatus, Work};
@@ -249,7 +250,7 @@ pub fn status(status: &Status, is_open: bool) -> String {
         .raw("now", time(status.now))
         .text("time_zone", &status.time_zone)
         .raw("utc_offset_s", status.utc_offset_s)
-        .raw("clock", Json::object().raw("synced", status.clock_synced).end())
+        .raw("clock", clock(status))
         .raw("disk", disk)
         .raw("retention", or_null(status.retention.as_ref(), retention))
         .raw("detection", rolls)
@@ -296,6 +297,23 @@ fn retention(kept: &Retention) -> String {
         .raw("deleted_bytes", kept.deleted_bytes)
         .raw("last", or_null(kept.last.as_ref(), last))
         .end()
+}
+
+fn clock(status: &Status) -> String {
+    let reference = |it: &ClockReference| {
+        let of = Json::object().text("keeper", it.keeper).text("id", &it.id).raw("good", it.is_good);
+        of.raw("stratum", or_null(it.stratum, |n| n.to_string())).raw("offset_s", or_null(it.offset_s, number)).end()
+    };
+    let source = if status.clock_synced { "system" } else { status.clock_source.unwrap_or("none") };
+    Json::object()
+        .raw("synced", status.clock_synced)
+        .text("source", source)
+        .raw("reference", or_null(status.clock_reference.as_ref(), reference))
+        .end()
+}
+
+pub fn clock_set(set: &ClockSet) -> String {
+    Json::object().text("by", set.by).real("moved_s", set.moved_s).end()
 }
 
 /// What can be looked at, each as [`lookable`] tells it, and capture devices of the machine.

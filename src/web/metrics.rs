@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::message::page::{SourceState, SourceStatus, Status};
+use crate::message::page::{SourceStatus, Status};
 use crate::status::{BOUNDS_US, Spread};
 
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,7 +52,7 @@ fn sources(text: &mut String, sources: &[SourceStatus]) {
         }
     };
     let flag = |is: bool| Some(f64::from(u8::from(is)));
-    family("recording", "1 while the source records", &|s| flag(s.state == SourceState::Recording));
+    family("recording", "1 while the source records, or waits for its trigger", &|s| flag(s.state.is_heard()));
     family("advancing", "1 while samples come as they should", &|s| flag(s.is_advancing));
     family("level_dbfs", "Level of the last second", &|s| s.level.map(|level| level.db()));
     family("peak_dbfs", "Peak of the last second", &|s| s.peak.map(|peak| peak.db()));

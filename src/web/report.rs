@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::format::civil;
-use crate::message::page::{Disk, Health, SourceState, SourceStatus, Status, UploadStatus};
+use crate::message::page::{Disk, Health, SourceStatus, Status, UploadStatus};
 use crate::time::Wall;
 
 /// `recording:` says `yes` when every source records, `no` when none does, `in part` otherwise.
@@ -62,7 +62,7 @@ fn machine(health: &Health, line: &mut dyn FnMut(&str, &str)) {
 }
 
 fn overall(sources: &[SourceStatus]) -> &'static str {
-    match sources.iter().filter(|source| matches!(source.state, SourceState::Recording | SourceState::Listening)).count() {
+    match sources.iter().filter(|source| source.state.is_heard()).count() {
         0 => "no",
         n if n == sources.len() => "yes",
         _ => "in part",
@@ -141,7 +141,7 @@ fn minute(at: Wall, utc_offset_s: i32) -> String {
 mod tests {
     use super::*;
     use crate::message::analysis::Centibel;
-    use crate::message::page::{Alarm, Deleted, Retention};
+    use crate::message::page::{Alarm, Deleted, Retention, SourceState};
     use crate::status::Latency;
 
     const SIX: Wall = Wall(1_779_422_400_000_000_000);
@@ -211,11 +211,12 @@ mod tests {
 
     #[test]
     fn one_word_for_all_sources() {
-        use SourceState::{Alarm, Recording, Waiting};
-        let cases: [(&[SourceState], &str); 5] = [
+        use SourceState::{Alarm, Listening, Recording, Waiting};
+        let cases: [(&[SourceState], &str); 6] = [
             (&[], "no"),
             (&[Waiting], "no"),
             (&[Recording], "yes"),
+            (&[Listening], "yes"),
             (&[Recording, Alarm], "in part"),
             (&[Recording, Recording], "yes"),
         ];

@@ -82,6 +82,14 @@ pub enum Route {
     UndoSettings,
     /// The next days of sources that have a schedule.
     Schedule,
+    /// Body: `{"time":"2026-05-22T04:12:31.250Z"}`, the browser's.
+    SetClock,
+    /// When how much of which file had been written.
+    SyncTable {
+        from: Option<Date>,
+        to: Option<Date>,
+        source: Option<String>,
+    },
     Healthz,
     Metrics,
     OpenApi,
@@ -154,6 +162,7 @@ pub fn route(method: Method, target: &str, zone: &Zone) -> Result<Route, Refusal
         }
         ["api", "settings", "check"] => only(method, &[Method::Post], Route::CheckSettings),
         ["api", "settings", "undo"] => only(method, &[Method::Post], Route::UndoSettings),
+        ["api", "clock"] => only(method, &[Method::Post], Route::SetClock),
         ["api", "login"] => only(method, &[Method::Post], Route::Login),
         ["api", "logout"] => only(method, &[Method::Post], Route::Logout),
         ["stream", rest @ ..] if !rest.is_empty() => get(method, || Ok(Route::Stream(rest.join("/")))),
@@ -219,6 +228,7 @@ fn api(rest: &[&str], query: &Query) -> Option<Result<Route, Refusal>> {
         ["clip"] => query.clip(),
         ["cut"] => query.excerpt(None).map(Route::Cut),
         ["export.zip"] => query.zip(),
+        ["exports", "sync.csv"] => query.sync_table(),
         _ => return None,
     })
 }
@@ -376,6 +386,11 @@ impl Query<'_> {
 
     fn days(&self) -> Result<Route, Refusal> {
         Ok(Route::Days { from: self.date("from")?, to: self.date("to")? })
+    }
+
+    fn sync_table(&self) -> Result<Route, Refusal> {
+        let source = self.value("source")?.map(str::to_owned);
+        Ok(Route::SyncTable { from: self.date("from")?, to: self.date("to")?, source })
     }
 
     fn files(&self) -> Result<Route, Refusal> {

@@ -163,7 +163,6 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         (false, false) if held_until.is_some() => SourceState::Held,
         (false, false) => SourceState::Waiting,
     };
-    let is_heard = matches!(state, SourceState::Recording | SourceState::Listening);
     let alarm = [&status.alarm, &status.disk, &status.finish].into_iter().find_map(|alarm| alarm.look());
     let since = change.filter(|(last, _)| *last == state).map_or_else(|| RealClock.look().wall, |(_, since)| since);
     *change = Some((state, since));
@@ -171,8 +170,8 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         name: name.to_owned(),
         state,
         file: status.file(),
-        level: status.level().filter(|_| is_heard).map(Centibel),
-        peak: status.peak().filter(|_| is_heard).map(Centibel),
+        level: status.level().filter(|_| state.is_heard()).map(Centibel),
+        peak: status.peak().filter(|_| state.is_heard()).map(Centibel),
         rate_hz: format.map_or(0, |format| format.rate.hz()),
         channels: format.map_or(0, |format| format.channels),
         frames: status.frames_captured.load(Relaxed),

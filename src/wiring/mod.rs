@@ -39,6 +39,7 @@ pub mod probe;
 #[cfg(test)]
 mod proofs;
 pub mod push;
+pub mod reference;
 pub mod retention;
 pub mod review;
 pub mod settings;

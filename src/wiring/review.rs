@@ -41,7 +41,7 @@ use crate::message::handover::Hub;
 use crate::message::library::{Ask, Event, Meter, Wish};
 use crate::message::live::Stages;
 use crate::message::news::Listener;
-use crate::message::page::{Alarm, SourceState, SourceStatus, Status};
+use crate::message::page::{Alarm, SourceStatus, Status};
 use crate::message::relay;
 use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
@@ -356,7 +356,7 @@ impl Herald {
         let stages = self.stages.all();
         stages.iter().for_each(|stage| stage.want());
         let is_live = |name: &str| stages.iter().any(|stage| *stage.source == *name);
-        let recording = sources.into_iter().filter(|source| source.state == SourceState::Recording && !is_live(&source.name));
+        let recording = sources.into_iter().filter(|source| source.state.is_heard() && !is_live(&source.name));
         let meter =
             |source: SourceStatus| Meter { source: source.name, level: source.level, peak: source.peak, is_clipped: false };
         let levels: Vec<_> = recording.map(meter).collect();

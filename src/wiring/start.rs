@@ -304,7 +304,7 @@ fn settings(parts: &Parts) -> splitter::Settings {
 }
 
 /// The configured zone, else the system's; a machine without one records in UTC.
-fn zone(source: &SourceConfig) -> Result<Zone, String> {
+pub fn zone(source: &SourceConfig) -> Result<Zone, String> {
     match &source.lane.time_zone {
         None => {
             let zone = Zone::system();

@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex};
 
 use super::retention::Keepers;
 use super::{LaneRow, STORE_STACK, Table, start};
-use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Settings};
-use crate::config::{Config, SourceConfig, SourceKind};
+use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Naming, Settings};
+use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
 use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::message::ToStore;
+use crate::policy::name::Pattern;
 use crate::policy::retry::RestartBudget;
+use crate::policy::split::Zone;
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::supervisor::{Body, Role, Seat};
 
@@ -89,6 +91,7 @@ pub fn lane(config: &Config, source: &SourceConfig, row: &LaneRow, status: &Arc<
         sync_ns: sync_ns(source.lane.sync_seconds),
         // One that cannot be is told when its lane is seated.
         schedule: (!source.lane.schedule.is_always()).then(|| start::schedule(source, config).ok()).flatten(),
+        rename: naming(source),
         cue: matches!(source.kind, SourceKind::Stream { cue_sheet: true, .. }),
         status: status.clone(),
     }
@@ -106,6 +109,16 @@ fn settings(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], keeper
         recorded: Vec::new(),
         turns: Arc::default(),
     }
+}
+
+/// As the splitter names its files.
+fn naming(source: &SourceConfig) -> Option<Naming> {
+    let lane = &source.lane;
+    let zone = match lane.filename_time {
+        FilenameTime::Utc => Zone::UTC,
+        FilenameTime::Local => start::zone(source).ok()?,
+    };
+    Pattern::new(&lane.filename_pattern).ok().filter(|_| lane.rename_corrected).map(|pattern| Naming { pattern, zone })
 }
 
 #[cfg(test)]

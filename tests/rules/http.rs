@@ -94,6 +94,8 @@ fn asked(head: &RequestHead) {
         | Route::CheckSettings
         | Route::UndoSettings
         | Route::Schedule
+        | Route::SetClock
+        | Route::SyncTable { .. }
         | Route::Events => {
             vec![]
         }

@@ -16,7 +16,7 @@ pub use http::http;
 pub use profile::{profile, profile_with_right_checksum};
 pub use recording::recording;
 pub use stream::{ogg_with_right_checksums, sniff, stream};
-pub use text::{hls, icy, playlist};
+pub use text::{clock_reference, hls, icy, playlist};
 pub use xml::xml;
 
 /// What was found in spoilt bytes.

@@ -1,5 +1,6 @@
 //! Texts of servers: titles between the sound, playlists, HLS lists, addresses.
 
+use soundpost::format::clock_reference;
 use soundpost::format::hls as lists;
 use soundpost::format::icy::{self, Deinterleaver, Step};
 use soundpost::format::playlist::{self, Kind, Playlist};
@@ -75,6 +76,17 @@ pub fn playlist(bytes: &[u8]) -> Left {
         let _ = playlist::is_doubtful(told, reference);
     }
     left
+}
+
+/// As what chronyd and gpsd tell: names are short and plain, numbers are numbers, and nothing good is told of nobody.
+pub fn clock_reference(bytes: &[u8]) -> Left {
+    let text = String::from_utf8_lossy(bytes);
+    let told = [clock_reference::chrony(&text), clock_reference::gpsd(&text)];
+    for it in told.iter().flatten() {
+        assert!(it.id.len() <= 64 && it.id.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{it:?}");
+        assert!(it.offset_s.is_none_or(f64::is_finite) && it.stratum.is_none_or(|stratum| (1..=16).contains(&stratum)), "{it:?}");
+    }
+    Left::of(told.iter().flatten().any(|it| it.is_good))
 }
 
 /// Lists with a zero byte between them, as a server would show them one after the other: each reads, and whoever follows them

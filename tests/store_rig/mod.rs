@@ -385,6 +385,7 @@ pub fn machine(
         sync_ns: lane.sync_ns,
         cue: false,
         schedule: None,
+        rename: None,
         status: lane.status.clone(),
     };
     let settings = Settings {

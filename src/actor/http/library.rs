@@ -6,9 +6,11 @@ use std::io;
 use super::clerk::Clerk;
 use crate::format::ReadAt;
 use crate::message::analysis::Detection;
+use crate::message::clock::ClockSet;
 use crate::message::library::{Day, DayRow, FileRow, FilesPage, FilesQuery, GapRow, Mark, Trouble};
 use crate::message::page::{AnalysisView, ClipRate, Excerpt, SpectrogramWish, Status};
 use crate::policy::split::Zone;
+use crate::time::Wall;
 
 /// A folder of recordings. A `name` is looked up, never joined to a path.
 pub trait Library: Send + Sync {
@@ -38,6 +40,8 @@ pub trait Library: Send + Sync {
     /// hole. On the disk when it returns; what was heard just now is waited for. The source is one of [`Library::status`].
     fn keep(&self, source: &str, seconds: u32, note: &str) -> Result<Vec<FileRow>, Trouble>;
     fn delete(&self, name: &str) -> Result<(), Trouble>;
+    /// The time of somebody who knows it becomes the recorder's, unless its clock is synced.
+    fn set_clock(&self, now: Wall) -> Result<ClockSet, Trouble>;
     fn status(&self) -> Status;
     /// As configured.
     fn detection(&self) -> Detection;

@@ -6,6 +6,7 @@
 pub mod ask;
 mod body;
 pub mod clerk;
+mod clock;
 mod files;
 pub mod library;
 mod login;

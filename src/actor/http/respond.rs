@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ask::{Answer, Ask};
 use super::library::Library;
-use super::{Office, clerk, files, login, relay};
+use super::{Office, clerk, clock, files, login, relay};
 use crate::device::alsa;
 use crate::message::handover::Body;
 use crate::message::library::{Mark, Trouble};
@@ -94,6 +94,8 @@ fn try_answer(office: &Office, ask: &Ask) -> Result<Answer, Refusal> {
         Route::Reviewed(name) => change(library, ask, &name, |body| body.get("reviewed")?.as_bool().map(Mark::Reviewed)),
         Route::Note(name) => change(library, ask, &name, |body| body.get("note")?.as_str().and_then(note).map(Mark::Note)),
         Route::Keep(source) => keep(library, ask, &source),
+        Route::SetClock => clock::set(office, ask),
+        Route::SyncTable { from, to, source } => clock::sync_table(library, ask, from, to, source),
     }
 }
 
@@ -117,6 +119,8 @@ pub fn refusal(trouble: Trouble) -> Refusal {
         Trouble::Absent => Refusal::new(Status::NotFound, "There is no such recording."),
         Trouble::Open => Refusal::new(Status::Conflict, "It is still being recorded."),
         Trouble::Nothing => Refusal::new(Status::Conflict, "Nothing of this source is recorded yet, or not lately."),
+        Trouble::Synced => Refusal::new(Status::Conflict, "The clock is synchronised: it knows better than a browser."),
+        Trouble::NoRecorder => Refusal::new(Status::Conflict, "Nothing is recorded here: this machine's clock is left alone."),
         Trouble::Locked => Refusal::new(Status::Locked, "It is locked: unlock it first."),
         Trouble::ReadOnly => Refusal::new(Status::Forbidden, "Nothing may be written in this folder."),
         Trouble::Busy(seconds) => {

@@ -22,13 +22,14 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 16] = [
+const DETAILS: [&str; 17] = [
     "quality",
     "indices",
     "detection",
     "end_reason",
     "trigger",
     "clock",
+    "clock_source",
     "recovered",
     "suspect",
     "codec",
@@ -181,6 +182,7 @@ pub fn foreign_sidecar(row: &FileRow, software: &str) -> Sidecar {
         end: row.start.plus_ns(duration_ns(row.rate_hz, row.frames)),
         utc_offset_s: row.utc_offset_s,
         clock: "unsynced".to_owned(),
+        clock_source: None,
         recorded_as: None,
         corrected_by: None,
         end_reason: FOREIGN.to_owned(),

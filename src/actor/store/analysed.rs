@@ -69,6 +69,11 @@ impl Analyses {
         self.named.push_back(Named { lane, is_watch, session, first_frame, name });
     }
 
+    /// It has another name from now on.
+    pub fn renamed(&mut self, from: &Path, to: &Path) {
+        self.named.iter_mut().filter(|named| named.name == from).for_each(|named| named.name = to.to_path_buf());
+    }
+
     /// Whether one of those that wait can be written.
     pub fn is_due(&self) -> bool {
         self.next().is_some()

@@ -15,6 +15,7 @@ use super::lane::OpenFile;
 use super::naming::{CUE, DRAFT, Places, dotted};
 use super::repair::{create_draft, folder};
 use super::root::Files;
+use crate::device::clock;
 use crate::device::disk::{Disk, DiskFile, read_small};
 use crate::format::bookmark;
 use crate::format::cue;
@@ -141,6 +142,7 @@ impl<F: DiskFile> Closing<F> {
     fn sidecar<D: Disk>(&self, disk: &D, places: &Places, software: &str) -> Sidecar {
         let name = self.open.name.to_string_lossy().into_owned();
         let mut sidecar = Sidecar::new(name, &self.open.new.identity, &self.closing, software);
+        sidecar.timed_by(clock::source());
         sidecar.suspect = self.open.suspect;
         sidecar.sure_frames = self.open.sure_frames.map(|sure| sure.min(sidecar.frames));
         if self.open.corrected_ns != 0 {

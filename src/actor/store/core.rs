@@ -60,6 +60,7 @@ impl<D: Disk> Core<D> {
                 sync_ns: lane.sync_ns.max(1),
                 cue: lane.cue,
                 schedule: lane.schedule,
+                rename: lane.rename,
                 status: lane.status,
                 short: lane.short,
                 open: None,
@@ -102,6 +103,7 @@ impl<D: Disk> Core<D> {
             sync_ns,
             cue,
             schedule: settings.schedule,
+            rename: settings.rename,
             status,
             short: settings.short,
             open: None,
@@ -296,7 +298,7 @@ impl<D: Disk> Core<D> {
         for closing in root.closings.iter_mut().filter(|c| c.lane == lane && is_meant(&c.open.new)) {
             if !closing.correct(by_ns) {
                 let sidecar = root.files.places.sidecar(&closing.open.name);
-                root.corrections.push_back(Correction::new(sidecar, session, by_ns));
+                root.corrections.push_back(Correction::new(lane, sidecar, session, by_ns));
             }
         }
         root.watches.correct(lane, session, by_ns);
@@ -307,7 +309,7 @@ impl<D: Disk> Core<D> {
             }
         }
         root.corrections
-            .extend(self.unsynced.of(lane, session).into_iter().map(|sidecar| Correction::new(sidecar, session, by_ns)));
+            .extend(self.unsynced.of(lane, session).into_iter().map(|sidecar| Correction::new(lane, sidecar, session, by_ns)));
         for gap in of.restart.correct(session, by_ns, of.schedule.as_ref()) {
             self.enter_gap(lane, gap);
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::repair::replace;
+use crate::device::clock;
 use crate::device::disk::{Disk, read_small};
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::time::Wall;
@@ -17,20 +18,24 @@ const REMEMBERED: usize = 2_048;
 
 /// A sidecar to correct.
 pub struct Correction {
+    pub lane: usize,
     pub sidecar: PathBuf,
-    session: Arc<str>,
+    pub session: Arc<str>,
     by_ns: i64,
     /// The start that it has when it is corrected, once known: writing it twice does no harm, correcting twice would.
     start: Option<Wall>,
 }
 
 impl Correction {
-    pub fn new(sidecar: PathBuf, session: &Arc<str>, by_ns: i64) -> Correction {
-        Correction { sidecar, session: session.clone(), by_ns, start: None }
+    pub fn new(lane: usize, sidecar: PathBuf, session: &Arc<str>, by_ns: i64) -> Correction {
+        Correction { lane, sidecar, session: session.clone(), by_ns, start: None }
     }
 
     /// Whose turn it is has been seen to. A sidecar that is not there (any more), or is not ours, needs none.
     pub fn write<D: Disk>(&mut self, disk: &D) -> io::Result<()> {
+        if self.by_ns == 0 {
+            return Ok(()); // it was right when it was written; its name may not be
+        }
         let bytes = match read_small(disk, &self.sidecar, LIMIT_BYTES) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
@@ -40,6 +45,7 @@ impl Correction {
         let Some(mut sidecar) = ours else { return Ok(()) };
         if self.start != Some(sidecar.start) {
             sidecar.correct(self.by_ns);
+            sidecar.timed_by(clock::source());
             self.start = Some(sidecar.start);
         }
         replace(disk, &self.sidecar, &sidecar.write())

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::begun::Begun;
 use super::naming::{PART, dotted, tame};
+use super::rename::Naming;
 use super::repair::{After, Job, folder};
 use super::restart::Restart;
 use super::root::Files;
@@ -32,6 +33,7 @@ pub struct Lane<F> {
     pub sync_ns: i64,
     pub cue: bool,
     pub schedule: Option<Schedule>,
+    pub rename: Option<Naming>,
     pub status: Arc<LaneStatus>,
     /// Who makes room when its disk is full.
     pub short: Option<async_channel::Sender<Ask>>,

@@ -35,6 +35,7 @@ mod ledger;
 mod look;
 mod machine;
 mod naming;
+mod rename;
 mod repair;
 mod rest;
 mod restart;
@@ -45,6 +46,7 @@ mod watched;
 pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
 pub use machine::Machine;
 pub use naming::{EXTENSIONS, Places};
+pub use rename::Naming;
 pub use repair::{Report, repair};
 pub use root::{MARK, places_of};
 pub use watched::WATCHES;
@@ -65,6 +67,8 @@ pub struct LaneSettings {
     pub cue: bool,
     /// When it is to be recorded; without, always: what is missing after a time without a recorder.
     pub schedule: Option<Schedule>,
+    /// Files are named anew when their clock turns out to have been wrong.
+    pub rename: Option<Naming>,
     pub status: Arc<LaneStatus>,
     /// Who makes room when its disk is full; one word is enough, and none is waited for.
     pub short: Option<async_channel::Sender<Ask>>,

@@ -10,7 +10,9 @@ use super::analysed;
 use super::begun::{self, Begun};
 use super::closing::{self, Event, SYNC_ALL_FROM, not_synced};
 use super::core::{Core, MANY};
+use super::correct::Correction;
 use super::lane::{micros_since, next_sync};
+use super::rename::{self, Renamed};
 use super::repair::{self, Finished};
 use super::restart;
 use super::root::Files;
@@ -246,6 +248,10 @@ impl<D: Disk> Core<D> {
                     let places = &folder.files.places;
                     if identity.clock == ClockState::Unsynced {
                         self.unsynced.note(lane, &identity.session, &places.sidecar(&name));
+                        // Its start may have been corrected after it got its name.
+                        if self.lanes.get(lane).is_some_and(|of| of.rename.is_some()) {
+                            folder.corrections.push_back(Correction::new(lane, places.sidecar(&name), &identity.session, 0));
+                        }
                     }
                     let file = places.root.join(&name);
                     folder.analyses.named(lane, false, identity.session, identity.first_frame, name);
@@ -398,16 +404,40 @@ impl<D: Disk> Core<D> {
     fn correct_one(&mut self, root: usize, now: Mono) {
         let Some(folder) = self.roots.get_mut(root) else { return };
         let Some(correction) = folder.corrections.front_mut() else { return };
-        let Some(_turn) = self.turns.take(&correction.sidecar) else {
+        let turns = self.turns.clone();
+        let Some(_turn) = turns.take(&correction.sidecar) else {
             folder.retry_at = now.plus_ns(TURN_NS);
             return;
         };
         match correction.write(&self.disk) {
-            Ok(()) => _ = folder.corrections.pop_front(),
+            Ok(()) => {
+                if let Some(done) = folder.corrections.pop_front() {
+                    self.rename(root, &done);
+                }
+            }
             Err(e) => {
                 log::debug!(target: "store", "{}: not corrected yet: {e}", correction.sidecar.display());
                 folder.retry_at = now.plus_ns(RETRY_NS);
             }
+        }
+    }
+
+    /// Where that is wished for, the file gets the name that it would have had. Whatever keeps it from it, it stays what it is.
+    fn rename(&mut self, root: usize, done: &Correction) {
+        let (Some(folder), Some(of)) = (self.roots.get_mut(root), self.lanes.get(done.lane)) else { return };
+        match rename::rename(&self.disk, &folder.files.places, &done.sidecar, of.rename.as_ref()) {
+            Ok(None) => {}
+            Ok(Some(Renamed { from, to, is_watch })) => {
+                self.unsynced.note(done.lane, &done.session, &folder.files.places.sidecar(&to));
+                folder.analyses.renamed(&from, &to);
+                if is_watch {
+                    return;
+                }
+                log::info!(target: "store", "{} is {} by the clock that was set", from.display(), to.display());
+                let paths = [from, to].map(|name| folder.files.places.root.join(name));
+                paths.into_iter().for_each(|path| self.hint(path));
+            }
+            Err(e) => log::warn!(target: "store", "{}: keeps its name: {e}", done.sidecar.display()),
         }
     }
 

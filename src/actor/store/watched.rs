@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use super::naming::{Places, tame};
 use super::repair::replace;
 use super::steps::RETRY_NS;
+use crate::device::clock;
 use crate::device::disk::Disk;
 use crate::format::civil::Civil;
 use crate::format::sidecar::Sidecar;
 use crate::message::{ClockState, Identity, Watched};
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 
 /// Below the folder of the analyses. Hidden, as no pattern of recordings can be.
 pub const WATCHES: &str = ".watch";
@@ -97,21 +98,28 @@ impl Waiting {
     fn write<D: Disk>(&self, disk: &D, places: &Places, software: &str) -> io::Result<PathBuf> {
         let Watched { identity, closing } = &*self.watched;
         let mut sidecar = Sidecar::new(String::new(), identity, closing, software);
+        sidecar.timed_by(clock::source());
         if self.corrected_ns != 0 {
             sidecar.correct(self.corrected_ns);
         }
-        let name = free_name(disk, places, &Identity { start: sidecar.start, ..identity.clone() })?;
+        let name = free_name(disk, places, sidecar.start, sidecar.utc_offset_s, &sidecar.source)?;
         sidecar.file = name.display().to_string();
         replace(disk, &places.sidecar(&name), &sidecar.write())?;
         Ok(name)
     }
 }
 
-fn free_name<D: Disk>(disk: &D, places: &Places, identity: &Identity) -> io::Result<PathBuf> {
-    let civil = Civil::at(identity.start, identity.utc_offset_s);
+/// A free name for one whose clock was wrong: in the folder of its true date. `None` where it is there.
+pub fn renamed<D: Disk>(disk: &D, places: &Places, sidecar: &Sidecar) -> io::Result<Option<PathBuf>> {
+    let name = free_name(disk, places, sidecar.start, sidecar.utc_offset_s, &sidecar.source)?;
+    Ok(Some(name).filter(|name| name.parent() != Path::new(&sidecar.file).parent()))
+}
+
+fn free_name<D: Disk>(disk: &D, places: &Places, start: Wall, utc_offset_s: i32, source: &str) -> io::Result<PathBuf> {
+    let civil = Civil::at(start, utc_offset_s);
     let (hour, minute, second) = civil.hour_minute_second();
     let date = format!("{:04}-{:02}-{:02}", civil.year, civil.month, civil.day);
-    let source = tame(&identity.source.replace('/', "_"));
+    let source = tame(&source.replace('/', "_"));
     let stem = format!("{hour:02}{minute:02}{second:02}_{}", source.display());
     let folder = Path::new(WATCHES).join(date);
     for n in 1..=SUFFIXES {

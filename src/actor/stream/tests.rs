@@ -82,7 +82,7 @@ impl Scripted {
         for time in self.times.pop_front().into_iter().flatten() {
             match time {
                 Time::On(seconds) => self.clock.advance((seconds * 1e9) as i64),
-                Time::Set(unix_s) => self.clock.set(Wall((unix_s * 1e9) as i64), true),
+                Time::Set(unix_s) => self.clock.step(Wall((unix_s * 1e9) as i64), true),
             }
         }
         if self.times.is_empty() {

@@ -36,6 +36,7 @@ fn full() -> Sidecar {
         band_hz: Some((2_500.0, 3_125.5)),
     };
     s.trigger = Some(SidecarTrigger::from(&why));
+    s.timed_by(Some("browser"));
     s.recovered = true;
     s.suspect = true;
     s.rest = Some("2024/a.flac.rest".into());

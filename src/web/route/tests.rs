@@ -38,6 +38,19 @@ fn a_source_is_marked() {
 }
 
 #[test]
+fn clocks() {
+    assert_eq!(ask("POST", "/api/clock"), Ok(Route::SetClock));
+    refused("GET", "/api/clock", 405);
+    is("/api/exports/sync.csv", Route::SyncTable { from: None, to: None, source: None });
+    let date = || Some("2026-05-22".to_owned());
+    is(
+        "/api/exports/sync.csv?from=2026-05-22&to=2026-05-22&source=mic",
+        Route::SyncTable { from: date(), to: date(), source: Some("mic".into()) },
+    );
+    refused("GET", "/api/exports/sync.csv?from=yesterday", 400);
+}
+
+#[test]
 fn names_keep_their_folders() {
     is("/stream/2026/05/a%20b.flac", Route::Stream("2026/05/a b.flac".into()));
     is("/download/a.wav", Route::Download("a.wav".into()));

@@ -31,6 +31,7 @@ use crate::format::growing::growing;
 use crate::format::profile::View;
 use crate::format::{Flaw, ReadAt, fill_at, profile};
 use crate::message::analysis::{Centibel, Detection, Label};
+use crate::message::clock::ClockSet;
 use crate::message::library::{
     Answer, Ask, Day, DayRow, FileRow, FileState, FilesPage, FilesQuery, Mark, Trouble, WatchedRow, Wish,
 };
@@ -39,9 +40,10 @@ use crate::policy::split::Zone;
 use crate::signal::{floor, section};
 use crate::status::upload::TargetStatus;
 use crate::status::{Alarms, Machine};
-use crate::time::Wall;
+use crate::time::{SECOND_NS, Wall};
 use crate::web::json;
 use crate::wiring::backlog::Progress;
+use crate::wiring::reference::Reference;
 
 /// Threads that mark a day's sections anew, at most; each holds a profile.
 const MARKERS: usize = 4;
@@ -82,6 +84,7 @@ pub struct Shelves {
     keeping: keep::Keeping,
     watches: watched::Watches,
     clerk: Option<Arc<dyn Clerk>>,
+    reference: Reference,
 }
 
 impl Shelves {
@@ -108,6 +111,7 @@ impl Shelves {
             keeping: Default::default(),
             clerk: None,
             watches,
+            reference: Reference::default(),
         }
     }
 
@@ -364,6 +368,18 @@ impl Library for Shelves {
         self.ask(Wish::Delete { name: name.to_owned() }).map(|_| ())
     }
 
+    fn set_clock(&self, now: Wall) -> Result<ClockSet, Trouble> {
+        if self.settings.mode != "record" {
+            return Err(Trouble::NoRecorder);
+        }
+        let before = RealClock.look();
+        if before.synced {
+            return Err(Trouble::Synced);
+        }
+        let by = RealClock.set(now).map_err(gone)?;
+        Ok(ClockSet { by: by.name(), moved_s: now.since(before.wall) as f64 / SECOND_NS as f64 })
+    }
+
     fn status(&self) -> Status {
         let Settings { mode, root, read_only, detection, pre_roll_ms, post_roll_ms, zone, .. } = &self.settings;
         let look = RealClock.look();
@@ -379,6 +395,8 @@ impl Library for Shelves {
             time_zone: zone.iana_name().unwrap_or("local").to_owned(),
             utc_offset_s: zone.to_offset(timestamp).seconds(),
             clock_synced: look.synced,
+            clock_source: crate::device::clock::source(),
+            clock_reference: self.reference.look(),
             disk,
             retention,
             detection: *detection,
