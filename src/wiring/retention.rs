@@ -37,7 +37,8 @@ pub const BYTES: usize = review::STACK + review::CONNECTION;
 const FLAC_SHARE: f64 = 0.7;
 /// A disk on which a catalogue can be begun.
 const ROOM_BYTES: u64 = 1 << 20;
-/// Until a folder that cannot be kept is tried again.
+/// Until a folder that cannot be kept is tried again: at first, and then.
+const SOON: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// One folder.
@@ -163,26 +164,31 @@ fn seat(keeper: &Keeper, config: &Config, turns: &Arc<Turns>, alarms: &Alarms) -
 
 /// A librarian, as soon as its folder lets there be one; `None` when nobody has wishes any more.
 pub fn opened(settings: &librarian::Settings, shared: &Arc<librarian::Shared>, inbox: &Receiver<Ask>) -> Option<Librarian> {
-    let mut told = false;
-    loop {
+    for tries in 0_u32.. {
         let why = match Librarian::open(settings.clone(), Box::new(Headers), shared.clone()) {
             Ok(librarian) => return Some(librarian),
             Err(why) => why,
         };
-        if let Some(settings) = settings.retention.as_ref().filter(|_| !settings.read_only).and(Some(settings)) {
+        if settings.retention.is_some() && !settings.read_only {
             match make_room_first(settings, shared) {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(why) => log::warn!(target: "librarian", "{}: no room can be made: {why}", settings.root.display()),
             }
         }
-        if !std::mem::replace(&mut told, true) {
+        // The store may be about to make the folder; and what is wrong with that is told by the store.
+        if tries == 1 && is_writable(&settings.root) {
             log::warn!(target: "librarian", "{}: {why}; it is tried again", settings.root.display());
         }
-        if !wait(inbox) {
+        if !wait(inbox, if tries == 0 { SOON } else { AGAIN }) {
             return None;
         }
     }
+    None
+}
+
+fn is_writable(folder: &Path) -> bool {
+    folder.is_dir() && rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// On a disk that is so full that no catalogue can be opened there: with one that lies elsewhere. True if there is room now.
@@ -203,8 +209,8 @@ fn make_room_first(settings: &librarian::Settings, shared: &Arc<librarian::Share
 }
 
 /// False when nobody has wishes any more.
-fn wait(inbox: &Receiver<Ask>) -> bool {
-    let over = std::time::Instant::now() + AGAIN;
+fn wait(inbox: &Receiver<Ask>, pause: Duration) -> bool {
+    let over = std::time::Instant::now() + pause;
     loop {
         let ask = smol::block_on(smol::future::or(async { inbox.recv().await.ok().map(Some) }, async {
             smol::Timer::at(over).await;
