@@ -8,7 +8,6 @@ use super::check::over_budget;
 use super::{Exit, say};
 use crate::config::{Config, Environment, Parsed, Severity};
 use crate::device::memory;
-use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus};
@@ -87,9 +86,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let shared =
         Shared { store: store_in, taps: taps_in, ears: ears_in, notices: notices_in, stop: Arc::new(AtomicBool::new(false)) };
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
-    let turns: Arc<Turns> = Arc::default();
     let keepers = Keepers::new(config, &table);
-    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, &keepers, turns.clone())];
+    let mut seats = vec![storage::seat(config, &table, &statuses, store_out, recorded_in, &keepers)];
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.on_air)?);
     seats.extend(live::ear(&heard, &shared));
@@ -105,8 +103,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     seats.extend(alone);
     let mut has_page = false;
     if config.web.enabled {
-        let (stop, turns) = (shared.stop.clone(), turns.clone());
-        match beside::seats(config, &statuses, heard, recorded_out, &keepers, stop, turns, alarms.clone()) {
+        let stop = shared.stop.clone();
+        match beside::seats(config, &statuses, heard, recorded_out, &keepers, stop, alarms.clone()) {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);
@@ -116,7 +114,7 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
             Err(fault) => log::error!("no page: {fault}"),
         }
     }
-    seats.extend(keepers.seats(config, has_page, &turns, &alarms));
+    seats.extend(keepers.seats(config, has_page, &alarms));
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
     for drill in drills {

@@ -14,7 +14,6 @@ use super::review::{self, Place, Plan};
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
-use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
@@ -32,7 +31,6 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     keepers: &Keepers,
     stop: Arc<AtomicBool>,
-    turns: Arc<Turns>,
     alarms: Arc<Alarms>,
 ) -> Result<(Vec<Seat>, u16), Fault> {
     let general = &config.general.lane;
@@ -47,7 +45,7 @@ pub fn seats(
     std::fs::create_dir_all(&root).map_err(no_folder)?;
     library::keep::sweep(&root);
     let keeper = keepers.of(&root).ok_or_else(|| Fault::new(FaultKind::Config, "nobody keeps the folder of the page"))?;
-    let (asks, retention) = (keeper.asks(), Some(keeper.keeping.clone()));
+    let (asks, retention, turns) = (keeper.asks(), Some(keeper.keeping.clone()), keepers.turns.clone());
     let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
     let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
     let settings = library::Settings {

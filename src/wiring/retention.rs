@@ -49,7 +49,11 @@ pub struct Keeper {
 }
 
 /// All of them; that of the page, if there is one, first.
-pub struct Keepers(Vec<Keeper>);
+pub struct Keepers {
+    each: Vec<Keeper>,
+    /// Of all who write sidecars.
+    pub turns: Arc<Turns>,
+}
 
 impl Keeper {
     /// Both ends of its wishes.
@@ -66,21 +70,21 @@ impl Keepers {
             let keeping = Keeping { rules: rules(config, &here), is_clock_right: || RealClock.look().synced };
             Keeper { root, keeping, asks: async_channel::bounded(ASKS) }
         };
-        Keepers(folders(config).into_iter().map(keeper).collect())
+        Keepers { each: folders(config).into_iter().map(keeper).collect(), turns: Arc::default() }
     }
 
     pub fn of(&self, root: &Path) -> Option<&Keeper> {
-        self.0.iter().find(|keeper| keeper.root == root)
+        self.each.iter().find(|keeper| keeper.root == root)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Keeper> {
-        self.0.iter()
+        self.each.iter()
     }
 
     /// A seat for each folder, but for that of the page where there is one. They end with the store.
-    pub fn seats(&self, config: &Config, has_page: bool, turns: &Arc<Turns>, alarms: &Alarms) -> Vec<Seat> {
-        let alone = self.0.iter().filter(|keeper| !(has_page && keeper.root == page_folder(config)));
-        alone.map(|keeper| seat(keeper, config, turns, alarms)).collect()
+    pub fn seats(&self, config: &Config, has_page: bool, alarms: &Alarms) -> Vec<Seat> {
+        let alone = self.each.iter().filter(|keeper| !(has_page && keeper.root == page_folder(config)));
+        alone.map(|keeper| seat(keeper, config, &self.turns, alarms)).collect()
     }
 }
 
