@@ -67,6 +67,8 @@
 //!   read from the disk once, later. So the recording path knows nothing of analysis but one copy of each block.
 //! * **The librarian writes beside finished files, the store beside its own.** Both replace a sidecar whole, each when it is its
 //!   turn ([`device::turns`]); the store never waits for its turn. A catalogue is a cache.
+//! * **Room is made by the librarian ([`actor::librarian::retention`]).** The store says that its disk is full, and tries again; what goes
+//!   is decided by [`policy::retention`] over an index of the catalogue, and goes as if a person had deleted it.
 //! * **The last seconds of a source are kept out of the files**, not out of rings ([`wiring::library::keep`]): they are there for as
 //!   long back as one likes, in their own format, and the recording is asked for nothing. A worker cuts them out into a draft, the
 //!   librarian gives it sidecar and name. Marks in a file that is not finished wait in a list that whoever writes its sidecar reads.

@@ -222,9 +222,9 @@ fn what_happens_is_told() {
     until("Content-Type: text/event-stream");
     until("retry: 3000");
     let began = Instant::now();
-    site.hub.tell(&json::event(&Event::Deleted { name: "a.wav".into(), reason: None }));
+    site.hub.tell(&json::event(&Event::Deleted { name: "a.wav".into(), reason: Some("older than 30 days".into()) }));
     until("event: deleted");
-    until("data: {\"name\":\"a.wav\"}");
+    until("data: {\"name\":\"a.wav\",\"reason\":\"older than 30 days\"}");
     let event_ms = began.elapsed().as_millis();
     assert!(event_ms < 1_000, "{event_ms} ms");
     until(": beat");

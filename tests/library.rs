@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
+use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{Librarian, Prober, Settings, Shared};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::device::catalogue::Reader;
@@ -13,6 +14,7 @@ use soundpost::message::Identity;
 use soundpost::message::analysis::*;
 use soundpost::message::library::{Answer, Ask, Event, FileRow, FileState, FilesQuery, Found, Mark, Marks, Trouble, Wish};
 use soundpost::message::news::Listener;
+use soundpost::policy::retention::{Age, Rules, Source};
 use soundpost::policy::split::Zone;
 use soundpost::time::{SECOND_NS, Wall};
 
@@ -49,9 +51,10 @@ struct Library {
 struct Options {
     read_only: bool,
     analyses_elsewhere: bool,
+    retention: Option<Keeping>,
 }
 
-const USUAL: Options = Options { read_only: false, analyses_elsewhere: false };
+const USUAL: Options = Options { read_only: false, analyses_elsewhere: false, retention: None };
 
 /// A folder that `fill` fills, and a librarian that has not looked yet.
 fn library(options: &Options, fill: impl FnOnce(&Path)) -> Library {
@@ -77,7 +80,7 @@ fn open(folder: tempfile::TempDir, options: &Options) -> Library {
         software: "soundpost test".into(),
         parse_gap: parse_gap_line,
         turns: Arc::default(),
-        retention: None,
+        retention: options.retention.clone(),
         targets: Vec::new(),
     };
     let shared = Arc::new(Shared::default());
@@ -119,7 +122,8 @@ impl Library {
                 Event::Closed(row) => events.push(format!("closed {}", row.name)),
                 Event::Analysed(row) => events.push(format!("analysed {}", row.name)),
                 Event::Changed(row) => events.push(format!("changed {}", row.name)),
-                Event::Deleted { name, .. } => events.push(format!("deleted {name}")),
+                Event::Deleted { name, reason: None } => events.push(format!("deleted {name}")),
+                Event::Deleted { name, reason: Some(why) } => events.push(format!("deleted {name}, {why}")),
                 Event::Uploaded { file, target } => events.push(format!("uploaded {} {target}", file.name)),
                 Event::Gap(gap) => events.push(format!("gap {}", gap.frames_lost)),
                 Event::Level(_) | Event::Alarm { .. } => unreachable!("a librarian tells of neither"),
@@ -361,6 +365,61 @@ fn a_deleted_recording_takes_along_what_is_its_own() {
 }
 
 #[test]
+fn what_is_too_old_goes_and_why_is_told() {
+    let bat = Age { days: Some(5.0), only_uploaded: true };
+    let rules = Rules {
+        min_free_hours: 0.0,
+        min_free_bytes: 0,
+        makes_room: true,
+        high_score: Centibel(2_400),
+        sources: vec![Source { name: "bat".into(), age: bat, expected_bytes_per_hour: 1.0 }],
+        others: Age { days: Some(9.5), only_uploaded: false },
+    };
+    let retention = Some(Keeping { rules, is_clock_right: || true });
+    // It is ten days after Christmas.
+    let mut library = library(&Options { retention, ..USUAL }, |root| {
+        let days = [("a", "mic", 25), ("b", "mic", 25), ("c", "mic", 26), ("d", "bat", 27), ("e", "bat", 26), ("f", "", 25)];
+        for (name, source, day) in days {
+            let name = format!("{name}.flac");
+            write(root, &name, 1_000, 100);
+            let side = ours(&name, &format!("2024-12-{day}T13:00:00.000000Z"), 0).replace("\"mic\"", &format!("{source:?}"));
+            text(root, &format!("analyses/{name}.analysis.json"), &side);
+        }
+        // Not ours, however old.
+        write(root, "2001-01-01_000000.wav", 10, 0);
+    });
+    library.scan();
+    library.ask(set("b.flac", Mark::Locked(true))).expect("locked");
+    library.ask(analysed("a.flac")).expect("a profile");
+    let at = Wall((CHRISTMAS + 5) * SECOND_NS);
+    let Ok(Answer::File(row)) = library.ask(Wish::Uploaded { name: "d.flac".into(), at }) else { panic!("it is there") };
+    assert_eq!(
+        (row.uploaded_at, &library.sidecar("d.flac.analysis.json")["uploaded_at"]),
+        (Some(at), &"2024-12-25T14:00:05.000000Z".into())
+    );
+    assert_eq!(library.ask(Wish::Uploaded { name: "x.flac".into(), at }), Err(Trouble::Absent));
+    library.events();
+
+    let dry = library.librarian.retain(library.now, How::DryRun, 0).expect("told");
+    let names = |gone: &[(soundpost::policy::retention::Candidate, soundpost::policy::retention::Reason)]| {
+        gone.iter().map(|(candidate, why)| format!("{} {why}", candidate.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&dry.gone), ["d.flac older than 5 days", "a.flac older than 9.5 days"]);
+    assert!(library.root.join("a.flac").exists());
+    library.scan();
+    library.events();
+
+    let done = library.librarian.retain(library.now, How::Delete, 0).expect("done");
+    assert_eq!((names(&done.gone), done.is_stuck, done.is_more), (names(&dry.gone), false, false));
+    assert_eq!(library.events(), ["deleted d.flac, older than 5 days", "deleted a.flac, older than 9.5 days"]);
+    assert!(!library.root.join("a.flac").exists() && !library.root.join("analyses/a.flac.profile").exists());
+    let mut left = library.names();
+    left.sort();
+    assert_eq!(left, ["2001-01-01_000000.wav", "b.flac", "c.flac", "e.flac", "f.flac"]);
+    assert_eq!(library.librarian.retain(library.now, How::Delete, 0).expect("done").gone, []);
+}
+
+#[test]
 fn analyses_are_asked_for_newest_first_and_kept() {
     let mut library = library(&USUAL, |root| {
         write(root, "20241225_100000.wav", 100, 0);
@@ -444,7 +503,7 @@ fn orphans_wait_a_week_and_only_where_they_belong() {
         write(root, "here.wav", 10, 0);
         write(root, "part.wav.part", 10, 0);
     };
-    let mut library = library(&Options { analyses_elsewhere: true, read_only: false }, fill);
+    let mut library = library(&Options { analyses_elsewhere: true, ..USUAL }, fill);
     let meta = library.root.with_file_name("meta");
     let all = ["here.wav", "part.wav", "gone/x.wav"];
     all.iter().for_each(|name| text(&meta, &format!("{name}.analysis.json"), &ours(name, "2024-12-25T13:00:00Z", 0)));
@@ -496,7 +555,7 @@ fn a_folder_that_is_only_read_stays_as_it_is() {
         names.sort();
         names
     };
-    let mut library = library(&Options { read_only: true, analyses_elsewhere: true }, fill);
+    let mut library = library(&Options { read_only: true, analyses_elsewhere: true, ..USUAL }, fill);
     let before = listed(&library.root);
     library.scan();
     assert_eq!(library.ask(delete("a.wav")), Err(Trouble::ReadOnly));

@@ -1,5 +1,5 @@
 //! A month in minutes, again and again: a small disk in memory, a clock that is told, the real catalogue, and the code that decides
-//! and deletes. Recordings come every half day, uploads come and go, people lock and look, the power fails in the middle of anything.
+//! and deletes. Recordings of a day come each day, uploads come and go, people lock and look, the power fails in the middle of anything.
 //! Each history is one seed; a failure names it.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use soundpost::time::{SECOND_NS, Wall};
 const HISTORIES: u64 = 1_000;
 const THREADS: u64 = 4;
 const DAYS: i64 = 30;
-const HALF_DAY_NS: i64 = 43_200 * SECOND_NS;
+const DAY_NS: i64 = 86_400 * SECOND_NS;
 /// 2026-05-01
 const MAY: Wall = Wall(1_777_593_600 * SECOND_NS);
 const HIGH: Centibel = Centibel(2_400);
@@ -58,6 +58,8 @@ struct World {
     now: Wall,
     is_clock_right: bool,
     number: u64,
+    /// Of a hundred, that somebody locks or unlocks a recording.
+    locks: u64,
     tally: Tally,
 }
 
@@ -116,9 +118,9 @@ impl World {
             days: dice.percent(50).then(|| 2.0 + dice.below(20) as f64),
             only_uploaded: dice.percent(50),
         };
-        let source = |name: &str, age| Source { name: name.into(), age, expected_bytes_per_hour: 50.0 };
+        let source = |name: &str, age| Source { name: name.into(), age, expected_bytes_per_hour: 25.0 };
         let rules = Rules {
-            min_free_hours: dice.below(40) as f64,
+            min_free_hours: dice.below(80) as f64,
             min_free_bytes: 300 + dice.below(2_000),
             makes_room: true,
             high_score: HIGH,
@@ -128,7 +130,19 @@ impl World {
         writer.rank_by(HIGH).expect("ready");
         let shelf = Shelf { root: "/r".into(), analyses: "/r/analyses".into() };
         let (writer, tally) = (Some(writer), Tally::default());
-        World { disk, shelf, folder, writer, capacity, rules, now: MAY, is_clock_right: true, number: 0, tally }
+        World {
+            disk,
+            shelf,
+            folder,
+            writer,
+            capacity,
+            rules,
+            now: MAY,
+            is_clock_right: true,
+            number: 0,
+            locks: if dice.percent(20) { 30 } else { 2 },
+            tally,
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -258,7 +272,7 @@ impl World {
             source: told.source().into(),
             start: told.start(),
             utc_offset_s: 0,
-            frames: 43_200,
+            frames: 86_400,
             rate_hz: 1,
             channels: 1,
             bytes,
@@ -277,17 +291,17 @@ impl World {
         batch.commit().expect("committed");
     }
 
-    fn change(&mut self, name: &str, key: &str, value: Value) {
+    fn change(&mut self, name: &str, changes: &[(&str, Value)]) {
         let mut side = self.told(name).side;
         side["state"] = json!("");
-        side[key] = value;
+        changes.iter().for_each(|(key, value)| side[*key] = value.clone());
         if self.put_sidecar(name, &side).is_ok() && self.is_there(name) {
             self.learn(name);
         }
     }
 
-    /// A half day of everything.
-    fn half_day(&mut self, dice: &mut Dice, is_online: bool) {
+    /// A day of everything.
+    fn day(&mut self, dice: &mut Dice, is_online: bool) {
         for (source, size) in [("a", 250), ("b", 700)] {
             let bytes = size + dice.below(size);
             self.record(source, bytes.min(1_200) as usize);
@@ -301,16 +315,13 @@ impl World {
             let told = self.told(name);
             if !told.is("analysed") && dice.percent(70) {
                 let best = if dice.percent(50) { Value::Null } else { json!(1_200 + dice.below(2_000)) };
-                self.change(name, "best", best);
-                if self.is_there(name) {
-                    self.change(name, "analysed", json!(true));
-                }
+                self.change(name, &[("best", best), ("analysed", json!(true))]);
             } else if is_online && !told.is_uploaded() && dice.percent(40) {
-                self.change(name, "uploaded", json!(self.now.0));
-            } else if dice.percent(2) {
-                self.change(name, "locked", json!(!told.is("locked")));
+                self.change(name, &[("uploaded", json!(self.now.0))]);
+            } else if dice.percent(self.locks) {
+                self.change(name, &[("locked", json!(!told.is("locked")))]);
             } else if dice.percent(5) {
-                self.change(name, "reviewed", json!(true));
+                self.change(name, &[("reviewed", json!(true))]);
             }
         }
     }
@@ -412,11 +423,11 @@ fn history(seed: u64) -> Tally {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut world = World::new(&mut dice, folder.path().to_owned());
     let mut is_online = dice.percent(70);
-    for step in 0..DAYS * 2 {
-        world.now = world.now.plus_ns(HALF_DAY_NS);
+    for day in 0..DAYS {
+        world.now = world.now.plus_ns(DAY_NS);
         if dice.percent(3) {
             // A clock that is put back: names and ages may come again.
-            world.now = world.now.plus_ns(-HALF_DAY_NS * (1 + dice.below(3) as i64));
+            world.now = world.now.plus_ns(-DAY_NS * (1 + dice.below(3) as i64));
         }
         if dice.percent(10) {
             is_online = !is_online;
@@ -428,7 +439,7 @@ fn history(seed: u64) -> Tally {
         if is_last {
             world.disk.remember();
         }
-        world.half_day(&mut dice, is_online);
+        world.day(&mut dice, is_online);
         if is_last {
             let moments = world.disk.remembered();
             let (_, moment) = &moments[dice.below(moments.len() as u64) as usize];
@@ -443,7 +454,7 @@ fn history(seed: u64) -> Tally {
             world.boot(moment.crash(crash), dice.percent(30));
         }
         world.make_room();
-        world.check(is_last || step % 10 == 9);
+        world.check(is_last || day % 10 == 9);
     }
     world.check(true);
     drop(world.folder);
@@ -477,5 +488,5 @@ fn a_month_in_minutes_a_thousand_times() {
     );
     // Each of them was met, and often.
     assert!(recorded > 50 * HISTORIES && by_age > HISTORIES && crashes > HISTORIES && refused > 100 && stuck > 10);
-    assert!(for_room.iter().all(|count| *count > 100), "{for_room:?}");
+    assert!(for_room.iter().all(|count| *count > 10), "{for_room:?}");
 }

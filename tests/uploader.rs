@@ -12,7 +12,7 @@ use soundpost::actor::librarian::{self, Librarian, Prober};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::actor::uploader::{Memory, Settings, Step, Uploader};
 use soundpost::device::catalogue::Reader;
-use soundpost::device::clock::{Clock, SimulatedClock};
+use soundpost::device::clock::SimulatedClock;
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
 use soundpost::message::Identity;
@@ -214,7 +214,7 @@ fn one_that_is_not_wanted_holds_nobody_up() {
     let came = bench.all();
     assert_eq!(came.len(), 2, "{came:?}");
     assert!(!came.iter().any(|key| key.contains("_000000")), "{came:?}");
-    bench.clock.set(NOON.plus_ns(7 * 3_600 * SECOND_NS), true);
+    bench.clock.step(NOON.plus_ns(7 * 3_600 * SECOND_NS), true);
     bench.clock.advance(60 * SECOND_NS);
     assert_eq!(bench.all(), ["2026-05-22/20260522_000000.wav"], "it is offered again after some hours");
 }
@@ -223,7 +223,7 @@ fn one_that_is_not_wanted_holds_nobody_up() {
 fn outside_of_its_window_nothing_is_sent() {
     let mut bench = bench(2, Order::Oldest, "01:00..05:00");
     assert_eq!((bench.all(), bench.uploader.status.look().state), (vec![], "held"));
-    bench.clock.set(NOON.plus_ns(14 * 3_600 * SECOND_NS), true);
+    bench.clock.step(NOON.plus_ns(14 * 3_600 * SECOND_NS), true);
     assert_eq!(bench.all().len(), 2);
 }
 

@@ -8,7 +8,6 @@ use super::check::over_budget;
 use super::{Exit, say};
 use crate::config::{Config, Environment, Parsed, Severity};
 use crate::device::memory;
-use crate::device::turns::Turns;
 use crate::edge::edge;
 use crate::logging;
 use crate::status::{Alarms, DrillKind, LaneStatus, Lanes, Machine};
@@ -93,13 +92,12 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let lanes = Arc::new(Lanes::new(&statuses));
     let (newcomers, newcomers_out) = async_channel::bounded(MOST_LATER);
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
-    let turns: Arc<Turns> = Arc::default();
     let keepers = Arc::new(Keepers::new(config, &table));
     let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
-    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &turns), recorded_in.clone()).unzip();
+    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &keepers.turns), recorded_in.clone()).unzip();
     let recorded = [recorded_in].into_iter().chain(finished).collect();
     let ends = storage::Ends { inbox: store_out, recorded, newcomers: newcomers_out };
-    let mut seats = vec![storage::seat(config, &table, &statuses, ends, &keepers, turns.clone())];
+    let mut seats = vec![storage::seat(config, &table, &statuses, ends, &keepers)];
     seats.extend(hooks);
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     let mut agent = None;
@@ -129,7 +127,6 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
             clerk: keeper.clone(),
             keepers: &keepers,
             stop: shared.stop.clone(),
-            turns: turns.clone(),
             alarms: alarms.clone(),
             machine: machine.clone(),
         };
@@ -146,7 +143,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
             Err(fault) => log::error!("neither page nor uploads: {fault}"),
         }
     }
-    seats.extend(keepers.seats(config, has_page, &turns, &alarms));
+    seats.extend(keepers.seats(config, has_page, &alarms));
     let is_heard = plan.is_some() || seats.iter().any(|seat| &*seat.name == "live");
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);

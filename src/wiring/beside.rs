@@ -16,7 +16,6 @@ use crate::actor::http::clerk::Clerk;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
-use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::message::PcmFormat;
 use crate::message::analysis::Centibel;
@@ -35,7 +34,6 @@ pub struct Around<'a> {
     pub clerk: Arc<dyn Clerk>,
     pub keepers: &'a Keepers,
     pub stop: Arc<AtomicBool>,
-    pub turns: Arc<Turns>,
     pub alarms: Arc<Alarms>,
     pub machine: Arc<Machine>,
 }
@@ -47,7 +45,7 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     around: Around,
 ) -> Result<(Vec<Seat>, Option<u16>), Fault> {
-    let Around { roster, clerk, keepers, stop, turns, alarms, machine } = around;
+    let Around { roster, clerk, keepers, stop, alarms, machine } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -60,7 +58,7 @@ pub fn seats(
     std::fs::create_dir_all(&root).map_err(no_folder)?;
     library::keep::sweep(&root);
     let keeper = keepers.of(&root).ok_or_else(|| Fault::new(FaultKind::Config, "nobody keeps the folder of the page"))?;
-    let (asks, retention) = (keeper.asks(), Some(keeper.keeping.clone()));
+    let (asks, retention, turns) = (keeper.asks(), Some(keeper.keeping.clone()), keepers.turns.clone());
     let place = Place { root: root.clone(), analyses: analyses.clone(), catalogue: root.join("catalogue.db"), read_only: false };
     let ms = |seconds: f64| (seconds * 1_000.0).round() as u32; // saturates
     let settings = library::Settings {

@@ -37,7 +37,8 @@ pub const BYTES: usize = review::STACK + review::CONNECTION;
 const FLAC_SHARE: f64 = 0.7;
 /// A disk on which a catalogue can be begun.
 const ROOM_BYTES: u64 = 1 << 20;
-/// Until a folder that cannot be kept is tried again.
+/// Until a folder that cannot be kept is tried again: at first, and then.
+const SOON: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// One folder.
@@ -48,7 +49,11 @@ pub struct Keeper {
 }
 
 /// All of them; that of the page, if there is one, first.
-pub struct Keepers(Vec<Keeper>);
+pub struct Keepers {
+    each: Vec<Keeper>,
+    /// Of all who write sidecars.
+    pub turns: Arc<Turns>,
+}
 
 impl Keeper {
     /// Both ends of its wishes.
@@ -65,21 +70,21 @@ impl Keepers {
             let keeping = Keeping { rules: rules(config, &here), is_clock_right: || RealClock.look().synced };
             Keeper { root, keeping, asks: async_channel::bounded(ASKS) }
         };
-        Keepers(folders(config).into_iter().map(keeper).collect())
+        Keepers { each: folders(config).into_iter().map(keeper).collect(), turns: Arc::default() }
     }
 
     pub fn of(&self, root: &Path) -> Option<&Keeper> {
-        self.0.iter().find(|keeper| keeper.root == root)
+        self.each.iter().find(|keeper| keeper.root == root)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Keeper> {
-        self.0.iter()
+        self.each.iter()
     }
 
     /// A seat for each folder, but for that of the page where there is one. They end with the store.
-    pub fn seats(&self, config: &Config, has_page: bool, turns: &Arc<Turns>, alarms: &Alarms) -> Vec<Seat> {
-        let alone = self.0.iter().filter(|keeper| !(has_page && keeper.root == page_folder(config)));
-        alone.map(|keeper| seat(keeper, config, turns, alarms)).collect()
+    pub fn seats(&self, config: &Config, has_page: bool, alarms: &Alarms) -> Vec<Seat> {
+        let alone = self.each.iter().filter(|keeper| !(has_page && keeper.root == page_folder(config)));
+        alone.map(|keeper| seat(keeper, config, &self.turns, alarms)).collect()
     }
 }
 
@@ -165,26 +170,31 @@ fn seat(keeper: &Keeper, config: &Config, turns: &Arc<Turns>, alarms: &Alarms) -
 
 /// A librarian, as soon as its folder lets there be one; `None` when nobody has wishes any more.
 pub fn opened(settings: &librarian::Settings, shared: &Arc<librarian::Shared>, inbox: &Receiver<Ask>) -> Option<Librarian> {
-    let mut told = false;
-    loop {
+    for tries in 0_u32.. {
         let why = match Librarian::open(settings.clone(), Box::new(Headers), shared.clone()) {
             Ok(librarian) => return Some(librarian),
             Err(why) => why,
         };
-        if let Some(settings) = settings.retention.as_ref().filter(|_| !settings.read_only).and(Some(settings)) {
+        if settings.retention.is_some() && !settings.read_only {
             match make_room_first(settings, shared) {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(why) => log::warn!(target: "librarian", "{}: no room can be made: {why}", settings.root.display()),
             }
         }
-        if !std::mem::replace(&mut told, true) {
+        // The store may be about to make the folder; and what is wrong with that is told by the store.
+        if tries == 1 && is_writable(&settings.root) {
             log::warn!(target: "librarian", "{}: {why}; it is tried again", settings.root.display());
         }
-        if !wait(inbox) {
+        if !wait(inbox, if tries == 0 { SOON } else { AGAIN }) {
             return None;
         }
     }
+    None
+}
+
+fn is_writable(folder: &Path) -> bool {
+    folder.is_dir() && rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// On a disk that is so full that no catalogue can be opened there: with one that lies elsewhere. True if there is room now.
@@ -205,8 +215,8 @@ fn make_room_first(settings: &librarian::Settings, shared: &Arc<librarian::Share
 }
 
 /// False when nobody has wishes any more.
-fn wait(inbox: &Receiver<Ask>) -> bool {
-    let over = std::time::Instant::now() + AGAIN;
+fn wait(inbox: &Receiver<Ask>, pause: Duration) -> bool {
+    let over = std::time::Instant::now() + pause;
     loop {
         let ask = smol::block_on(smol::future::or(async { inbox.recv().await.ok().map(Some) }, async {
             smol::Timer::at(over).await;

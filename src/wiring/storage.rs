@@ -8,7 +8,6 @@ use crate::actor::store::{self, End, Formats, LaneSettings, Machine, Naming, Set
 use crate::config::{Config, FilenameTime, SourceConfig, SourceKind};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{RealDisk, real_path};
-use crate::device::turns::Turns;
 use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::message::ToStore;
@@ -37,10 +36,12 @@ pub fn seat(
     statuses: &[Arc<LaneStatus>],
     Ends { inbox, recorded, newcomers }: Ends,
     keepers: &Keepers,
-    turns: Arc<Turns>,
 ) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let (row, settings) = (actor.clone(), Arc::new(Settings { recorded, turns, ..settings(config, table, statuses, keepers) }));
+    let (row, settings) = (
+        actor.clone(),
+        Arc::new(Settings { recorded, turns: keepers.turns.clone(), ..settings(config, table, statuses, keepers) }),
+    );
     let machine: Arc<Mutex<Option<Machine<RealDisk>>>> = Arc::default();
     let make = move || -> Body {
         let (inbox, row, machine, settings) = (inbox.clone(), row.clone(), machine.clone(), settings.clone());

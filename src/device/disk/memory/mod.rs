@@ -300,10 +300,15 @@ impl State {
         let grows = (at + more as u64).saturating_sub(self.inodes[inode].bytes.len() as u64);
         let mut fits = grows;
         for (below, limit) in self.limits.iter().filter(|(below, _)| path.starts_with(below)) {
-            let used: u64 = self.files(&self.names, below, |i| &i.bytes).iter().map(|(_, b)| b.len() as u64).sum();
-            fits = fits.min(limit.saturating_sub(used));
+            fits = fits.min(limit.saturating_sub(self.used(below)));
         }
         more - (grows - fits) as usize
+    }
+
+    /// Bytes of the files below this path.
+    fn used(&self, below: &Path) -> u64 {
+        let len = |node: &Node| if let Node::File(inode) = node { self.inodes[*inode].bytes.len() as u64 } else { 0 };
+        self.names.range(below.to_path_buf()..).take_while(|(path, _)| path.starts_with(below)).map(|(_, node)| len(node)).sum()
     }
 
     fn sync_inode(&mut self, inode: usize, failed: bool) {
@@ -561,9 +566,7 @@ impl Disk for MemoryDisk {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let state = self.state();
         let limits = state.limits.iter().filter(|(below, _)| dir.starts_with(below));
-        let free = limits.map(|(below, limit)| {
-            limit.saturating_sub(state.files(&state.names, below, |i| &i.bytes).iter().map(|(_, b)| b.len() as u64).sum())
-        });
+        let free = limits.map(|(below, limit)| limit.saturating_sub(state.used(below)));
         Ok(free.min().unwrap_or(u64::MAX))
     }
 }
