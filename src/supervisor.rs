@@ -16,6 +16,7 @@
 //! Shutdown travels with the data: captures stop, each closes its queue by leaving, what follows drains and leaves.
 
 use std::any::Any;
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -185,7 +186,8 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         hook_panics();
         // Before the first thread: a signal that comes early must close files too.
-        let hup = self.changes.as_ref().map(|_| Signal::Hup);
+        // Of a terminal that is closed it means that the program should end.
+        let hup = self.changes.as_ref().filter(|_| !std::io::stdin().is_terminal()).map(|_| Signal::Hup);
         let signals = match Signals::new([Signal::Term, Signal::Int].into_iter().chain(hup)) {
             Ok(signals) => Some(signals),
             Err(e) => {

@@ -6,7 +6,7 @@ import { library } from "./library.js";
 
 const DAY = 1440;
 
-/** Calls back with nothing to show where nothing is planned. */
+/** Nothing is shown where nothing is planned. */
 export async function load(place) {
 	const { sources } = await api.schedule();
 	place.replaceChildren(...sources.map(calendar));
@@ -46,6 +46,6 @@ function row(day, clock) {
 		el("span.schedule-date", dateLong(day.date)),
 		svg("svg", { viewBox: `0 0 ${DAY} 10`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...night, ...windows),
 		el("span", words),
-		el("span.dim", sun || "sun stays"),
+		el("span.dim", sun || ""),
 	);
 }

@@ -26,11 +26,12 @@ pub fn backup(path: &Path) -> PathBuf {
 pub fn trouble(path: &Path) -> Option<String> {
     use rustix::fs::{Access, access};
     let (path, name) = (real(path), path.display());
+    let advice = "change it by hand, and send the recorder a SIGHUP";
     if let Err(e) = access(&path, Access::WRITE_OK) {
-        return Some(format!("{name} may not be written by the recorder: {e}."));
+        return Some(format!("{name} may not be written by the recorder ({e}): {advice}."));
     }
-    let folder = folder(&path);
-    access(folder, Access::WRITE_OK).err().map(|e| format!("The folder of {name} may not be written by the recorder: {e}."))
+    let is_closed = access(folder(&path), Access::WRITE_OK).err();
+    is_closed.map(|e| format!("The folder of {name} may not be written by the recorder ({e}): {advice}."))
 }
 
 /// `bytes` take the place of `old`, which is kept as a backup. On the disk when it returns.

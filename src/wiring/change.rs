@@ -106,6 +106,7 @@ impl Works {
         let Held { lane, status, .. } = self.held.swap_remove(at);
         self.ground.stages.set(lane, Seen::default());
         self.ground.roster.remove(source);
+        status.recording.store(false, Relaxed); // whatever its last thread left: nobody waits for samples of it
         for alarm in [&status.alarm, &status.push.trouble] {
             alarm.clear();
         }
@@ -132,6 +133,7 @@ impl Works {
             }
         };
         status.stop.store(false, Relaxed);
+        status.recording.store(false, Relaxed);
         status.alarm.clear(); // what was wrong was wrong with its old settings
         self.ground.roster.set(&source.name, format, &status);
         let names: Vec<&str> = self.config.sources.iter().map(|source| source.name.as_str()).collect();
