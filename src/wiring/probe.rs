@@ -88,6 +88,7 @@ mod tests {
             page: None,
             is_monitored: false,
             pushes: 0,
+            uploads: 0,
         };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);

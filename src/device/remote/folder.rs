@@ -149,8 +149,8 @@ mod tests {
     use super::super::fake::Calm;
     use super::*;
 
-    fn parcel<'a>(key: &'a str, body: &'a [u8], manner: Manner) -> Parcel<'a> {
-        Parcel { key, bytes: body.len() as u64, media: "audio/flac", body: &body, manner }
+    fn parcel<'a>(key: &'a str, body: &'a &[u8], manner: Manner) -> Parcel<'a> {
+        Parcel { key, bytes: body.len() as u64, media: "audio/flac", body, manner }
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let mut folder = Folder::new(place.path().to_owned(), None);
         let mut send = |key: &str, body: &[u8], manner| {
-            folder.send(&parcel(key, body, manner), &mut Calm::default()).map(|receipt| receipt.key)
+            folder.send(&parcel(key, &body, manner), &mut Calm::default()).map(|receipt| receipt.key)
         };
         assert_eq!(send("d/a.flac", b"one", Manner::Beside).as_deref(), Ok("d/a.flac"));
         assert_eq!(send("d/a.flac", b"one", Manner::Beside).as_deref(), Ok("d/a.flac"));
