@@ -5,7 +5,7 @@
 //! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
 //! for each target, and reads finished files only.
 //!
-//! With a recording go its profile and its sidecar; the list of events of its day ([`events`](crate::format::events)) follows when the
+//! With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
 //! day is through, and every quarter of an hour while it is not.
 
 mod road;
