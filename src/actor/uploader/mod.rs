@@ -149,6 +149,10 @@ impl Uploader {
             Ok(next) => next,
             Err(_) => return Step::Rest, // the catalogue is being made
         };
+        if next.is_some() && self.status.look().backlog_files == 0 {
+            self.state.counted_at = None;
+            self.count(mono, now.wall);
+        }
         let due = self.due(mono, next.is_none());
         self.actor.enter(State::Device);
         if let (None, None) = (&next, &due) {
