@@ -12,7 +12,9 @@ use soundpost::actor::store::parse_gap_line;
 use soundpost::device::catalogue::Reader;
 use soundpost::message::Identity;
 use soundpost::message::analysis::*;
-use soundpost::message::library::{Answer, Ask, Event, FileRow, FileState, FilesQuery, Found, Mark, Marks, Trouble, Wish};
+use soundpost::message::library::{
+    Answer, Ask, Event, FileRow, FileState, FilesQuery, Found, Mark, Marks, Trouble, Upload, Wish,
+};
 use soundpost::message::news::Listener;
 use soundpost::policy::retention::{Age, Rules, Source};
 use soundpost::policy::split::Zone;
@@ -81,7 +83,7 @@ fn open(folder: tempfile::TempDir, options: &Options) -> Library {
         parse_gap: parse_gap_line,
         turns: Arc::default(),
         retention: options.retention.clone(),
-        targets: Vec::new(),
+        targets: vec!["stick".into()],
     };
     let shared = Arc::new(Shared::default());
     let librarian = Librarian::open(settings, Box::new(Lengths), shared.clone()).expect("opened");
@@ -392,12 +394,13 @@ fn what_is_too_old_goes_and_why_is_told() {
     library.ask(set("b.flac", Mark::Locked(true))).expect("locked");
     library.ask(analysed("a.flac")).expect("a profile");
     let at = Wall((CHRISTMAS + 5) * SECOND_NS);
-    let Ok(Answer::File(row)) = library.ask(Wish::Uploaded { name: "d.flac".into(), at }) else { panic!("it is there") };
-    assert_eq!(
-        (row.uploaded_at, &library.sidecar("d.flac.analysis.json")["uploaded_at"]),
-        (Some(at), &"2024-12-25T14:00:05.000000Z".into())
-    );
-    assert_eq!(library.ask(Wish::Uploaded { name: "x.flac".into(), at }), Err(Trouble::Absent));
+    let bytes = std::fs::metadata(library.root.join("d.flac")).expect("there").len();
+    let copy = Upload { target: "stick".into(), at, key: "d.flac".into(), bytes, checksum: "size".into() };
+    let uploaded = |name: &str| Wish::Uploaded { name: name.into(), copy: Box::new(copy.clone()) };
+    let Ok(Answer::File(row)) = library.ask(uploaded("d.flac")) else { panic!("it is there") };
+    let told = &library.sidecar("d.flac.analysis.json")["uploads"]["stick"]["at"];
+    assert_eq!((row.uploaded_at, told), (Some(at), &"2024-12-25T14:00:05.000000Z".into()));
+    assert_eq!(library.ask(uploaded("x.flac")), Err(Trouble::Absent));
     library.events();
 
     let dry = library.librarian.retain(library.now, How::DryRun, 0).expect("told");

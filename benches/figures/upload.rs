@@ -30,6 +30,7 @@ pub fn a_gibibyte_to_s3() {
     let long = place.path("long.flac");
     long_file(&long, mib);
     let (ours, memory_kib) = soundpost(&server, &place, port, &long);
+    println!("{mib} MiB to a loopback S3: soundpost {ours:.2} s of CPU");
     let file = long.to_str().expect("a plain path");
     let endpoint = format!("http://127.0.0.1:{}", server.port());
     let s3 = [
@@ -43,14 +44,16 @@ pub fn a_gibibyte_to_s3() {
         &server.region,
     ];
     let keys = ["--s3-secret-access-key", &server.secret_key, "--config", "/dev/null"];
-    let rclone = cpu_seconds("rclone", &[&["copyto", file, ":s3:field/rclone.flac"][..], &s3, &keys].concat());
+    // Its transport takes no authorities of the environment's.
+    let rclone = ["-u", "AWS_CA_BUNDLE", "rclone", "copyto", file, ":s3:field/rclone.flac"];
+    let rclone = cpu_seconds("env", &[&rclone[..], &s3, &keys].concat());
     let program = format!(
         "import boto3; boto3.client(\"s3\", endpoint_url=\"{endpoint}\", aws_access_key_id=\"{}\", aws_secret_access_key=\"{}\", region_name=\"{}\").upload_file(\"{file}\", \"field\", \"boto.flac\")",
         server.access_key, server.secret_key, server.region
     );
     let python = moto().join("python");
     let boto = cpu_seconds(python.to_str().expect("a plain path"), &["-c", &program]);
-    println!("{mib} MiB to a loopback S3: soundpost {ours:.2} s of CPU, rclone {rclone:.2} s, boto3 {boto:.2} s");
+    println!("rclone {rclone:.2} s, boto3 {boto:.2} s");
     println!("soundpost / rclone: {:.2}, soundpost / boto3: {:.2} (bar: at most 1)", ours / rclone, ours / boto);
     println!("memory above idle while sending: {:.2} MiB (bar: at most 2)", memory_kib as f64 / 1024.0);
 }

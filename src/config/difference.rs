@@ -34,7 +34,10 @@ pub enum Fate {
 }
 
 /// Keys that a lane alone does not know: its folder and how it is written belong to the store, how it is heard to its listeners.
-const ANOTHER_LANE: [&str; 5] = ["type", "output_directory", "sync_seconds", "cue_sheet", "icecast_"];
+const ANOTHER_LANE: [&str; 6] = ["type", "output_directory", "sync_seconds", "cue_sheet", "rename_corrected", "icecast_"];
+/// Keys of a source that its lane knows nothing of: who keeps its recordings and who runs programs for them learn them at the start.
+const NO_LANE: [&str; 6] =
+    ["min_free_hours", "min_free_bytes", "retention_days", "expire_only_uploaded", "on_close", "on_close_timeout_seconds"];
 /// Settings that nobody has to be begun anew for.
 const AT_ONCE: [(&str, &str); 4] =
     [("general", "log_level"), ("general", "memory_budget_mb"), ("web", "password_hash"), ("web", "session_hours")];
@@ -75,6 +78,9 @@ pub fn between(old: &Parsed, new: &Parsed) -> Difference {
             if place_moved && source.lane.schedule.needs_place() {
                 now.push("schedule");
             }
+            let later = now.iter().filter(|key| NO_LANE.contains(key)).map(|key| format!("{name}.{key}"));
+            found.restart_needed.extend(later);
+            now.retain(|key| !NO_LANE.contains(key));
             match now {
                 now if now.is_empty() => Fate::Unchanged,
                 now if now.iter().any(|key| ANOTHER_LANE.iter().any(|other| key.starts_with(other))) => Fate::Moved(now),
@@ -104,6 +110,11 @@ pub fn between(old: &Parsed, new: &Parsed) -> Difference {
                 list.push(word);
             }
         }
+    }
+    // Who uploads learns where to at the start.
+    let targets = was.keys().chain(is.keys().filter(|section| !was.contains_key(*section)));
+    for section in targets.filter(|section| section.to_ascii_lowercase().starts_with("upload.")) {
+        found.restart_needed.extend(changed(section).iter().map(|key| format!("{section}.{key}")));
     }
     found
 }

@@ -41,6 +41,20 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
             ("schedule_dates", "In which parts of the year."),
             ("schedule_every", "Every n-th day only."),
             ("duty", "So much of each so much, within a window."),
+            ("rename_corrected", "Files that were named while the clock was wrong are named anew when it is right."),
+            ("on_close", "A program for each finished recording; what it prints is in the log."),
+            ("on_close_timeout_seconds", "A program that takes longer is ended."),
+            ("trigger", "Only what is loud is recorded: by the level of all, or in a band."),
+            ("trigger_margin", "So far above the noise recording begins."),
+            ("trigger_band", "Only what is heard between these counts."),
+            ("pre_roll", "Recorded from before it became loud."),
+            ("post_roll", "Recorded after it became quiet."),
+            ("trigger_min_seconds", "What is loud for less is none."),
+            ("trigger_max_seconds", "What is loud for longer is cut off."),
+            ("min_free_hours", "So much room is kept free, in hours of sound."),
+            ("min_free_bytes", "So much room is kept free, at least."),
+            ("retention_days", "Older recordings go."),
+            ("expire_only_uploaded", "Only what has been uploaded goes by its age."),
             ("icecast_url", "Its sound is sent there as Opus, too."),
             ("icecast_bitrate", "Of the Opus that is sent and heard."),
             ("icecast_name", "What listeners see as its name."),
@@ -132,6 +146,51 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "storage",
+        &[
+            ("when_full", "Old recordings give way to new ones, or recording ends."),
+            ("high_score", "What is louder and was not reviewed goes last."),
+            ("min_free_hours", "So much room is kept free, in hours of sound."),
+            ("min_free_bytes", "So much room is kept free, at least."),
+            ("retention_days", "Older recordings go."),
+            ("expire_only_uploaded", "Only what has been uploaded goes by its age."),
+        ],
+    ),
+    (
+        "upload",
+        &[
+            ("type", "What kind of place recordings are sent to."),
+            ("url", "Of WebDAV, or of a server that takes PUT."),
+            ("username", "If the server asks for one."),
+            ("password", "If the server asks for one."),
+            ("endpoint", "Of S3; nothing is Amazon's own."),
+            ("bucket", "Of S3."),
+            ("region", "Of S3."),
+            ("access_key", "Of S3."),
+            ("secret_key", "Of S3."),
+            ("addressing", "Whether the bucket stands in the path or in the host."),
+            ("part_mb", "Long files travel in such parts."),
+            ("verify", "How it is seen that a file is there."),
+            ("folder", "A disk or stick that is copied to."),
+            ("mounted", "Whether the folder must be on a disk of its own."),
+            ("layout", "Where a recording stands there."),
+            ("upload_window", "When it is sent."),
+            ("upload_rate", "How fast it is sent."),
+            ("order", "What comes first."),
+            ("only_sections", "Recordings without a section stay here."),
+        ],
+    ),
+    (
+        "notify",
+        &[
+            ("notify_url", "Alarms are told there."),
+            ("notify_kind", "What is there."),
+            ("heartbeat_url", "Visited while all is well."),
+            ("heartbeat_minutes", "How often it is visited."),
+            ("heartbeat_fail_url", "Visited when an alarm begins."),
+        ],
+    ),
+    (
         "live",
         &[
             ("max_listeners", "In all."),
@@ -179,8 +238,11 @@ const UNITS: [&str; 14] = [
 
 /// Every kind of section with its keys, settings first; `lane` is what each source has besides its own, and `[general]` for all.
 pub fn groups() -> Vec<Group> {
-    let group =
-        |name, is_source, list: List| Group { name, is_source, keys: list.iter().map(|about| info(name, about)).collect() };
+    // How long recordings are kept is said for all in one place, and by each source.
+    let group = |name, is_source, list: List| {
+        let kept = if matches!(name, "storage" | "lane") { keys::STORED } else { &[] };
+        Group { name, is_source, keys: list.iter().chain(kept).map(|about| info(name, about)).collect() }
+    };
     let settings = keys::SETTINGS.iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| group(name, false, list));
     let sources = SourceType::WORDS.iter().map(|(name, kind)| group(name, true, kind.keys()));
     settings.chain([group("lane", false, keys::LANE)]).chain(sources).collect()

@@ -37,6 +37,8 @@ pub const BYTES: usize = review::STACK + review::CONNECTION;
 const FLAC_SHARE: f64 = 0.7;
 /// A disk on which a catalogue can be begun.
 const ROOM_BYTES: u64 = 1 << 20;
+/// Room that is made whatever the configuration says.
+const LEAST_BYTES: u64 = 8 << 20;
 /// Until a folder that cannot be kept is tried again: at first, and then.
 const SOON: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
@@ -127,7 +129,8 @@ pub fn rules(config: &Config, here: &[(&SourceConfig, f64)]) -> Rules {
     });
     Rules {
         min_free_hours: kept().chain(usual).map(|kept| kept.min_free_hours).fold(0.0, f64::max),
-        min_free_bytes: kept().chain(usual).map(|kept| kept.min_free_bytes).max().unwrap_or(0),
+        // A little, or a full disk would be looked at and nothing freed.
+        min_free_bytes: kept().chain(usual).map(|kept| kept.min_free_bytes).max().unwrap_or(0).max(LEAST_BYTES),
         makes_room: storage.when_full == WhenFull::Delete,
         high_score: Centibel::of_db(storage.high_score_db),
         sources: sources.collect(),

@@ -97,7 +97,7 @@ impl Librarian {
             line.push('\n');
         }
         let fields = [&utc_text(copy.at), &copy.target, name, &copy.key, &copy.bytes.to_string(), &copy.checksum];
-        line.push_str(&fields.map(|field| quoted(field)).join(","));
+        line.push_str(&fields.map(quoted).join(","));
         line.push('\n');
         file.write_all(line.as_bytes())?;
         file.sync_data()

@@ -5,7 +5,7 @@
 //! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
 //! for each target, and reads finished files only.
 //!
-//! With a recording go its profile and its sidecar; the list of events of its day ([`events`](crate::format::events)) follows when the
+//! With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
 //! day is through, and every quarter of an hour while it is not.
 
 mod road;
@@ -149,6 +149,10 @@ impl Uploader {
             Ok(next) => next,
             Err(_) => return Step::Rest, // the catalogue is being made
         };
+        if next.is_some() && self.status.look().backlog_files == 0 {
+            self.state.counted_at = None;
+            self.count(mono, now.wall);
+        }
         let due = self.due(mono, next.is_none());
         self.actor.enter(State::Device);
         if let (None, None) = (&next, &due) {

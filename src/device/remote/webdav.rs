@@ -80,7 +80,7 @@ impl WebDav {
             }
             // 405: it is there. Some say so by another number.
             let is_there = reply.is_good() || reply.status == 405;
-            if !is_there && !(matches!(reply.status, 301 | 403 | 409) && self.find(&url, "0")?.is_some()) {
+            if !is_there && (!matches!(reply.status, 301 | 403 | 409) || self.find(&url, "0")?.is_none()) {
                 return Err(self.refused("MKCOL", &url, &reply));
             }
         }

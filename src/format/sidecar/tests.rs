@@ -192,6 +192,8 @@ fn marked() -> Sidecar {
         "reviewed": true,
         "locked": false,
         "note": "owl",
+        "uploaded_at": at,
+        "uploads": { "upload.s3": { "at": at, "key": "a/b.flac", "bytes": 7, "checksum": "sha256:x" } },
         "bookmarks": [{ "at": at, "seconds": seconds, "note": "", "clip": "b.wav", "from_frame": from_frame, "to_frame": to_frame }],
         "mark": { "at": at, "seconds": seconds, "of": [{ "file": "a.wav", "from_frame": from_frame, "to_frame": to_frame }] },
     });
@@ -275,6 +277,9 @@ fn faults(schema: &Value, value: &Value) -> Vec<String> {
     }
     for (key, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         found.extend(value.get(key).into_iter().flat_map(|v| faults(inner, v)));
+    }
+    if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object()) {
+        found.extend(value.as_object().into_iter().flatten().flat_map(|(_, v)| faults(inner, v)));
     }
     if let Some(items) = schema.get("items") {
         found.extend(value.as_array().into_iter().flatten().flat_map(|v| faults(items, v)));
