@@ -100,6 +100,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     }
     let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
     seats.extend(teller);
+    #[cfg(feature = "mqtt")]
+    seats.extend(crate::wiring::mqtt::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
     seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
@@ -108,7 +110,8 @@ fn record(config: &Config, drills: &[String]) -> Result<Exit, String> {
     let mut plan = (!alone.is_empty()).then(|| heard.clone());
     seats.extend(alone);
     if config.web.enabled {
-        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, alarms.clone(), machine.clone()) {
+        match beside::seats(config, &statuses, heard, recorded_out, shared.stop.clone(), turns, (alarms.clone(), machine.clone()))
+        {
             Ok((more, port)) => {
                 log::info!("the page: http://localhost:{port}/");
                 seats.extend(more);

@@ -7,7 +7,7 @@ use log::LevelFilter;
 
 use super::script::{self, ScriptedFault};
 use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, StreamFormat};
-use super::url::{PushUrl, StreamUrl, StreamUrls};
+use super::url::{MqttUrl, PushUrl, StreamUrl, StreamUrls};
 use super::value::{Secret, Wrong, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word};
 use crate::format::notice;
 use crate::message::analysis::Detector;
@@ -207,6 +207,8 @@ pub static HEARTBEAT_MINUTES: Key<f64> = key("heartbeat_minutes", "5", "minutes,
 pub static HEARTBEAT_FAIL_URL: Key<Option<StreamUrl>> =
     key("heartbeat_fail_url", "", "http://host/path or https://, or nothing", |t| unless_empty(t, StreamUrl::parse))
         .shown(Shown::Host);
+pub static MQTT_URL: Key<Option<MqttUrl>> =
+    key("mqtt_url", "", "mqtt://user:password@host:1883, or nothing", |t| unless_empty(t, MqttUrl::parse)).shown(Shown::Masked);
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -296,8 +298,14 @@ pub static LIVE: List = &[
     &SPECTRUM_LOW_HZ.about,
     &SPECTRUM_HIGH_HZ.about,
 ];
-pub static NOTIFY: List =
-    &[&NOTIFY_URL.about, &NOTIFY_KIND.about, &HEARTBEAT_URL.about, &HEARTBEAT_MINUTES.about, &HEARTBEAT_FAIL_URL.about];
+pub static NOTIFY: List = &[
+    &NOTIFY_URL.about,
+    &NOTIFY_KIND.about,
+    &HEARTBEAT_URL.about,
+    &HEARTBEAT_MINUTES.about,
+    &HEARTBEAT_FAIL_URL.about,
+    &MQTT_URL.about,
+];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
 /// The settings sections. `[storage]` and `[upload]` are known by name and have no keys yet.
@@ -378,7 +386,7 @@ mod tests {
         }
         let checked = {
             check! {
-                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
+                MQTT_URL ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

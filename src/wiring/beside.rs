@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::Receiver;
 
+use super::health::STILL_MS;
 use super::library;
 use super::library::Sources;
 use super::live;
@@ -23,9 +24,6 @@ use crate::status::{self, Alarms, LaneStatus, Machine};
 use crate::supervisor::{Role, Seat};
 use crate::time::Wall;
 
-/// A source that brought no sample for so long does not advance.
-const STILL_MS: u64 = 30_000;
-
 /// Beside a recorder, over the folder of `[general]`. Sources that record elsewhere are heard of in the status only.
 pub fn seats(
     config: &Config,
@@ -34,8 +32,7 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     stop: Arc<AtomicBool>,
     turns: Arc<Turns>,
-    alarms: Arc<Alarms>,
-    machine: Arc<Machine>,
+    (alarms, machine): (Arc<Alarms>, Arc<Machine>),
 ) -> Result<(Vec<Seat>, u16), Fault> {
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);

@@ -13,6 +13,7 @@
 //! | health | own | what sources show, sensors | alarms | |
 //! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
 //! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
+//! | mqtt (where a broker is told) | own | what sources show, alarms | an MQTT broker | tells later |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
 //! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
@@ -29,6 +30,8 @@ pub mod hooks;
 pub mod library;
 pub mod live;
 pub mod monitor;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod notify;
 pub mod page;
 pub mod probe;
@@ -73,6 +76,8 @@ pub const STREAM_STACK: usize = 192 << 10;
 /// Of a connection without TLS, and the bytes that are being framed.
 const STREAM_BUFFERS: usize = 56 << 10;
 const LOG_STACK: usize = 64 << 10;
+/// The thread, and messages on their way.
+const MQTT_BYTES: usize = 144 << 10;
 const MAIN_STACK: usize = 256 << 10; // what is used of it
 
 /// What a lane brings.
@@ -238,6 +243,8 @@ pub struct Table {
     pub is_told: bool,
     /// Programs are run for finished recordings.
     pub has_hooks: bool,
+    /// An MQTT broker is told how the recorder is.
+    pub has_mqtt: bool,
 }
 
 impl Table {
@@ -301,6 +308,9 @@ impl Table {
         }
         if self.is_told {
             shared.push(("notifier", "thread, network buffers, messages that wait".into(), notify::BYTES));
+        }
+        if self.has_mqtt {
+            shared.push(("mqtt", "thread".into(), MQTT_BYTES));
         }
         if self.has_hooks {
             shared.push(("hooks", "thread".into(), hooks::STACK));
@@ -370,11 +380,28 @@ mod tests {
     fn taps_go_before_the_budget_is_broken() {
         let lanes = || (0..3).map(|_| row(48_000, 2, Depth::Sixteen).tapped(60.0)).collect::<Vec<_>>();
         let tapped = |budget: usize| {
-            let table = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false }
-                .within(budget);
+            let table = Table {
+                lanes: lanes(),
+                page: None,
+                is_monitored: false,
+                pushes: 0,
+                is_told: false,
+                has_hooks: false,
+                has_mqtt: false,
+            }
+            .within(budget);
             table.lanes.iter().map(|lane| u8::from(lane.tap.is_some())).collect::<Vec<_>>()
         };
-        let all = Table { lanes: lanes(), page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false }.bytes();
+        let all = Table {
+            lanes: lanes(),
+            page: None,
+            is_monitored: false,
+            pushes: 0,
+            is_told: false,
+            has_hooks: false,
+            has_mqtt: false,
+        }
+        .bytes();
         assert_eq!(tapped(all), [1, 1, 1]);
         assert_eq!(tapped(all - 1), [1, 1, 0]);
         assert_eq!(tapped(0), [0, 0, 0], "the lanes themselves stay: whoever asked for more than there is gets told");
@@ -384,7 +411,7 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1, is_told: true, has_hooks: true };
+        let table = Table { lanes, page, is_monitored: true, pushes: 1, is_told: true, has_hooks: true, has_mqtt: true };
         let printed: usize = table
             .to_string()
             .lines()
@@ -393,7 +420,15 @@ mod tests {
             .sum();
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
-        let without = Table { page: None, is_monitored: false, pushes: 0, is_told: false, has_hooks: false, ..table.clone() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 5, 8));
+        let without = Table {
+            page: None,
+            is_monitored: false,
+            pushes: 0,
+            is_told: false,
+            has_hooks: false,
+            has_mqtt: false,
+            ..table.clone()
+        };
+        assert_eq!((table.threads() - without.threads(), without.threads()), (9 + 6, 8));
     }
 }

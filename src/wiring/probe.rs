@@ -90,6 +90,7 @@ mod tests {
             pushes: 0,
             is_told: false,
             has_hooks: false,
+            has_mqtt: false,
         };
         let found = found.iter().map(|found| found.map(|(hz, channels)| row(hz, channels))).collect();
         let table = enlarge(table, found, budget_mb * 1_000_000);

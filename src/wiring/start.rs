@@ -82,6 +82,7 @@ pub fn table(config: &Config) -> Table {
         pushes,
         is_told: super::notify::is_wanted(config),
         has_hooks: super::hooks::is_wanted(config),
+        has_mqtt: cfg!(feature = "mqtt") && config.notify.mqtt.is_some(),
     }
 }
 
