@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_client_introduces_itself() {
-        let expected = b"\x10\x1e\0\x04MQTT\x04\xee\0\x3c\0\x01i\0\x01t\0\x03off\0\x02me\0\x02pw";
+        let expected = b"\x10\x1d\0\x04MQTT\x04\xee\0\x3c\0\x01i\0\x01t\0\x03off\0\x02me\0\x02pw";
         assert_eq!(connect("i", 60, ("t", "off"), Some(("me", "pw"))).as_deref(), Some(&expected[..]));
         assert_eq!(connect("i", 60, ("t", "off"), None).expect("short")[9], 0x2e);
         assert_eq!(connect(&"i".repeat(70_000), 60, ("t", "off"), None), None);
