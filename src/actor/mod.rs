@@ -13,6 +13,8 @@ pub mod icecast;
 pub mod librarian;
 pub mod live;
 pub mod monitor;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod notifier;
 pub mod preview;
 pub mod splitter;

@@ -109,6 +109,8 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     }
     let (teller, then) = notify::seat(config, &alarms, &machine, &shared.stop).unzip();
     seats.extend(teller);
+    #[cfg(feature = "mqtt")]
+    seats.extend(crate::wiring::mqtt::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
     seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
     let roster = Arc::new(Roster::new(config, &statuses));
     let (changes_in, changes) = async_channel::bounded(settings::CHANGES);

@@ -188,6 +188,7 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
             ("heartbeat_url", "Visited while all is well."),
             ("heartbeat_minutes", "How often it is visited."),
             ("heartbeat_fail_url", "Visited when an alarm begins."),
+            ("mqtt_url", "A broker, and Home Assistant behind it, sees the recorder."),
         ],
     ),
     (

@@ -10,7 +10,7 @@ use super::source::{BitDepth, FilenameTime, Pace, RawBits, Repeat, SourceType, S
 use super::storage::WhenFull;
 use super::trigger;
 use super::upload::{Addressing, TargetType, Verify};
-use super::url::{PushUrl, StreamUrl, StreamUrls};
+use super::url::{MqttUrl, PushUrl, StreamUrl, StreamUrls};
 use super::value::{
     Secret, Wrong, bytes, choice, filename_pattern, flag, optional, path, real, time_zone, unless_empty, whole, word,
 };
@@ -240,6 +240,8 @@ pub static HEARTBEAT_MINUTES: Key<f64> = key("heartbeat_minutes", "5", "minutes,
 pub static HEARTBEAT_FAIL_URL: Key<Option<StreamUrl>> =
     key("heartbeat_fail_url", "", "http://host/path or https://, or nothing", |t| unless_empty(t, StreamUrl::parse))
         .shown(Shown::Host);
+pub static MQTT_URL: Key<Option<MqttUrl>> =
+    key("mqtt_url", "", "mqtt://user:password@host:1883, or nothing", |t| unless_empty(t, MqttUrl::parse)).shown(Shown::Masked);
 pub static UPLOAD_TYPE: Key<Option<TargetType>> =
     key("type", "", TargetType::WANTS, |t| unless_empty(t, |t| choice(t, &TargetType::WORDS)));
 pub static UPLOAD_URL: Key<Option<StreamUrl>> =
@@ -363,8 +365,14 @@ pub static LIVE: List = &[
     &SPECTRUM_LOW_HZ.about,
     &SPECTRUM_HIGH_HZ.about,
 ];
-pub static NOTIFY: List =
-    &[&NOTIFY_URL.about, &NOTIFY_KIND.about, &HEARTBEAT_URL.about, &HEARTBEAT_MINUTES.about, &HEARTBEAT_FAIL_URL.about];
+pub static NOTIFY: List = &[
+    &NOTIFY_URL.about,
+    &NOTIFY_KIND.about,
+    &HEARTBEAT_URL.about,
+    &HEARTBEAT_MINUTES.about,
+    &HEARTBEAT_FAIL_URL.about,
+    &MQTT_URL.about,
+];
 
 pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
 /// What a source takes over from `[storage]` unless it says otherwise.
@@ -483,7 +491,7 @@ mod tests {
         }
         let checked = {
             check! {
-                ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME RENAME_CORRECTED TIME_ZONE
+                MQTT_URL ON_CLOSE ON_CLOSE_TIMEOUT NOTIFY_URL NOTIFY_KIND HEARTBEAT_URL HEARTBEAT_MINUTES HEARTBEAT_FAIL_URL LOG_LEVEL LOG_FILE MEMORY_BUDGET_MB OUTPUT_DIRECTORY SPLIT_MINUTES FILENAME_PATTERN FILENAME_TIME RENAME_CORRECTED TIME_ZONE
                 BIT_DEPTH FLAC_LEVEL FLAC_BLOCK_SIZE SYNC_SECONDS POOL_SECONDS PERIOD_MS BUFFER_MS MAX_RETRIES
                 RETRY_DELAY_SECONDS TYPE DEVICE SAMPLE_RATE SAMPLE_RATE_48 CHANNELS FORMAT_WAV FORMAT_FLAC URL USERNAME PASSWORD
                 STREAM_FORMAT CUE_SHEET CA_FILE MONITOR PATH PACE LOOP FAULTS RAW_BITS SEED HZ DBFS WEB_ENABLED WEB_BIND WEB_PORT WEB_PASSWORD_HASH

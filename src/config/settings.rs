@@ -9,7 +9,7 @@ use log::LevelFilter;
 use super::keys;
 use super::reader::Reader;
 use super::source::LaneSettings;
-use super::url::StreamUrl;
+use super::url::{MqttUrl, StreamUrl};
 use super::value::Secret;
 use crate::format::notice;
 use crate::message::analysis::Detector;
@@ -105,6 +105,8 @@ pub struct Notify {
     pub kind: notice::Kind,
     /// `None`: no sign of life.
     pub heartbeat: Option<Heartbeat>,
+    /// `None`: no broker is told.
+    pub mqtt: Option<MqttUrl>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -216,7 +218,12 @@ pub fn notify(reader: &mut Reader) -> Notify {
         let line = reader.line_of(&keys::HEARTBEAT_FAIL_URL.about);
         reader.warn(line, "heartbeat_fail_url without heartbeat_url: neither is used");
     }
-    Notify { url: good, kind, heartbeat: heartbeat.map(|url| Heartbeat { url, every_minutes, fail_url }) }
+    let mqtt = reader.get(&keys::MQTT_URL);
+    if mqtt.is_some() && !cfg!(feature = "mqtt") {
+        let line = reader.line_of(&keys::MQTT_URL.about);
+        reader.warn(line, "mqtt_url: this program was built without MQTT (cargo build --features mqtt)");
+    }
+    Notify { url: good, kind, mqtt, heartbeat: heartbeat.map(|url| Heartbeat { url, every_minutes, fail_url }) }
 }
 
 pub fn site(reader: &mut Reader) -> Site {

@@ -138,6 +138,38 @@ impl fmt::Display for PushUrl {
     }
 }
 
+/// An MQTT broker: `mqtt://`, perhaps name and password, a host, perhaps a port. Shown without the former.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MqttUrl(StreamUrl);
+
+impl MqttUrl {
+    pub fn parse(text: &str) -> Result<MqttUrl, Wrong> {
+        match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mqtt") => {
+                let rest = rest.strip_suffix('/').unwrap_or(rest);
+                if rest.contains(['/', '?', '#']) {
+                    return because("has something behind its host and port");
+                }
+                StreamUrl::parse(&format!("http://{rest}")).map(MqttUrl)
+            }
+            _ => because("does not begin with mqtt://"),
+        }
+    }
+
+    /// Host, port, name and password.
+    pub fn parts(&self) -> (String, u16, Option<(String, String)>) {
+        let rest = authority(self.0.expose()).unwrap_or_default();
+        let (account, place) = rest.rsplit_once('@').map_or((None, rest), |(account, place)| (Some(account), place));
+        let account = account.map(|account| account.split_once(':').unwrap_or((account, "")));
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(1_883)),
+            _ => (place, 1_883),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        (host, port, account.map(|(name, password)| (name.to_owned(), password.to_owned())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +210,18 @@ mod tests {
         assert!(of("https://h/a").is_ok_and(|(url, _)| url == "https://h/a"));
         for text in ["h:8000/a", "ftp://h/a", "icecast://h", "icecast://h/", "http://h/a?b", "icecast:///a"] {
             assert!(of(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn brokers() {
+        let parts = |text: &str| MqttUrl::parse(text).map(|url| url.parts());
+        let account = Some(("u".to_owned(), "p:q".to_owned()));
+        assert_eq!(parts("mqtt://u:p:q@h:1884"), Ok(("h".into(), 1_884, account)));
+        assert_eq!(parts("MQTT://h/"), Ok(("h".into(), 1_883, None)));
+        assert_eq!(parts("mqtt://[::1]"), Ok(("::1".into(), 1_883, None)));
+        for text in ["h", "http://h", "mqtt://", "mqtt://h/a", "mqtt://h:0", "mqtts://h"] {
+            assert!(MqttUrl::parse(text).is_err(), "{text}");
         }
     }
 

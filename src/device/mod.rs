@@ -13,6 +13,8 @@ pub mod file;
 pub mod folder;
 pub mod health;
 pub mod memory;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod pacer;
 pub mod program;
 pub mod remote;

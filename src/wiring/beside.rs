@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::Receiver;
 
+use super::health::STILL_MS;
 use super::library;
 use super::library::Sources;
 use super::live;
@@ -24,9 +25,6 @@ use crate::policy::split::{Zone, zone_named};
 use crate::status::{self, Alarms, LaneStatus, Machine};
 use crate::supervisor::{Role, Seat};
 use crate::time::Wall;
-
-/// A source that brought no sample for so long does not advance.
-const STILL_MS: u64 = 30_000;
 
 /// What the page has in common with the recorder that it is beside.
 pub struct Around<'a> {

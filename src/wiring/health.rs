@@ -16,6 +16,8 @@ use crate::status::{ActorStatus, Alarms, LaneStatus, Machine};
 use crate::supervisor::{Body, Role, Seat};
 
 pub const STACK: usize = 128 << 10;
+/// A source that brought no sample for so long does not advance.
+pub const STILL_MS: u64 = 30_000;
 /// A sensor behind a slow bus, or a disk that is asked for its room.
 const LIMIT_MS: u64 = 120_000;
 

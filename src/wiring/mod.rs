@@ -14,6 +14,7 @@
 //! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
 //! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
 //! | uploader (one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
+//! | mqtt (where a broker is told) | own | what sources show, alarms | an MQTT broker | tells later |
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | librarian (one a folder that the page is not of: [`retention`]) | own | wishes | catalogue; deletes for room | nobody waits for it |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
@@ -33,6 +34,8 @@ pub mod hooks;
 pub mod library;
 pub mod live;
 pub mod monitor;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod notify;
 pub mod page;
 pub mod probe;
@@ -81,6 +84,8 @@ pub const STREAM_STACK: usize = 192 << 10;
 /// Of a connection without TLS, and the bytes that are being framed.
 const STREAM_BUFFERS: usize = 56 << 10;
 const LOG_STACK: usize = 64 << 10;
+/// The thread, and messages on their way.
+const MQTT_BYTES: usize = 144 << 10;
 const MAIN_STACK: usize = 256 << 10; // what is used of it
 
 /// What a lane brings.
@@ -273,6 +278,8 @@ pub struct Table {
     pub has_hooks: bool,
     /// Targets that recordings are sent to.
     pub uploads: usize,
+    /// An MQTT broker is told how the recorder is.
+    pub has_mqtt: bool,
 }
 
 impl Table {
@@ -350,6 +357,9 @@ impl Table {
         }
         if self.is_told {
             shared.push(("notifier", "thread, network buffers, messages that wait".into(), notify::BYTES));
+        }
+        if self.has_mqtt {
+            shared.push(("mqtt", "thread".into(), MQTT_BYTES));
         }
         if self.has_hooks {
             shared.push(("hooks", "thread".into(), hooks::STACK));
@@ -438,7 +448,17 @@ mod tests {
     fn the_sum_is_the_sum_of_its_parts_and_two_cards_fit_the_default_budget() {
         let lanes = vec![row(48_000, 1, Depth::Sixteen), row(96_000, 2, Depth::TwentyFour)];
         let page = Some(PageRow { connections: 64, listeners: 100, mounts: 10 });
-        let table = Table { lanes, page, is_monitored: true, pushes: 1, keepers: 1, uploads: 1, is_told: true, has_hooks: true };
+        let table = Table {
+            lanes,
+            page,
+            is_monitored: true,
+            pushes: 1,
+            keepers: 1,
+            uploads: 1,
+            is_told: true,
+            has_hooks: true,
+            has_mqtt: true,
+        };
         let printed: usize = table
             .to_string()
             .lines()
@@ -448,6 +468,6 @@ mod tests {
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
         let without = Table { lanes: table.lanes.clone(), ..Table::default() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 5, 8));
+        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 6, 8));
     }
 }

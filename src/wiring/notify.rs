@@ -79,11 +79,16 @@ pub fn seat(config: &Config, alarms: &Arc<Alarms>, machine: &Arc<Machine>, stop:
     Some((seat, Box::new(then)))
 }
 
-fn settings(config: &Config) -> Settings {
+/// How the recorder is called: its site, else its machine.
+pub fn recorder(config: &Config) -> String {
     let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    config.site.name.clone().unwrap_or_else(machine)
+}
+
+fn settings(config: &Config) -> Settings {
     let notify = &config.notify;
     Settings {
-        recorder: config.site.name.clone().unwrap_or_else(machine),
+        recorder: recorder(config),
         messages: notify.url.as_ref().map(|url| (notify.kind, url.expose().to_owned())),
         life: notify.heartbeat.as_ref().map(|heartbeat| Life {
             url: heartbeat.url.expose().to_owned(),
