@@ -389,6 +389,9 @@ fn what_is_too_old_goes_and_why_is_told() {
         }
         // Not ours, however old.
         write(root, "2001-01-01_000000.wav", 10, 0);
+        for day in ["2024-12-20", "2024-12-25"] {
+            text(root, &format!("analyses/.watch/{day}/100000_mic.watch.analysis.json"), "{}");
+        }
     });
     library.scan();
     library.ask(set("b.flac", Mark::Locked(true))).expect("locked");
@@ -416,6 +419,9 @@ fn what_is_too_old_goes_and_why_is_told() {
     assert_eq!((names(&done.gone), done.is_stuck, done.is_more), (names(&dry.gone), false, false));
     assert_eq!(library.events(), ["deleted d.flac, older than 5 days", "deleted a.flac, older than 9.5 days"]);
     assert!(!library.root.join("a.flac").exists() && !library.root.join("analyses/a.flac.profile").exists());
+    // What was only heard goes with what was recorded then.
+    let is_heard = |day: &str| library.root.join("analyses/.watch").join(day).exists();
+    assert_eq!((is_heard("2024-12-20"), is_heard("2024-12-25")), (false, true));
     let mut left = library.names();
     left.sort();
     assert_eq!(left, ["2001-01-01_000000.wav", "b.flac", "c.flac", "e.flac", "f.flac"]);

@@ -261,6 +261,9 @@ pub struct Upload {
     pub checksum: String,
 }
 
+/// Below the folder of sidecars: what triggered sources were only heard of, a folder for each local day.
+pub const WATCHES: &str = ".watch";
+
 /// Sound of a source that is to stay: cut out already, and on the disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {

@@ -9,6 +9,7 @@
 mod bookmarks;
 mod change;
 mod entry;
+mod heard;
 mod keep;
 pub mod labels;
 mod orphans;

@@ -210,6 +210,9 @@ impl Librarian {
         let clock = is_clock_right().then_some(now);
         let mut hands = Own { librarian: self, how, now };
         let round = round(&mut hands, &rules, clock, free_bytes.saturating_add(given_back), floor_bytes)?;
+        if how == How::Delete {
+            self.forget_heard(&round.gone, round.is_stuck && rules.makes_room, now)?;
+        }
         Ok(Round { bytes_per_hour, ..round })
     }
 

@@ -19,7 +19,7 @@ use crate::message::{ClockState, Identity, Watched};
 use crate::time::{Mono, Wall};
 
 /// Below the folder of the analyses. Hidden, as no pattern of recordings can be.
-pub const WATCHES: &str = ".watch";
+pub use crate::message::library::WATCHES;
 
 /// Stretches that wait for the disk; beyond that the oldest is not entered.
 const WAITING: usize = 256;

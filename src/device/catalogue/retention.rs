@@ -64,6 +64,13 @@ impl Writer {
         Ok(self.db.prepare_cached(&text)?.query_row(values, candidate).optional()?)
     }
 
+    /// Of all that we recorded and that is there.
+    pub fn oldest_start(&self) -> Result<Option<Wall>, Failure> {
+        let text = "SELECT min(start_us) FROM files WHERE source <> ''";
+        let micros: Option<i64> = self.db.prepare_cached(text)?.query_row([], |row| row.get(0))?;
+        Ok(micros.map(Wall::from_micros))
+    }
+
     /// Sources that have recordings.
     pub fn sources(&self) -> Result<Vec<String>, Failure> {
         // From one to the next, and not through all that each has.
