@@ -4,6 +4,8 @@
 
 #[path = "figures/archive.rs"]
 mod archive;
+#[path = "../tests/browser_rig/mod.rs"]
+mod browser_rig;
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[path = "../tests/common/crowd.rs"]
@@ -12,6 +14,8 @@ mod crowd;
 mod icecast;
 #[path = "figures/live.rs"]
 mod live;
+#[path = "figures/loudspeaker.rs"]
+mod loudspeaker;
 #[path = "figures/memory.rs"]
 mod memory;
 #[path = "figures/opus.rs"]
@@ -41,7 +45,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 19] = [
+    let figures: [(&str, fn()); 20] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -58,6 +62,7 @@ fn main() {
         ("archive", archive::hundred_thousand),
         ("retention", retention::decision),
         ("live", live::looking_and_listening),
+        ("loudspeaker", loudspeaker::microphone_to_loudspeaker),
         ("relay", relay::listeners_beside_icecast),
         ("opus", opus::broadcast_beside_opusenc),
         ("upload", upload::a_gibibyte_to_s3),

@@ -92,8 +92,14 @@ fn what_a_program_finds_is_labels_of_the_recording() {
     let name = until("a first one", || told(&place).first().map(|(name, _)| name.clone()));
     recorder.wait_for_all(&["[mic] hello from mic"], SOON);
     recorder.wait_for_all(&["[mic] nice 19"], SOON);
+    let mut seen = String::new();
     let analysis = until("labels", || {
         let reply = page.get(&format!("/api/files/{name}/analysis"));
+        let now = format!("{} {}", reply.status, page.get(&format!("/api/files/{name}")).json());
+        if now != seen {
+            eprintln!("{now}"); // for whoever looks for the fault
+            seen = now;
+        }
         Some(reply).filter(|reply| reply.status == 200).map(|reply| reply.json()).filter(|it| it["labels"][0].is_object())
     });
     let first = serde_json::json!({

@@ -66,6 +66,11 @@ impl Rig {
         ]
     }
 
+    /// Where programs find the devices that know nothing of ALSA.
+    pub fn server(&self) -> String {
+        format!("unix:{}", self.folder.path().join("pulse.sock").display())
+    }
+
     /// The environment of a program whose local output is a device of the rig, in real time; all that it plays is also written into
     /// `file`, in 16 bits, left and right in turn, at the rate that the program asked for.
     pub fn output(&self, device: &str, file: &Path) -> [(&'static str, PathBuf); 3] {

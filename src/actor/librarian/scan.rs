@@ -88,8 +88,11 @@ impl Librarian {
         let mut visit = |found: Found<'_>| {
             seen += 1;
             let step = self.step(found, &mut ahead, &mut changes, &unread.borrow(), now());
-            let step = step.and_then(|()| if changes.len() >= TOGETHER { self.flush(&mut changes) } else { Ok(()) });
-            if seen % TOGETHER == 0 {
+            // What others wish for meanwhile is not to be overwritten by what was read before.
+            let is_between = seen % TOGETHER == 0;
+            let is_due = is_between || changes.len() >= TOGETHER;
+            let step = step.and_then(|()| if is_due { self.flush(&mut changes) } else { Ok(()) });
+            if is_between {
                 self.between(seen, inbox, now);
             }
             trouble = step.err();

@@ -1,0 +1,39 @@
+// Plays SOURCE of the recorder BASE_URL for SECONDS through the loudspeaker: by the page's own Listen, or, with STREAM=, that address in an
+// <audio> element. Prints, as JSON, when the page saw a bar of its spectrum rise (ms since 1970), and how late the page thinks it is.
+import { chromium } from "playwright-core";
+
+const { BASE_URL: base, SOURCE: source, STREAM: stream, SECONDS: seconds } = process.env;
+
+const browser = await chromium.launch({
+	executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+	args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+	ignoreDefaultArgs: ["--mute-audio"],
+});
+const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+if (stream) {
+	await page.goto(new URL("/status-json.xsl", stream).href);
+	await page.evaluate((address) => new Audio(address).play(), stream);
+} else {
+	await page.goto(`${base}#/live/${source}`);
+	await page.getByRole("button", { name: "Listen", exact: true }).click();
+}
+const seen = await page.evaluate(
+	([source, ms]) =>
+		new Promise((done) => {
+			const times = [];
+			let loud = true;
+			const events = source && new EventSource(`api/live/${source}/spectrum`);
+			if (events)
+				events.onmessage = ({ data }) => {
+					const now = Date.now();
+					const level = JSON.parse(data).level;
+					if (level > 300 && !loud) times.push(now);
+					loud = level > 300;
+				};
+			setTimeout(() => (events?.close(), done(times)), ms);
+		}),
+	[stream ? "" : source, 1000 * Number(seconds)],
+);
+const told = stream ? "" : await page.locator(".latency").textContent();
+await browser.close();
+console.log(JSON.stringify({ seen, told }));
