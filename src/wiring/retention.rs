@@ -38,7 +38,7 @@ const FLAC_SHARE: f64 = 0.7;
 /// A disk on which a catalogue can be begun.
 const ROOM_BYTES: u64 = 1 << 20;
 /// Room that is made whatever the configuration says.
-const LEAST_BYTES: u64 = 8 << 20;
+const LEAST_BYTES: u64 = 1 << 20;
 /// Until a folder that cannot be kept is tried again: at first, and then.
 const SOON: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
