@@ -306,7 +306,7 @@ fn a_source_is_kept_as_storage_says_unless_it_says_otherwise() {
     let want = [all, Kept { retention_days: Some(9.5), ..all }, Kept { expire_only_uploaded: true, ..all }];
     assert_eq!([kept, of(0), of(1)], want);
     let usual = parse("[s]\ntype=demo\n").config;
-    let few = Kept { min_free_hours: 1.0, min_free_bytes: 64 << 20, retention_days: None, expire_only_uploaded: false };
+    let few = Kept { min_free_hours: 0.1, min_free_bytes: 64 << 20, retention_days: None, expire_only_uploaded: false };
     assert_eq!((usual.storage.when_full, usual.storage.kept, usual.sources[0].kept), (WhenFull::Delete, few, few));
 }
 

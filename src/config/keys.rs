@@ -219,7 +219,7 @@ pub static WHEN_FULL: Key<WhenFull> =
     key("when_full", "delete", "delete or stop", |t| choice(t, &[("delete", WhenFull::Delete), ("stop", WhenFull::Stop)]));
 pub static HIGH_SCORE: Key<f64> = key("high_score", "24", "dB above the floor, 0 to 120", |t| real(t, 0.0, 120.0));
 // [storage], or any source.
-pub static MIN_FREE_HOURS: Key<f64> = key("min_free_hours", "1", "hours, 0 to 87600", |t| real(t, 0.0, 87_600.0));
+pub static MIN_FREE_HOURS: Key<f64> = key("min_free_hours", "0.1", "hours, 0 to 87600", |t| real(t, 0.0, 87_600.0));
 pub static MIN_FREE_BYTES: Key<u64> = key("min_free_bytes", "64M", "bytes, such as 500M or 2G", bytes);
 pub static RETENTION_DAYS: Key<Option<f64>> =
     key("retention_days", "", "days, 0.01 to 36500, or nothing: until the room is needed", |t| {
