@@ -12,7 +12,8 @@ const browser = await chromium.launch({
 const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
 if (stream) {
 	await page.goto(new URL("/status-json.xsl", stream).href);
-	await page.evaluate((address) => new Audio(address).play(), stream);
+	// It begins when it has enough, which takes its time.
+	await page.evaluate((address) => void (globalThis.player = new Audio(address)).play(), stream);
 } else {
 	await page.goto(`${base}#/live/${source}`);
 	await page.getByRole("button", { name: "Listen", exact: true }).click();
