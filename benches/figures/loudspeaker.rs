@@ -1,13 +1,13 @@
-//! From a microphone to a loudspeaker, with a real browser between two real-time devices: through the page's live view, and through the
-//! Icecast that the same source is pushed to. Both devices are recorded, so that one clock tells when a click was made and when it was
-//! heard.
+//! From a microphone to a loudspeaker, with a real browser between two real-time devices. Both devices are recorded, so that one clock
+//! tells when a click was made and when it was heard.
 
 use std::time::Duration;
 
 use crate::browser_rig::script;
+use crate::common::cards::card;
 use crate::common::rig::Rig;
 use crate::common::{Place, Recorder, bytes_of, decode, recordings, sidecar, soundpost};
-use crate::icecast::{Icecast, PASSWORD, Process, free_port};
+use crate::icecast::{Process, free_port};
 use crate::process::median;
 
 const RATE: usize = 48_000;
@@ -21,24 +21,14 @@ const LATEST: f64 = 20.0;
 const NEAR: f64 = 0.15;
 
 pub fn microphone_to_loudspeaker() {
-    for (what, is_icecast) in [("the page", false), ("an Icecast and an <audio> element", true)] {
-        let (late, seen, told) = play(is_icecast);
-        let heard = late.len();
-        if heard == 0 {
-            println!("through {what}: nothing was heard");
-            continue;
-        }
-        let middle = median(late.clone());
-        let worst = late.iter().copied().fold(0.0, f64::max);
-        let bar = if is_icecast { "" } else { " (bar: 350)" };
-        println!(
-            "microphone to loudspeaker through {what}: median {middle:.0} ms, at most {worst:.0} ms, {heard} clicks{bar} {told}"
-        );
-        if !seen.is_empty() {
-            let (count, middle) = (seen.len(), median(seen));
-            println!("microphone to a bar in the page: median {middle:.0} ms, {count} clicks (bar: 80)");
-        }
-    }
+    let (late, seen, told) = play();
+    let worst = late.iter().copied().fold(0.0, f64::max);
+    let (heard, middle) = (late.len(), median(late));
+    println!(
+        "microphone to loudspeaker through the page: median {middle:.0} ms, at most {worst:.0} ms, {heard} clicks (bar: 350) {told}"
+    );
+    let (count, middle) = (seen.len(), median(seen));
+    println!("microphone to a bar in the page: median {middle:.0} ms, {count} clicks (bar: 80)");
 }
 
 /// Clicks at intervals that are never the same, from 0.35 s to 1.05 s.
@@ -54,29 +44,20 @@ fn clicks() -> Vec<i16> {
 }
 
 /// How late each click is at the loudspeaker and in the page, in milliseconds; what the page says of itself.
-fn play(is_icecast: bool) -> (Vec<f64>, Vec<f64>, String) {
+fn play() -> (Vec<f64>, Vec<f64>, String) {
     let rig = Rig::new(&["mic:48000:1", "out:48000:1"]);
-    let (place, port, icecast) = (Place::new(), free_port(), Icecast::start());
-    let card = |name: &str, more: &str| {
-        format!(
-            "[{name}]\ntype = soundcard\ndevice = {name}\nsample_rate = 48000\nchannels = 1\nformat = flac\nfilename_pattern = {name}/%H%M%S\n{more}"
-        )
-    };
-    let push = format!("icecast_url = icecast://source:{PASSWORD}@127.0.0.1:{}/mic.opus\n", icecast.port);
-    let sections = format!("[web]\nbind = 127.0.0.1\nport = {port}\n{}{}", card("mic", &push), card("out", ""));
+    let (place, port) = (Place::new(), free_port());
+    let cards = card("mic", 48_000, 1, "flac") + &card("out", 48_000, 1, "flac");
+    let sections = format!("[web]\nbind = 127.0.0.1\nport = {port}\n{cards}");
     let config = place.config("split_minutes = 1440", &sections);
     let mut recorder = Recorder::spawn(soundpost().arg("record").arg("-c").arg(config).envs(rig.environment()));
     for wanted in ["[mic] recording", "[out] recording"] {
         recorder.wait_for(wanted, Duration::from_secs(20));
     }
     let _player = Process(rig.play("mic", "S16_LE", RATE as u32, 1, &bytes_of(&clicks())));
-    let (base, stream) = (format!("http://127.0.0.1:{port}/"), format!("http://127.0.0.1:{}/mic.opus", icecast.port));
-    let (server, seconds) = (rig.server(), SECONDS.to_string());
+    let (base, server, seconds) = (format!("http://127.0.0.1:{port}/"), rig.server(), SECONDS.to_string());
     let mut variables = vec![("BASE_URL", base.as_str()), ("SOURCE", "mic"), ("SECONDS", &seconds)];
     variables.extend([("PULSE_SERVER", server.as_str()), ("PULSE_SINK", "out")]);
-    if is_icecast {
-        variables.push(("STREAM", &stream));
-    }
     let said: serde_json::Value = serde_json::from_str(&script("loudspeaker.mjs", &variables)).expect("JSON");
     recorder.signal("TERM");
     assert!(recorder.wait(Duration::from_secs(20)).success(), "{}", recorder.log.join("\n"));
@@ -88,8 +69,7 @@ fn play(is_icecast: bool) -> (Vec<f64>, Vec<f64>, String) {
     };
     let (made, heard) = (onsets("mic"), onsets("out"));
     let times = said["seen"].as_array().expect("times").iter().filter_map(|time| Some(time.as_f64()? / 1e3));
-    let seen = if is_icecast { Vec::new() } else { late(&made, &times.collect::<Vec<f64>>()) };
-    (late(&made, &heard), seen, said["told"].as_str().unwrap_or_default().to_owned())
+    (late(&made, &heard), late(&made, &times.collect::<Vec<f64>>()), said["told"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Where a sound begins after a tenth of a second without one.

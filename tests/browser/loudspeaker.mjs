@@ -1,8 +1,8 @@
-// Plays SOURCE of the recorder BASE_URL for SECONDS through the loudspeaker: by the page's own Listen, or, with STREAM=, that address in an
-// <audio> element. Prints, as JSON, when the page saw a bar of its spectrum rise (ms since 1970), and how late the page thinks it is.
+// Plays SOURCE of the recorder BASE_URL for SECONDS through the loudspeaker, by the page's own Listen. Prints, as JSON, when the page
+// saw a bar of its spectrum rise (ms since 1970), and how late the page thinks it is.
 import { chromium } from "playwright-core";
 
-const { BASE_URL: base, SOURCE: source, STREAM: stream, SECONDS: seconds } = process.env;
+const { BASE_URL: base, SOURCE: source, SECONDS: seconds } = process.env;
 
 const browser = await chromium.launch({
 	executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -10,31 +10,24 @@ const browser = await chromium.launch({
 	ignoreDefaultArgs: ["--mute-audio"],
 });
 const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-if (stream) {
-	await page.goto(new URL("/status-json.xsl", stream).href);
-	// It begins when it has enough, which takes its time.
-	await page.evaluate((address) => void (globalThis.player = new Audio(address)).play(), stream);
-} else {
-	await page.goto(`${base}#/live/${source}`);
-	await page.getByRole("button", { name: "Listen", exact: true }).click();
-}
+await page.goto(`${base}#/live/${source}`);
+await page.getByRole("button", { name: "Listen", exact: true }).click();
 const seen = await page.evaluate(
 	([source, ms]) =>
 		new Promise((done) => {
 			const times = [];
 			let loud = true;
-			const events = source && new EventSource(`api/live/${source}/spectrum`);
-			if (events)
-				events.onmessage = ({ data }) => {
-					const now = Date.now();
-					const level = JSON.parse(data).level;
-					if (level > 300 && !loud) times.push(now);
-					loud = level > 300;
-				};
-			setTimeout(() => (events?.close(), done(times)), ms);
+			const events = new EventSource(`api/live/${source}/spectrum`);
+			events.onmessage = ({ data }) => {
+				const now = Date.now();
+				const level = JSON.parse(data).level;
+				if (level > 300 && !loud) times.push(now);
+				loud = level > 300;
+			};
+			setTimeout(() => (events.close(), done(times)), ms);
 		}),
-	[stream ? "" : source, 1000 * Number(seconds)],
+	[source, 1000 * Number(seconds)],
 );
-const told = stream ? "" : await page.locator(".latency").textContent();
+const told = await page.locator(".latency").textContent();
 await browser.close();
 console.log(JSON.stringify({ seen, told }));
