@@ -66,7 +66,7 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Sets the clock of a recorder that records a tone to ten days later, after a second. `None` where the machine's clock is synced:
+/// Sets the clock of a recorder that records a tone to ten days later, after two seconds. `None` where the machine's clock is synced:
 /// then nobody may set it.
 fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
     let root = place.recordings();
@@ -83,7 +83,8 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
     for wrong in ["", "{}", "{\"time\":7}", "{\"time\":\"soon\"}", "{\"time\":\"1999-01-01T00:00:00Z\"}"] {
         assert_eq!(set(&base, wrong).0, 422, "{wrong}");
     }
-    std::thread::sleep(Duration::from_secs(1)); // of sound
+    // Enough of it that the two files begin in different seconds, or their names would differ by more than those.
+    until("sound", || get(&base, "api/status")["sources"][0]["frames"].as_u64() > Some(2 * 8000));
     let (status, told) = set(&base, &format!("{{\"time\":\"{later}\"}}"));
     assert_eq!((status, told["by"].as_str()), (200, Some("offset")), "{told}");
     assert!((told["moved_s"].as_f64().expect("seconds") - 864_000.0).abs() < 5.0, "{told}");
