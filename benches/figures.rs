@@ -24,6 +24,8 @@ mod opus;
 mod process;
 #[path = "figures/relay.rs"]
 mod relay;
+#[path = "figures/restart.rs"]
+mod restart;
 #[path = "figures/retention.rs"]
 mod retention;
 #[path = "figures/review.rs"]
@@ -45,7 +47,7 @@ mod web;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 20] = [
+    let figures: [(&str, fn()); 21] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
@@ -60,6 +62,7 @@ fn main() {
         ("clip", archive::clip_beside_ffmpeg),
         ("margin", archive::margin_of_a_day),
         ("archive", archive::hundred_thousand),
+        ("restart", restart::beside_a_hundred_thousand),
         ("retention", retention::decision),
         ("live", live::looking_and_listening),
         ("loudspeaker", loudspeaker::microphone_to_loudspeaker),

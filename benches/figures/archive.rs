@@ -68,7 +68,7 @@ impl Served {
     }
 }
 
-fn files_of(days: &serde_json::Value) -> u64 {
+pub fn files_of(days: &serde_json::Value) -> u64 {
     let days = days["days"].as_array().or(days.as_array());
     days.into_iter().flatten().filter_map(|day| day["files"].as_u64()).sum()
 }
@@ -126,10 +126,8 @@ pub fn margin_of_a_day() {
     }
 }
 
-/// A hundred days of a thousand recordings.
-pub fn hundred_thousand() {
-    let shm = tempfile::tempdir_in("/dev/shm").expect("memory");
-    let folder = shm.path().join("archive");
+/// A hundred days of a thousand recordings of a tenth of a second.
+pub fn fill(folder: &Path) {
     let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 8, sample_format: hound::SampleFormat::Int };
     for n in 0..100_000 {
         let (day, second) = (n / 1_000, n % 1_000 * 86);
@@ -143,6 +141,12 @@ pub fn hundred_thousand() {
         (0..800).for_each(|i| wav.write_sample((i * 7_919 + n) % 100 - 50).expect("written"));
         wav.finalize().expect("written");
     }
+}
+
+pub fn hundred_thousand() {
+    let shm = tempfile::tempdir_in("/dev/shm").expect("memory");
+    let folder = shm.path().join("archive");
+    fill(&folder);
     let served = Served::start(&folder);
     let seconds = served.wait("/api/days", |days| files_of(days) == 100_000);
     println!("100,000 recordings that nobody knew: listed after {seconds:.1} s");
