@@ -25,7 +25,19 @@ const LOG_EVERY_NS: i64 = 3_600 * SECOND_NS;
 /// Hours until the disk is full, if that can be known.
 pub type Room = Box<dyn Fn() -> Option<f64> + Send>;
 
+/// A source that is recorded now.
+pub struct Charge {
+    pub name: Arc<str>,
+    pub channels: u8,
+    pub status: Arc<LaneStatus>,
+}
+
+/// Those that are recorded now: sources come and go with the configuration.
+pub type Charges = Box<dyn Fn() -> Vec<Charge> + Send>;
+
 pub struct Health {
+    charges: Charges,
+    alarms: Arc<Alarms>,
     lanes: Vec<Lane>,
     board: [Matter; MACHINE_MATTERS],
     health: MachineHealth,
@@ -77,26 +89,44 @@ impl Matter {
 }
 
 impl Health {
-    /// One name, number of channels and status a source. Its alarms are among `alarms` when this returns.
+    /// The alarms of the sources that there are, and those of the board, are among `alarms` when this returns.
     pub fn new(
-        lanes: Vec<(Arc<str>, u8, Arc<LaneStatus>)>,
-        alarms: &Alarms,
+        charges: Charges,
+        alarms: Arc<Alarms>,
         machine: Arc<Machine>,
         root: PathBuf,
         room: Room,
         clock: Arc<dyn Clock>,
     ) -> Health {
-        let lane = |(name, channels, status): (Arc<str>, u8, Arc<LaneStatus>)| {
-            let matters: [Matter; LANE_MATTERS] = Default::default();
-            matters.iter().for_each(|matter| alarms.watch(&name, &matter.alarm));
-            Lane { name, channels, status, health: LaneHealth::default(), matters }
-        };
         let board: [Matter; MACHINE_MATTERS] = Default::default();
-        for (matter, is_note) in board.iter().zip(MachineHealth::NOTES) {
-            if is_note { alarms.note(&matter.alarm) } else { alarms.watch("", &matter.alarm) }
+        let (lanes, health) = (Vec::new(), MachineHealth::default());
+        let mut health = Health { charges, alarms, lanes, board, health, machine, root, room, clock };
+        health.follow();
+        for (matter, is_note) in health.board.iter().zip(MachineHealth::NOTES) {
+            if is_note { health.alarms.note(&matter.alarm) } else { health.alarms.watch("", &matter.alarm) }
         }
-        let lanes = lanes.into_iter().map(lane).collect();
-        Health { lanes, board, health: MachineHealth::default(), machine, root, room, clock }
+        health
+    }
+
+    /// Whoever is new is looked after from now on; nobody is told of what is not recorded any more.
+    fn follow(&mut self) {
+        let charges = (self.charges)();
+        self.lanes.retain(|lane| {
+            let is_there = charges.iter().any(|charge| Arc::ptr_eq(&charge.status, &lane.status));
+            if !is_there {
+                lane.matters.iter().for_each(|matter| _ = matter.alarm.clear());
+            }
+            is_there
+        });
+        for Charge { name, channels, status } in charges {
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| Arc::ptr_eq(&lane.status, &status)) {
+                lane.channels = channels;
+                continue;
+            }
+            let matters: [Matter; LANE_MATTERS] = Default::default();
+            matters.iter().for_each(|matter| self.alarms.watch(&name, &matter.alarm));
+            self.lanes.push(Lane { name, channels, status, health: LaneHealth::default(), matters });
+        }
     }
 
     /// Until a stop.
@@ -121,6 +151,7 @@ impl Health {
         self.machine.set_temperature_c(seen.temperature_c);
         self.machine.set_under_voltage(seen.under_voltage);
         self.machine.set_wifi_dbm(seen.wifi_dbm);
+        self.follow();
         for lane in &mut self.lanes {
             lane.look(now.mono);
         }
@@ -171,17 +202,58 @@ mod tests {
     use crate::device::clock::SimulatedClock;
     use crate::time::Wall;
 
+    fn one(name: &'static str, status: &Arc<LaneStatus>) -> Charges {
+        let status = status.clone();
+        Box::new(move || vec![Charge { name: name.into(), channels: 1, status: status.clone() }])
+    }
+
+    #[test]
+    fn sources_come_and_go() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (alarms, clock) = (Arc::<Alarms>::default(), Arc::new(SimulatedClock::new(Mono(0), Wall(0), true)));
+        let there: Arc<std::sync::Mutex<Vec<(&str, Arc<LaneStatus>)>>> = Arc::default();
+        let who = there.clone();
+        let charges = move || {
+            let each = who.lock().expect("no panic").clone();
+            each.into_iter().map(|(name, status)| Charge { name: name.into(), channels: 1, status }).collect()
+        };
+        let room = Box::new(|| None);
+        let mut health = Health::new(Box::new(charges), alarms.clone(), Arc::default(), root.path().into(), room, clock.clone());
+        let mut look = || {
+            for _ in 0..80 {
+                health.look();
+                clock.advance(5 * SECOND_NS);
+            }
+            let mut raised: Vec<String> = alarms.raised().into_iter().map(|raised| raised.text).collect();
+            raised.retain_mut(|text| text.split_once(':').map(|(name, _)| name.to_owned()).map(|name| *text = name).is_some());
+            raised
+        };
+        // They record and nothing comes.
+        let recorded = || {
+            let status = Arc::new(LaneStatus::default());
+            status.recording.store(true, Relaxed);
+            status
+        };
+        assert_eq!(look(), [""; 0]);
+        let (first, later) = (recorded(), recorded());
+        there.lock().expect("no panic").push(("first", first));
+        assert_eq!(look(), ["first"]);
+        there.lock().expect("no panic").push(("later", later));
+        assert_eq!(look(), ["first", "later"]);
+        there.lock().expect("no panic").remove(0);
+        assert_eq!(look(), ["later"]);
+    }
+
     #[test]
     fn what_is_wrong_is_an_alarm_until_it_is_over() {
         let root = tempfile::tempdir().expect("a folder");
         let zone = root.path().join("sys/class/thermal/thermal_zone0");
         std::fs::create_dir_all(&zone).expect("made");
         let heat = |degrees: i32| std::fs::write(zone.join("temp"), format!("{degrees}000\n")).expect("written");
-        let (status, alarms, machine) = (Arc::new(LaneStatus::default()), Alarms::default(), Arc::new(Machine::default()));
+        let (status, alarms, machine) = (Arc::new(LaneStatus::default()), Arc::<Alarms>::default(), Arc::new(Machine::default()));
         let clock = Arc::new(SimulatedClock::new(Mono(0), Wall(1_800_000_000 * SECOND_NS), true));
-        let lanes = vec![("mic".into(), 1, status.clone())];
-        let room = Box::new(|| Some(99.0));
-        let mut health = Health::new(lanes, &alarms, machine.clone(), root.path().into(), room, clock.clone());
+        let (lanes, room) = (one("mic", &status), Box::new(|| Some(99.0)));
+        let mut health = Health::new(lanes, alarms.clone(), machine.clone(), root.path().into(), room, clock.clone());
         status.recording.store(true, Relaxed);
         let mut look = |degrees: i32, still: (u32, bool)| {
             heat(degrees);

@@ -111,8 +111,8 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     seats.extend(teller);
     #[cfg(feature = "mqtt")]
     seats.extend(crate::wiring::mqtt::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
-    seats.push(health::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop, then));
     let roster = Arc::new(Roster::new(config, &statuses));
+    seats.push(health::seat(config, &table, &statuses, &roster, (&alarms, &machine), &shared.stop, then));
     let (changes_in, changes) = async_channel::bounded(settings::CHANGES);
     let keeper = Arc::new(Keeper::new(options.config.clone(), Environment::of_process(), parsed.clone(), changes_in));
     let stages = heard.stages.clone();

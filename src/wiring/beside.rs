@@ -13,6 +13,7 @@ use super::live;
 use super::retention::Keepers;
 use super::review::{self, Place, Plan};
 use super::upload;
+use crate::actor::health::Charge;
 use crate::actor::http::clerk::Clerk;
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
@@ -138,6 +139,16 @@ impl Roster {
 
     pub fn order(&self, names: &[&str]) {
         self.rows().sort_by_key(|row| names.iter().position(|name| *name == row.name));
+    }
+
+    /// Whose health is looked after.
+    pub fn charges(&self) -> Vec<Charge> {
+        let charge = |row: &Row| Charge {
+            name: row.name.as_str().into(),
+            channels: row.format.map_or(0, |format| format.channels),
+            status: row.status.clone(),
+        };
+        self.rows().iter().map(charge).collect()
     }
 
     fn look(&self) -> Vec<SourceStatus> {

@@ -16,7 +16,7 @@ use super::beside::Roster;
 use super::retention::Keepers;
 use super::settings::Change;
 use super::start::{self, Shared};
-use super::{LaneRow, live, probe, push, storage};
+use super::{LaneRow, health, live, probe, push, storage};
 use crate::actor::store::LaneSettings;
 use crate::config::difference::Fate;
 use crate::config::{Config, SourceConfig};
@@ -132,6 +132,7 @@ impl Works {
                 (self.add(source, &row, &status)?, status, true)
             }
         };
+        status.blocks.store(health::blocks(&row), Relaxed);
         status.stop.store(false, Relaxed);
         status.recording.store(false, Relaxed);
         status.alarm.clear(); // what was wrong was wrong with its old settings
