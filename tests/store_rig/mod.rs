@@ -288,26 +288,9 @@ impl Rig {
     /// What the analyser says of a file of the lane's run that began with this frame and has so many.
     pub fn analysed(&mut self, lane: usize, first_frame: u64, frames: u64) {
         let l = &self.lanes[lane];
-        let windows = windows(frames, l.format.rate.hz()) as usize;
-        let profile = Profile {
-            rate_hz: l.format.rate.hz(),
-            frames,
-            detection_edges: std::array::from_fn(|n| 100.0 + n as f32),
-            column_edges: std::array::from_fn(|n| 20.0 + n as f32),
-            levels: vec![-4_321; windows],
-            detection: vec![7; windows * DETECTION_BANDS],
-            columns: vec![9; windows.div_ceil(10) * COLUMN_BANDS],
-        };
         let section = Section { first_window: 3, end_window: 9, score: Centibel(1_230), band_hz: None };
-        let analysed = Analysed {
-            is_watch: false,
-            session: l.session.clone(),
-            first_frame,
-            analysis: Analysis { profile, quality: Quality::default(), indices: Vec::new() },
-            detection: Detection::default(),
-            sections: vec![section],
-        };
-        self.send(ToStore::Analysed(lane as Lane, Arc::new(analysed)));
+        let analysed = analysed(&l.session, first_frame, frames, l.format.rate.hz(), vec![section]);
+        self.send(ToStore::Analysed(lane as Lane, analysed));
     }
 
     /// One step, which may fall.
@@ -410,6 +393,28 @@ pub fn boot(disk: &MemoryDisk, family: Family, roots: &[&str]) {
     machine.finish(now);
 }
 
+/// An analysis of a file of that run that began with this frame and has so many, in which these sections stand out.
+pub fn analysed(session: &Arc<str>, first_frame: u64, frames: u64, rate_hz: u32, sections: Vec<Section>) -> Arc<Analysed> {
+    let windows = windows(frames, rate_hz) as usize;
+    let profile = Profile {
+        rate_hz,
+        frames,
+        detection_edges: std::array::from_fn(|n| 100.0 + n as f32),
+        column_edges: std::array::from_fn(|n| 20.0 + n as f32),
+        levels: vec![-4_321; windows],
+        detection: vec![7; windows * DETECTION_BANDS],
+        columns: vec![9; windows.div_ceil(10) * COLUMN_BANDS],
+    };
+    Arc::new(Analysed {
+        is_watch: false,
+        session: session.clone(),
+        first_frame,
+        analysis: Analysis { profile, quality: Quality::default(), indices: Vec::new() },
+        detection: Detection::default(),
+        sections,
+    })
+}
+
 /// A recording that was found on a disk.
 #[derive(Debug)]
 pub struct Found {
@@ -487,4 +492,30 @@ fn check_gaps(bytes: &[u8]) -> Result<(), String> {
         Some(line) if !line.contains('\0') => Err(format!("gaps.csv: {line:?}")),
         _ => Ok(()),
     }
+}
+
+/// Finished recordings in a real folder and below, sorted; hidden folders and analyses left out.
+pub fn recordings_below(root: &Path) -> Vec<PathBuf> {
+    let mut found = files_below(root);
+    found.retain(|path| path.extension().is_some_and(|e| e == "wav" || e == "flac"));
+    found
+}
+
+/// All files but those.
+pub fn files_below(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            match is_folder && name != "analyses" && !name.starts_with('.') {
+                true => folders.push(path),
+                false if is_folder => {}
+                false => found.push(path),
+            }
+        }
+    }
+    found.sort();
+    found
 }
