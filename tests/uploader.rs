@@ -17,7 +17,7 @@ use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
 use soundpost::message::Identity;
 use soundpost::message::library::{Ask, Mark, Wish};
-use soundpost::policy::outbox::{Layout, Order};
+use soundpost::policy::outbox::{Convert, Layout, Order};
 use soundpost::policy::schedule::{Hours, Rules, Schedule, parse_windows};
 use soundpost::policy::split::Zone;
 use soundpost::status::ActorStatus;
@@ -97,6 +97,7 @@ fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> 
             layout: Layout::parse("{date}/{name}").expect("a layout"),
             order,
             only_sections: false,
+            convert: Convert::No,
             bytes_per_second: 0,
             hours,
         },

@@ -29,6 +29,8 @@ use crate::supervisor::{Body, Role, Seat};
 const STACK: usize = 256 << 10;
 /// Pieces that are read, checked and sent, a connection with TLS, and a connection to the catalogue.
 pub const BYTES: usize = STACK + (256 << 10) + (512 << 10);
+/// What one that converts takes besides.
+pub const CONVERTER_BYTES: usize = crate::format::repack::BYTES;
 /// A disk or a server may stand still for so long: putting the chunks of a long file together takes minutes.
 const LIMIT_MS: u64 = 25 * 60_000;
 /// What is sent travels in pieces of this length, a little less than what TLS buffers.
@@ -142,6 +144,7 @@ fn settings(target: &Target, site: &str, zone: &Zone, sun: Option<crate::policy:
         layout: target.layout.clone(),
         order: target.order,
         only_sections: target.only_sections,
+        convert: target.convert,
         bytes_per_second: u64::from(target.kilobits_per_second) * 125,
         hours,
     })

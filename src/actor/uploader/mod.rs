@@ -5,9 +5,10 @@
 //! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
 //! for each target, and reads finished files only.
 //!
-//! With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
+//! A WAV may be sent as FLAC ([`convert`]); whatever is said of it here is still said of the WAV. With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
 //! day is through, and every quarter of an hour while it is not.
 
+mod convert;
 mod road;
 
 use std::collections::BTreeMap;
@@ -20,16 +21,17 @@ use std::time::Duration;
 
 use async_channel::Sender;
 
+use self::convert::Sent;
 use self::road::Road;
 use crate::device::catalogue::{Reader, Waiting, local_date};
 use crate::device::clock::Clock;
-use crate::device::disk::RealDisk;
+use crate::device::disk::{RealDisk, RealFile};
 use crate::device::remote::{Manner, Parcel, Receipt, Remote, Trouble};
 use crate::device::{Fault, FaultKind};
-use crate::format::{ReadAt, events};
+use crate::format::{ReadAt, events, repack};
 use crate::message::library::{self, Answer, Ask, Date, FileRow, Upload, Wish};
 use crate::policy::outbox::layout::EVENTS;
-use crate::policy::outbox::{Backoff, Layout, Names, Order, Rate, Why};
+use crate::policy::outbox::{Backoff, Convert, Layout, Names, Order, Rate, State as Stage, Why};
 use crate::policy::schedule::Hours;
 use crate::status::upload::TargetStatus;
 use crate::status::{ActorStatus, State};
@@ -57,6 +59,7 @@ pub struct Settings {
     pub layout: Layout,
     pub order: Order,
     pub only_sections: bool,
+    pub convert: Convert,
     pub bytes_per_second: u64,
     /// When it may send; `None`: always.
     pub hours: Option<Hours>,
@@ -287,26 +290,30 @@ impl Uploader {
     fn send(&mut self, row: &FileRow, life: u32) -> Result<(), Trouble> {
         self.status.change(|shown| (shown.file, shown.note) = (Some(row.name.clone()), None));
         self.state.is_told = false;
-        let date = local_date(row.start, row.utc_offset_s);
-        let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: &row.name };
-        let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
         let file = RealDisk.open_to_read(&self.root.join(&row.name));
         let file = file.map_err(|e| self.look_again(row, &format!("cannot be read: {e}")))?;
         if file.len().ok() != Some(row.bytes) {
             return Err(self.look_again(row, "is another than the catalogue says"));
         }
-        let parcel = Parcel { key: &key, bytes: row.bytes, media: media(&row.name), body: &file, manner: Manner::Beside };
+        let sent = self.prepared(row, &file, life)?;
+        let (name, body) = (sent.name(&row.name), sent.body());
+        let bytes = body.len().map_err(|e| Trouble::File(format!("cannot be read: {e}")))?;
+        let date = local_date(row.start, row.utc_offset_s);
+        let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: name };
+        let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
+        let parcel = Parcel { key: &key, bytes, media: media(name), body, manner: Manner::Beside };
         let Receipt { key, checksum } = self.post(&parcel, Some(row), life)?;
         let path = |ending: &str| self.analyses.join(format!("{}{ending}", row.name));
         let sidecar = [SECOND, SIDECAR].map(path);
         let sidecar = sidecar.iter().find(|path| path.exists());
         let profile = path(PROFILE);
-        let beside = [(Some(&profile), PROFILE, "application/octet-stream"), (sidecar, SIDECAR, "application/json")];
-        for (path, ending, media) in beside.into_iter().filter_map(|(path, ending, media)| Some((path?, ending, media))) {
-            self.send_beside(path, &format!("{key}{ending}"), media, life)?;
+        self.send_beside(&profile, &format!("{key}{PROFILE}"), "application/octet-stream", life)?;
+        if let Some(path) = sidecar {
+            self.send_sidecar(path, &format!("{key}{SIDECAR}"), sent.is_converted().then_some(row.bytes), life)?;
         }
+        let sent_bytes = sent.is_converted().then_some(bytes);
         let target = self.settings.name.to_string();
-        let copy = Box::new(Upload { target, at: self.clock.look().wall, key, bytes: row.bytes, checksum });
+        let copy = Box::new(Upload { target, at: self.clock.look().wall, key, bytes: row.bytes, sent_bytes, checksum });
         match self.ask(Wish::Uploaded { name: row.name.clone(), copy }) {
             Ok(_) => {}
             // Deleted or written to meanwhile: nothing counts.
@@ -327,6 +334,19 @@ impl Uploader {
         Ok(())
     }
 
+    /// What is sent of it.
+    fn prepared<'a>(&self, row: &FileRow, file: &'a RealFile, life: u32) -> Result<Sent<'a>, Trouble> {
+        if self.settings.convert == Convert::No {
+            return Ok(Sent::as_it_is(file));
+        }
+        self.show(Stage::Converting.name());
+        self.status.change(|shown| shown.file = Some(row.name.clone()));
+        Sent::as_flac(file, &row.name, || {
+            self.actor.beat();
+            self.goes_on(life)
+        })
+    }
+
     /// The catalogue is behind; the librarian is told, and the recording is offered again.
     fn look_again(&self, row: &FileRow, why: &str) -> Trouble {
         let _ = self.asks.try_send(Ask { wish: Wish::Look { name: row.name.clone() }, reply: None });
@@ -340,14 +360,33 @@ impl Uploader {
         self.post(&Parcel { key, bytes, media, body: &file, manner: Manner::Instead }, None, life).map(|_| ())
     }
 
+    /// Of a recording; of one that was converted, the length of the WAV.
+    fn send_sidecar(&mut self, path: &Path, key: &str, converted: Option<u64>, life: u32) -> Result<(), Trouble> {
+        const MEDIA: &str = "application/json";
+        let told = converted.and_then(|wav_bytes| repack::sidecar(&std::fs::read(path).ok()?, wav_bytes));
+        let Some(told) = told else { return self.send_beside(path, key, MEDIA, life) };
+        let parcel = Parcel { key, bytes: told.len() as u64, media: MEDIA, body: &told, manner: Manner::Instead };
+        self.post(&parcel, None, life).map(|_| ())
+    }
+
     fn send_events(&mut self, day: &(String, Date), life: u32) -> Result<(), Trouble> {
         let (source, date) = day;
         let Settings { site, layout, .. } = &self.settings;
         let names = Names { site, source, date, file: EVENTS };
-        let (Some(key), Ok((files, gaps))) = (layout.events_key(&names), self.reader.day_of(source, date)) else {
+        let (Some(key), Ok((mut files, gaps))) = (layout.events_key(&names), self.reader.day_of(source, date)) else {
             self.state.days.remove(day);
             return Ok(());
         };
+        if self.settings.convert == Convert::Flac {
+            // As they are called there.
+            for file in &mut files {
+                let flac = repack::flac_name(&file.name);
+                let key = flac.as_ref().and_then(|_| self.reader.upload_key(file, &self.settings.name).ok()?);
+                if let Some(flac) = flac.filter(|_| key.is_some_and(|key| key.ends_with(".flac"))) {
+                    file.name = flac;
+                }
+            }
+        }
         let text = events::lines(site, source, date, &files, &gaps);
         drop(files);
         let body = text.as_bytes();
