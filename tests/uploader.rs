@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use soundpost::actor::librarian::{self, Librarian, Prober};
 use soundpost::actor::store::parse_gap_line;
-use soundpost::actor::uploader::{Memory, Settings, Step, Uploader};
-use soundpost::device::catalogue::Reader;
+use soundpost::actor::uploader::{Memory, Settings, Shelf, Step, Uploader};
 use soundpost::device::clock::SimulatedClock;
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
@@ -102,10 +101,7 @@ fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> 
             hours,
         },
         remote: Box::new(FakeRemote { stock: stock.clone(), script: Arc::clone(&script) }),
-        root: place.clone(),
-        analyses: place.join("analyses"),
-        reader: Reader::new(&place.join("catalogue.db"), Arc::default()),
-        asks: asks.clone(),
+        shelves: vec![Shelf::new(place.clone(), place.join("analyses"), &place.join("catalogue.db"), asks.clone())],
         clock: clock.clone(),
         actor: Arc::new(ActorStatus::default()),
         status: Arc::new(TargetStatus::new("t", "folder")),

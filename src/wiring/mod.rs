@@ -368,7 +368,8 @@ impl Table {
         }
         if self.uploads > 0 {
             let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
-            let bytes = self.uploads * upload::BYTES + self.converters * upload::CONVERTER_BYTES;
+            let each = upload::BYTES + self.keepers * review::CONNECTION;
+            let bytes = self.uploads * each + self.converters * upload::CONVERTER_BYTES;
             shared.push(("uploader", what, bytes));
         }
         if self.is_monitored {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_channel::Sender;
 
+use super::retention::Keepers;
 use super::review;
-use crate::actor::uploader::{Memory, Settings, Uploader};
+use crate::actor::uploader::{Memory, Settings, Shelf, Uploader};
 use crate::config::Config;
 use crate::config::upload::{Place, Server, Target, Verify};
-use crate::device::catalogue::Reader;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
 use crate::device::remote::{Access, Folder, Put, Remote, S3, WebDav};
@@ -45,7 +45,11 @@ pub struct Plan {
     site: String,
     agent: Option<Agent>,
     place: Option<crate::policy::sun::Place>,
+    /// Folders that are recorded to besides that of the page, with their librarians.
+    elsewhere: Vec<Shelved>,
 }
+
+type Shelved = (review::Place, Sender<Ask>);
 
 struct Row {
     target: Target,
@@ -53,7 +57,7 @@ struct Row {
 }
 
 impl Plan {
-    pub fn new(config: &Config, alarms: &Alarms) -> Plan {
+    pub fn new(config: &Config, keepers: &Keepers, alarms: &Alarms) -> Plan {
         let row = |target: &Target| {
             let status = Arc::new(TargetStatus::new(&target.name, target.kind().word()));
             alarms.watch(&target.name, &status.alarm);
@@ -66,6 +70,7 @@ impl Plan {
             site: config.site.name.clone().unwrap_or_else(host_name),
             agent: if is_remote { agent(config.general.ca_file.as_deref()) } else { None },
             place: config.site.position.map(Into::into),
+            elsewhere: keepers.elsewhere(config),
         }
     }
 
@@ -86,33 +91,23 @@ impl Plan {
         let actor = Arc::new(ActorStatus::default());
         let (target, status, site, agent, sun) =
             (row.target.clone(), row.status.clone(), self.site.clone(), self.agent.clone(), self.place);
-        let (place, zone, asks, stop, own) = (place.clone(), zone.clone(), asks.clone(), stop.clone(), actor.clone());
+        let (zone, stop, own, root) = (zone.clone(), stop.clone(), actor.clone(), place.root.clone());
+        let folders: Vec<Shelved> = [(place.clone(), asks.clone())].into_iter().chain(self.elsewhere.iter().cloned()).collect();
         // One at a time, whatever becomes of its predecessor.
         let busy = Arc::new(Mutex::new(()));
         let make = move || -> Body {
             let settings = settings(&target, &site, &zone, sun);
-            let remote = remote(&target, agent.as_ref(), &place.root, &stop);
-            let (root, analyses) = (place.root.clone(), place.analyses.clone());
-            let reader = Reader::new(&place.catalogue, Arc::default());
-            let (asks, actor, status, stop, busy) = (asks.clone(), own.clone(), status.clone(), stop.clone(), busy.clone());
+            let remote = remote(&target, agent.as_ref(), &root, &stop);
+            let shelf =
+                |(place, asks): &Shelved| Shelf::new(place.root.clone(), place.analyses.clone(), &place.catalogue, asks.clone());
+            let shelves = folders.iter().map(shelf).collect();
+            let (actor, status, stop, busy) = (own.clone(), status.clone(), stop.clone(), busy.clone());
             let life = own.life();
             Box::new(move || {
                 let (settings, remote) = (settings?, remote?);
                 let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
                 let clock = Arc::new(RealClock);
-                let mut uploader = Uploader {
-                    settings,
-                    remote,
-                    root,
-                    analyses,
-                    reader,
-                    asks,
-                    clock,
-                    actor,
-                    status,
-                    stop,
-                    state: Memory::default(),
-                };
+                let mut uploader = Uploader { settings, remote, shelves, clock, actor, status, stop, state: Memory::default() };
                 uploader.run(life);
                 Ok(())
             })

@@ -23,11 +23,10 @@ pub struct Road<'a> {
     pub actor: &'a ActorStatus,
     pub life: u32,
     pub stop: &'a AtomicBool,
-    pub asks: &'a Sender<Ask>,
     pub status: &'a TargetStatus,
     pub target: &'a str,
-    /// Of the recording, where it is one.
-    pub name: Option<&'a str>,
+    /// Its name and its librarian, where it is one.
+    pub recording: Option<(&'a str, &'a Sender<Ask>)>,
     pub token: Option<String>,
     /// The window was seen to be open then.
     pub looked_at: Option<Mono>,
@@ -75,9 +74,9 @@ impl Way for Road<'_> {
 
     fn keep(&mut self, token: &str) {
         self.token = Some(token.to_owned());
-        let Some(name) = self.name else { return };
+        let Some((name, asks)) = self.recording else { return };
         let wish = Wish::Sending { name: name.to_owned(), target: self.target.to_owned(), token: token.to_owned() };
         // Should it not fit, a kill costs what was sent until then.
-        let _ = self.asks.send_blocking(Ask { wish, reply: None });
+        let _ = asks.send_blocking(Ask { wish, reply: None });
     }
 }
