@@ -17,13 +17,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
 
 use self::convert::Sent;
 use self::road::Road;
 pub use self::shelf::Shelf;
 use self::shelf::{Next, backlog, day_of, last_days, next};
+use crate::actor::side;
 use crate::device::catalogue::{Waiting, local_date};
 use crate::device::clock::Clock;
 use crate::device::disk::{RealDisk, RealFile};
@@ -42,10 +41,6 @@ use crate::time::{Mono, SECOND_NS, Wall};
 const SIDECAR: &str = ".analysis.json";
 const SECOND: &str = ".soundpost.json";
 const PROFILE: &str = ".profile";
-/// Between two looks whether there is something to send.
-const REST: Duration = Duration::from_secs(2);
-/// Looks whether it is to end come at least so often.
-const NAP: Duration = Duration::from_millis(250);
 /// A day that goes on has its list of events sent so often.
 const EVENTS_EVERY_NS: i64 = 15 * 60 * SECOND_NS;
 /// How much waits is counted so often.
@@ -112,23 +107,13 @@ impl Uploader {
         while self.goes_on(life) {
             self.actor.begin();
             if self.step(life) == Step::Rest {
-                self.rest(life);
+                side::rest(&self.actor, || self.goes_on(life));
             }
         }
     }
 
     fn goes_on(&self, life: u32) -> bool {
-        !self.stop.load(Relaxed) && self.actor.lives(life) && !self.shelves.iter().all(|shelf| shelf.asks.is_closed())
-    }
-
-    fn rest(&self, life: u32) {
-        self.actor.enter(State::Idle);
-        for _ in 0..REST.as_millis() / NAP.as_millis() {
-            if !self.goes_on(life) {
-                return;
-            }
-            thread::sleep(NAP);
-        }
+        side::goes_on(&self.actor, &self.stop, life) && !self.shelves.iter().all(|shelf| shelf.asks.is_closed())
     }
 
     /// One recording, or one list of events, or nothing.
@@ -403,12 +388,7 @@ impl Uploader {
 
     fn ask(&self, shelf: usize, wish: Wish) -> Result<Answer, library::Trouble> {
         let asks = self.shelves.get(shelf).map(|shelf| &shelf.asks).ok_or(library::Trouble::Absent)?;
-        self.actor.enter(State::Idle);
-        let (reply, answer) = async_channel::bounded(1);
-        asks.send_blocking(Ask { wish, reply: Some(reply) }).map_err(|_| library::Trouble::Busy(1))?;
-        let answer = answer.recv_blocking().unwrap_or(Err(library::Trouble::Busy(1)));
-        self.actor.enter(State::Device);
-        answer
+        side::ask(&self.actor, asks, wish, State::Device)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The uploader's side of one sending: how fast, for how long, and what is shown of it meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use async_channel::Sender;
 
-use super::NAP;
+use crate::actor::side::{self, NAP};
 use crate::device::clock::Clock;
 use crate::device::remote::Way;
 use crate::message::library::{Ask, Wish};
@@ -34,7 +34,7 @@ pub struct Road<'a> {
 
 impl Road<'_> {
     fn is_ending(&self) -> bool {
-        self.stop.load(Relaxed) || !self.actor.lives(self.life)
+        !side::goes_on(self.actor, self.stop, self.life)
     }
 }
 
