@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 
 # What the build needs, what the tests compare against, what the benchmarks run beside us.
 BUILD_PACKAGES = pkg-config libasound2-dev cmake g++ make
-TEST_PACKAGES  = gcc wget python3 python3-numpy python3-soundfile python3-venv time openssl curl mosquitto mosquitto-clients vorbis-tools opus-tools icecast2 ezstream libshout-tools ices2 mpg123 mpv flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux mount chromium rclone nginx-light $(NODE_PACKAGES)
+TEST_PACKAGES  = gcc wget python3 python3-numpy python3-soundfile python3-venv time openssl curl mosquitto mosquitto-clients vorbis-tools opus-tools icecast2 ezstream libshout-tools ices2 mpg123 mpv flac ffmpeg sox sndfile-programs alsa-utils pulseaudio libasound2-plugins strace util-linux iproute2 chrony gpsd gpsd-clients mount chromium rclone nginx-light $(NODE_PACKAGES)
 # Debian 12's own Node (18) will do; where there is another, it is used.
 NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
 FUZZ_SECONDS  ?= 60

@@ -398,7 +398,7 @@ fn what_is_too_old_goes_and_why_is_told() {
     library.ask(analysed("a.flac")).expect("a profile");
     let at = Wall((CHRISTMAS + 5) * SECOND_NS);
     let bytes = std::fs::metadata(library.root.join("d.flac")).expect("there").len();
-    let copy = Upload { target: "stick".into(), at, key: "d.flac".into(), bytes, checksum: "size".into() };
+    let copy = Upload { target: "stick".into(), at, key: "d.flac".into(), bytes, sent_bytes: None, checksum: "size".into() };
     let uploaded = |name: &str| Wish::Uploaded { name: name.into(), copy: Box::new(copy.clone()) };
     let Ok(Answer::File(row)) = library.ask(uploaded("d.flac")) else { panic!("it is there") };
     let told = &library.sidecar("d.flac.analysis.json")["uploads"]["stick"]["at"];

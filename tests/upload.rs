@@ -255,6 +255,79 @@ fn without_a_page_recordings_are_uploaded_all_the_same() {
 }
 
 #[test]
+fn a_page_whose_port_is_taken_keeps_nobody_from_uploading() {
+    let place = Place::new();
+    let stick = place.path("stick");
+    fs::create_dir(&stick).expect("put in");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("one").port();
+    let sections = format!(
+        "{}[web]\nport = {port}\nbind = 127.0.0.1\n[upload]\ntype = folder\nfolder = {}\nmounted = no\n",
+        sources(&place, 20, "flac"),
+        stick.display()
+    );
+    let mut recorder = Recorder::start(&place.config("split_minutes = 0.1\n", &sections), &[]);
+    recorder.wait_for("no page: ", PATIENCE);
+    let root = place.recordings();
+    wait_until("all is there", &mut recorder, || recorded(&root).len() >= 3 && arrived(&files(&stick)) == recorded(&root));
+    recorder.signal("TERM");
+    assert!(recorder.wait(PATIENCE).success());
+}
+
+/// Sources with folders of their own are uploaded like that of the page, whoever keeps them; and so is what has the same name there.
+#[test]
+fn recordings_of_every_folder_are_uploaded() {
+    let (server, place, port) = (S3Server::start(), Place::new(), free_port());
+    let (second, third) = (place.path("second"), place.path("third"));
+    let raw = place.raw("other", &noise(9, 20 * 48_000));
+    let more = |name: &str, folder: &Path| {
+        format!(
+            "[{name}]\ntype = file\npath = {}\npace = fast\nraw_bits = 16\nsample_rate = 48000\nchannels = 1\nformat = flac\n\
+             filename_pattern = mic/%Y%m%d_%H%M%S\noutput_directory = {}\n",
+            raw.display(),
+            folder.display()
+        )
+    };
+    let sections = format!(
+        "[web]\nport = {port}\nbind = 127.0.0.1\n{}{}{}{}",
+        sources(&place, 20, "flac"),
+        more("pond", &second),
+        more("hill", &third),
+        s3_section(&server, server.port(), "")
+    );
+    let mut recorder = record(&place.config("split_minutes = 0.1\n", &sections), &server);
+    let of = |listing: &BTreeMap<String, String>, source: &str| -> BTreeMap<String, String> {
+        let prefix = format!("site=Wood 3/source={source}/date=");
+        let sound = listing.iter().filter(|(key, _)| key.starts_with(&prefix) && key.ends_with(".flac"));
+        sound.map(|(key, sum)| (key.rsplit('/').next().expect("a name").to_owned(), sum.clone())).collect()
+    };
+    let folders = [("mic", place.recordings()), ("pond", second), ("hill", third)];
+    wait_until("all is there", &mut recorder, || {
+        let listing = server.listing();
+        folders.iter().all(|(source, root)| recorded(root).len() >= 3 && of(&listing, source) == recorded(root))
+    });
+    for (source, root) in &folders {
+        wait_until("it is entered", &mut recorder, || {
+            uploaded(root) >= 3 && ledger(root).iter().filter(|line| line[2].starts_with("mic/")).count() >= 3
+        });
+        wait_until("the list of the day", &mut recorder, || {
+            let day = format!("source={source}/date=");
+            server.listing().keys().any(|key| key.contains(&day) && key.ends_with("events.jsonl"))
+        });
+        let name = recorded(root).into_keys().next().expect("one");
+        let copy = &common::sidecar(root, &root.join("mic").join(&name))["uploads"]["upload.s3"];
+        let key = copy["key"].as_str().expect("a key");
+        let listing = server.listing();
+        assert!([".analysis.json", ".profile"].iter().all(|ending| listing.contains_key(&format!("{key}{ending}"))), "{key}");
+    }
+    wait_until("nothing waits", &mut recorder, || {
+        target(port, "upload.s3").is_some_and(|row| row["backlog_files"] == 0 && row["uploaded_files"].as_u64() >= Some(9))
+    });
+    recorder.signal("TERM");
+    assert!(recorder.wait(PATIENCE).success());
+}
+
+#[test]
 fn check_says_what_is_wrong_and_shows_no_secret() {
     let place = Place::new();
     let sections = "[tone]\ntype = tone\n[upload.a]\ntype = s3\nbucket = b\naccess_key = k\nsecret_key = hunter2\n[upload.b]\ntype = webdav\nurl = http://u:hunter2@cloud/x\n[upload.c]\ntype = put\n";

@@ -10,14 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use soundpost::actor::librarian::{self, Librarian, Prober};
 use soundpost::actor::store::parse_gap_line;
-use soundpost::actor::uploader::{Memory, Settings, Step, Uploader};
-use soundpost::device::catalogue::Reader;
+use soundpost::actor::uploader::{Memory, Settings, Shelf, Step, Uploader};
 use soundpost::device::clock::SimulatedClock;
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
 use soundpost::message::Identity;
 use soundpost::message::library::{Ask, Mark, Wish};
-use soundpost::policy::outbox::{Layout, Order};
+use soundpost::policy::outbox::{Convert, Layout, Order};
 use soundpost::policy::schedule::{Hours, Rules, Schedule, parse_windows};
 use soundpost::policy::split::Zone;
 use soundpost::status::ActorStatus;
@@ -69,8 +68,36 @@ fn bench(files: usize, order: Order, window: &str) -> Bench {
 
 fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> Bench {
     let (place, clock) = (root(&folder), Arc::new(SimulatedClock::new(Mono(0), NOON, true)));
+    let (asks, keeper) = keep(&place);
+    let script = Arc::default();
+    let rules = Rules { windows: parse_windows(window).expect("a window"), ..Rules::ALWAYS };
+    let hours = (!window.is_empty()).then(|| Hours::new(Schedule::new(rules, Zone::UTC, None).expect("hours")));
+    let uploader = Uploader {
+        settings: Settings {
+            name: "t".into(),
+            site: "wood".into(),
+            layout: Layout::parse("{date}/{name}").expect("a layout"),
+            order,
+            only_sections: false,
+            convert: Convert::No,
+            bytes_per_second: 0,
+            hours,
+        },
+        remote: Box::new(FakeRemote { stock: stock.clone(), script: Arc::clone(&script) }),
+        shelves: vec![Shelf::new(place.clone(), place.join("analyses"), &place.join("catalogue.db"), asks.clone())],
+        clock: clock.clone(),
+        actor: Arc::new(ActorStatus::default()),
+        status: Arc::new(TargetStatus::new("t", "folder")),
+        stop: Arc::new(AtomicBool::new(false)),
+        state: Memory::default(),
+    };
+    Bench { folder, asks, keeper: Some(keeper), stock, script, clock, uploader }
+}
+
+/// The librarian of a folder, which has looked through it.
+fn keep(place: &Path) -> (async_channel::Sender<Ask>, JoinHandle<()>) {
     let settings = librarian::Settings {
-        root: place.clone(),
+        root: place.to_owned(),
         analyses: place.join("analyses"),
         catalogue: place.join("catalogue.db"),
         read_only: false,
@@ -86,34 +113,8 @@ fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> 
     let mut keeper = Librarian::open(settings, Box::new(Headers), shared).expect("opened");
     let (asks, inbox) = async_channel::bounded::<Ask>(8);
     keeper.answer(Wish::Scan, &inbox, &|| NOON).expect("scanned");
-    let keeper = thread::spawn(move || librarian::run(&inbox, &mut keeper, &|| NOON));
-    let script = Arc::default();
-    let rules = Rules { windows: parse_windows(window).expect("a window"), ..Rules::ALWAYS };
-    let hours = (!window.is_empty()).then(|| Hours::new(Schedule::new(rules, Zone::UTC, None).expect("hours")));
-    let uploader = Uploader {
-        settings: Settings {
-            name: "t".into(),
-            site: "wood".into(),
-            layout: Layout::parse("{date}/{name}").expect("a layout"),
-            order,
-            only_sections: false,
-            bytes_per_second: 0,
-            hours,
-        },
-        remote: Box::new(FakeRemote { stock: stock.clone(), script: Arc::clone(&script) }),
-        root: place.clone(),
-        analyses: place.join("analyses"),
-        reader: Reader::new(&place.join("catalogue.db"), Arc::default()),
-        asks: asks.clone(),
-        clock: clock.clone(),
-        actor: Arc::new(ActorStatus::default()),
-        status: Arc::new(TargetStatus::new("t", "folder")),
-        stop: Arc::new(AtomicBool::new(false)),
-        state: Memory::default(),
-    };
-    Bench { folder, asks, keeper: Some(keeper), stock, script, clock, uploader }
+    (asks, thread::spawn(move || librarian::run(&inbox, &mut keeper, &|| NOON)))
 }
-
 impl Bench {
     fn step(&mut self) -> Step {
         let life = self.uploader.actor.life();
@@ -225,6 +226,38 @@ fn outside_of_its_window_nothing_is_sent() {
     assert_eq!((bench.all(), bench.uploader.status.look().state), (vec![], "held"));
     bench.clock.step(NOON.plus_ns(14 * 3_600 * SECOND_NS), true);
     assert_eq!(bench.all().len(), 2);
+}
+
+/// Each folder has its own catalogue; what is sent next is the first of all of them, and what has the same name stands beside the other.
+#[test]
+fn several_folders_are_one_queue() {
+    for (order, want) in [
+        (Order::Oldest, ["20260522_000000", "20260522_003000", "20260522_010000", "20260522_010000-2"]),
+        (Order::Newest, ["20260522_010000", "20260522_010000-2", "20260522_003000", "20260522_000000"]),
+    ] {
+        let mut bench = bench(2, order, "");
+        let second = bench.folder.path().join("second");
+        fs::create_dir_all(second.join("analyses")).expect("made");
+        for (name, sound) in [("20260522_003000", "half past"), ("20260522_010000", "another")] {
+            let path = second.join(format!("{name}.wav"));
+            fs::write(&path, sound).expect("written");
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_779_400_000);
+            File::options().write(true).open(&path).and_then(|file| file.set_modified(at)).expect("dated");
+        }
+        let (asks, _keeper) = keep(&second);
+        let catalogue = second.join("catalogue.db");
+        bench.uploader.shelves.push(Shelf::new(second.clone(), second.join("analyses"), &catalogue, asks));
+        bench.step();
+        assert_eq!(bench.uploader.status.look().backlog_files, 4, "of both");
+        let first: Vec<_> = bench.keys();
+        let came = [first, bench.all()].concat();
+        assert_eq!(came, want.map(|name| format!("2026-05-22/{name}.wav")), "{order:?}");
+        let events = bench.stock.lock().expect("no panic")["2026-05-22/events.jsonl"].clone();
+        assert_eq!(String::from_utf8_lossy(&events).lines().count(), 4, "the day is one list");
+        for (folder, count) in [(root(&bench.folder), 3), (second, 3)] {
+            assert_eq!(fs::read_to_string(folder.join("uploads.csv")).expect("a ledger").lines().count(), count);
+        }
+    }
 }
 
 /// What people and the target's ledger say of a recording live side by side.

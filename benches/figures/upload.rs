@@ -29,7 +29,7 @@ pub fn a_gibibyte_to_s3() {
     let (server, place, port) = (S3Server::start(), Place::new(), free_port());
     let long = place.path("long.flac");
     long_file(&long, mib);
-    let (ours, memory_kib) = soundpost(&server, &place, port, &long);
+    let (ours, memory_kib) = soundpost(&server, &place, port, &long, "");
     println!("{mib} MiB to a loopback S3: soundpost {ours:.2} s of CPU");
     let file = long.to_str().expect("a plain path");
     let endpoint = format!("http://127.0.0.1:{}", server.port());
@@ -56,12 +56,41 @@ pub fn a_gibibyte_to_s3() {
     println!("rclone {rclone:.2} s, boto3 {boto:.2} s");
     println!("soundpost / rclone: {:.2}, soundpost / boto3: {:.2} (bar: at most 1)", ours / rclone, ours / boto);
     println!("memory above idle while sending: {:.2} MiB (bar: at most 2)", memory_kib as f64 / 1024.0);
+    as_flac(&server);
+}
+
+/// The same with a WAV of an hour, which is coded three times on its way.
+fn as_flac(server: &S3Server) {
+    let (place, port) = (Place::new(), free_port());
+    let long = place.path("hour.wav");
+    let (rate, seconds) = (48_000_u32, 3_600_u32);
+    let data = rate * seconds * 2;
+    let mut file = File::create(&long).expect("created");
+    let head = [
+        &b"RIFF"[..],
+        &(36 + data).to_le_bytes(),
+        b"WAVEfmt \x10\0\0\0\x01\0\x01\0",
+        &rate.to_le_bytes(),
+        &(2 * rate).to_le_bytes(),
+        b"\x02\0\x10\0data",
+        &data.to_le_bytes(),
+    ];
+    file.write_all(&head.concat()).expect("written");
+    // About as loud as a wood.
+    let second: Vec<u8> = noise(5, rate as usize).iter().flat_map(|sample| (sample >> 8).to_le_bytes()).collect();
+    (0..seconds).for_each(|_| file.write_all(&second).expect("written"));
+    file.sync_all().expect("synced");
+    let (cpu, memory_kib) = soundpost(server, &place, port, &long, "convert = flac");
+    println!(
+        "an hour of WAV as FLAC: {cpu:.2} s of CPU, memory above idle {:.2} MiB (bar: at most 2)",
+        memory_kib as f64 / 1024.0
+    );
 }
 
 /// Seconds of CPU of the uploader, and the most memory above idle in KiB.
-fn soundpost(server: &S3Server, place: &Place, port: u16, long: &Path) -> (f64, u64) {
+fn soundpost(server: &S3Server, place: &Place, port: u16, long: &Path, more: &str) -> (f64, u64) {
     let sections = format!(
-        "[tone]\ntype = tone\nfilename_pattern = tone/%Y%m%d_%H%M%S\n[web]\nbind = 127.0.0.1\nport = {port}\n[upload]\ntype = s3\nendpoint = http://127.0.0.1:{}\nbucket = field\nregion = {}\naccess_key = {}\nsecret_key = {}\nlayout = ours/{{name}}\n",
+        "[tone]\ntype = tone\nfilename_pattern = tone/%Y%m%d_%H%M%S\n[web]\nbind = 127.0.0.1\nport = {port}\n[upload]\ntype = s3\nendpoint = http://127.0.0.1:{}\nbucket = field\nregion = {}\naccess_key = {}\nsecret_key = {}\nlayout = ours/{{name}}\n{more}\n",
         server.port(),
         server.region,
         server.access_key,
@@ -74,7 +103,8 @@ fn soundpost(server: &S3Server, place: &Place, port: u16, long: &Path) -> (f64, 
     thread::sleep(Duration::from_secs(8)); // whatever is made at the start has been made
     // The librarian and the analyser meet the file first; then all is idle again but what sends it.
     let (idle, before) = (anonymous_kib(pid), own(pid));
-    std::fs::rename(long, place.recordings().join("long.flac")).expect("moved");
+    let here = place.recordings().join(long.file_name().expect("a name"));
+    std::fs::rename(long, &here).expect("moved");
     let (since, mut most) = (Instant::now(), 0);
     while !place.recordings().join("uploads.csv").exists() {
         assert!(since.elapsed() < PATIENCE, "not uploaded");
@@ -84,7 +114,8 @@ fn soundpost(server: &S3Server, place: &Place, port: u16, long: &Path) -> (f64, 
         thread::sleep(Duration::from_millis(50));
     }
     let seconds = own(pid) - before;
-    std::fs::rename(place.recordings().join("long.flac"), long).expect("moved back");
+    std::fs::rename(&here, long).expect("moved back");
+    std::fs::remove_file(place.recordings().join("uploads.csv")).expect("there");
     recorder.signal("TERM");
     recorder.wait(Duration::from_secs(60));
     (seconds, most.saturating_sub(idle))

@@ -80,7 +80,8 @@ fn serve(options: &Options) -> Result<Exit, String> {
         role: Role::Path,
         uploads: None,
     };
-    let (seats, port) = review::seats(&web, &Live::closed(), plan).map_err(|fault| fault.to_string())?;
+    let (seats, port) = review::seats(&web, &Live::closed(), plan);
+    let port = port.map_err(|fault| fault.to_string())?;
     log::info!(
         "{root}{read_only}: http://{}:{port}/",
         if options.bind.is_unspecified() { "localhost".into() } else { options.bind.to_string() }

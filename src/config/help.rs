@@ -178,6 +178,7 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
             ("upload_rate", "How fast it is sent."),
             ("order", "What comes first."),
             ("only_sections", "Recordings without a section stay here."),
+            ("convert", "What a WAV becomes on its way."),
         ],
     ),
     (

@@ -19,7 +19,7 @@ use crate::message::analysis::Detector;
 use crate::message::{Container, Depth};
 use crate::policy::Invalid;
 use crate::policy::hook::Program;
-use crate::policy::outbox::{Layout, Order, layout};
+use crate::policy::outbox::{Convert, Layout, Order, layout};
 use crate::policy::schedule::{self, Dates, Days, Duty, Every, Window};
 use crate::time::Rate;
 
@@ -268,6 +268,8 @@ pub static UPLOAD_RATE: Key<u32> = key("upload_rate", "0", "kbit/s, or 0: as fas
 pub static ORDER: Key<Order> =
     key("order", "oldest", "oldest or newest", |t| choice(t, &[("oldest", Order::Oldest), ("newest", Order::Newest)]));
 pub static ONLY_SECTIONS: Key<bool> = key("only_sections", "no", "yes or no", flag);
+pub static CONVERT: Key<Convert> =
+    key("convert", "no", "no or flac", |t| choice(t, &[("no", Convert::No), ("flac", Convert::Flac)]));
 pub static SITE_NAME: Key<Option<String>> = key("name", "", "a name, or nothing", |t| unless_empty(t, word));
 pub static LATITUDE: Key<Option<f64>> =
     key("latitude", "", "degrees north, -90 to 90", |t| unless_empty(t, |t| real(t, -90.0, 90.0)));
@@ -397,6 +399,7 @@ pub static UPLOAD: List = &[
     &UPLOAD_RATE.about,
     &ORDER.about,
     &ONLY_SECTIONS.about,
+    &CONVERT.about,
 ];
 pub static SITE: List = &[&SITE_NAME.about, &LATITUDE.about, &LONGITUDE.about];
 
@@ -502,7 +505,7 @@ mod tests {
                 PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS WHEN_FULL HIGH_SCORE
                 MIN_FREE_HOURS MIN_FREE_BYTES RETENTION_DAYS EXPIRE_ONLY_UPLOADED SITE_NAME LATITUDE LONGITUDE
                 UPLOAD_TYPE UPLOAD_URL ENDPOINT BUCKET REGION ACCESS_KEY SECRET_KEY ADDRESSING PART_MB VERIFY UPLOAD_FOLDER MOUNTED
-                LAYOUT UPLOAD_WINDOW UPLOAD_RATE ORDER ONLY_SECTIONS
+                LAYOUT UPLOAD_WINDOW UPLOAD_RATE ORDER ONLY_SECTIONS CONVERT
             }
         };
         let lists = [LANE, STORED, SOUNDCARD, STREAM, FILE, DEMO, TONE].into_iter().chain(SETTINGS.map(|(_, list)| list));

@@ -7,7 +7,7 @@ use super::keys;
 use super::reader::Reader;
 use super::url::StreamUrl;
 use super::value::Secret;
-use crate::policy::outbox::{Layout, Order};
+use crate::policy::outbox::{Convert, Layout, Order};
 use crate::policy::schedule::{Rules, Window};
 
 /// Each has a thread.
@@ -26,6 +26,7 @@ pub struct Target {
     pub kilobits_per_second: u32,
     pub order: Order,
     pub only_sections: bool,
+    pub convert: Convert,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +149,7 @@ pub fn read(name: &str, line: u32, is_named: bool, reader: &mut Reader) -> Optio
     let windows = reader.get(&keys::UPLOAD_WINDOW);
     let kilobits_per_second = reader.get(&keys::UPLOAD_RATE);
     let (order, only_sections) = (reader.get(&keys::ORDER), reader.get(&keys::ONLY_SECTIONS));
+    let convert = reader.get(&keys::CONVERT);
     if kind.is_none() {
         if is_named && reader.errors() == before {
             reader.error(line, format!("has no type: add type = {}", TargetType::WANTS));
@@ -155,8 +157,8 @@ pub fn read(name: &str, line: u32, is_named: bool, reader: &mut Reader) -> Optio
             reader.warn(line, format!("folder without a type: nothing is uploaded; add type = {}", TargetType::WANTS));
         }
     }
-    let target =
-        Target { name: name.to_owned(), line, place: place?, layout, windows, kilobits_per_second, order, only_sections };
+    let (name, place) = (name.to_owned(), place?);
+    let target = Target { name, line, place, layout, windows, kilobits_per_second, order, only_sections, convert };
     (reader.errors() == before).then_some(target)
 }
 

@@ -33,9 +33,12 @@ pub fn gpsd(text: &str) -> Option<ClockReference> {
         let number = |key: &str| report.get(key).and_then(serde_json::Value::as_i64);
         let now = found.get_or_insert_with(|| ClockReference { keeper: "gpsd", ..ClockReference::default() });
         match report.get("class").and_then(serde_json::Value::as_str) {
-            Some("DEVICE") => {
-                let of = |key: &str| report.get(key).and_then(serde_json::Value::as_str);
-                now.id = tame(of("driver").or(of("path")).unwrap_or_default());
+            Some("DEVICE") => now.id = receiver(&report).unwrap_or_default(),
+            // Those that it heard before anybody asked; whose bytes it has not understood yet have a path alone.
+            Some("DEVICES") => {
+                let all = report.get("devices").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+                let known = all.iter().find(|device| device.get("driver").is_some()).or(all.first());
+                now.id = known.and_then(receiver).unwrap_or_default();
             }
             Some("TPV") => now.is_good = number("mode").is_some_and(|mode| mode >= 2),
             Some("PPS") => {
@@ -52,6 +55,11 @@ pub fn gpsd(text: &str) -> Option<ClockReference> {
         }
     }
     found.filter(|found| !found.id.is_empty() || found.is_good)
+}
+
+fn receiver(device: &serde_json::Value) -> Option<String> {
+    let of = |key: &str| device.get(key).and_then(serde_json::Value::as_str);
+    of("driver").or(of("path")).map(tame)
 }
 
 fn tame(text: &str) -> String {
@@ -99,6 +107,11 @@ mod tests {
         assert_eq!((found.id.as_str(), found.is_good, found.offset_s), ("u-blox", true, None));
         let found = told(&[device, r#"{"class":"TPV","mode":1}"#]).expect("found");
         assert!(!found.is_good);
+        // A receiver that others listen to already is told of in a list alone.
+        let listed = r#"{"class":"DEVICES","devices":[{"path":"/dev/x"},{"path":"/dev/pts/1","driver":"NMEA0183","native":0}]}"#;
+        let found = told(&[version, listed, r#"{"class":"TPV","mode":2}"#]).expect("found");
+        assert_eq!((found.id.as_str(), found.is_good), ("NMEA0183", true));
+        assert_eq!(told(&[version, r#"{"class":"DEVICES","devices":[]}"#]), None);
         let pps = r#"{"class":"PPS","device":"/dev/pps0","real_sec":10,"real_nsec":0,"clock_sec":9,"clock_nsec":999998500}"#;
         let found = told(&[device, pps, "{torn"]).expect("found");
         assert_eq!((found.id.as_str(), found.offset_s), ("PPS", Some(-0.000_001_5)));

@@ -39,6 +39,7 @@ pub mod opus_door;
 pub mod pcm_reader;
 pub mod playlist;
 pub mod profile;
+pub mod repack;
 pub mod resample;
 pub mod s3;
 pub mod samples;

@@ -256,7 +256,10 @@ pub struct Upload {
     /// When it was looked after.
     pub at: Wall,
     pub key: String,
+    /// Of the recording here.
     pub bytes: u64,
+    /// Of what was sent, where that was something else: the FLAC of a WAV.
+    pub sent_bytes: Option<u64>,
     /// What was compared: `sha256:…`, `md5:…` or `size`.
     pub checksum: String,
 }

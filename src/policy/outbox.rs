@@ -33,11 +33,22 @@ pub enum Order {
     Oldest,
 }
 
+/// What a WAV becomes on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convert {
+    #[default]
+    No,
+    /// As FLAC, where that holds all of it.
+    Flac,
+}
+
 /// How a recording stands with a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     #[default]
     Waiting,
+    /// It is looked how long the FLAC will be that it is sent as.
+    Converting,
     /// Part n of so many, counted from 1.
     Sending(u32, u32),
     Verifying,
@@ -50,6 +61,7 @@ impl State {
     pub const fn name(self) -> &'static str {
         match self {
             State::Waiting => "waiting",
+            State::Converting => "converting",
             State::Sending(..) => "sending",
             State::Verifying => "verifying",
             State::Uploaded => "uploaded",

@@ -4,23 +4,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use async_channel::Sender;
 
 use crate::actor::analyser::Reading;
+use crate::actor::side;
 use crate::device::disk::RealDisk;
 use crate::message::analysis::Detection;
 use crate::message::library::{Answer, Ask, Found, Trouble, Wish};
 use crate::signal::{Scope, sections};
 use crate::status::{ActorStatus, State};
 
-/// Between two looks whether there is something to do.
-const REST: Duration = Duration::from_secs(2);
 /// They are counted again after so many.
 const COUNT_EVERY: u64 = 100;
-/// Looks whether it is to end come at least so often.
-const NAP: Duration = Duration::from_millis(500);
 
 /// How far it is, in recordings.
 #[derive(Debug, Default)]
@@ -82,17 +78,11 @@ impl Backlog {
     }
 
     fn goes_on(&self, life: u32) -> bool {
-        !self.stop.load(Relaxed) && self.actor.lives(life) && !self.asks.is_closed()
+        side::goes_on(&self.actor, &self.stop, life) && !self.asks.is_closed()
     }
 
     fn rest(&self, life: u32) {
-        self.actor.enter(State::Idle);
-        for _ in 0..REST.as_millis() / NAP.as_millis() {
-            if !self.goes_on(life) {
-                return;
-            }
-            std::thread::sleep(NAP);
-        }
+        side::rest(&self.actor, || self.goes_on(life));
     }
 
     /// The newest, and how many there are if they are to be counted.
@@ -102,12 +92,7 @@ impl Backlog {
     }
 
     fn ask(&self, wish: Wish) -> Result<Answer, Trouble> {
-        self.actor.enter(State::Idle);
-        let (reply, answer) = async_channel::bounded(1);
-        self.asks.send_blocking(Ask { wish, reply: Some(reply) }).map_err(|_| Trouble::Busy(1))?;
-        let answer = answer.recv_blocking().unwrap_or(Err(Trouble::Busy(1)));
-        self.actor.enter(State::Busy);
-        answer
+        side::ask(&self.actor, &self.asks, wish, State::Busy)
     }
 
     /// `None` when it is to stop.

@@ -73,7 +73,7 @@ pub fn seats(
         machine,
         uploads: Vec::new(),
     };
-    let uploads = upload::Plan::new(config, &alarms);
+    let uploads = upload::Plan::new(config, keepers, &alarms);
     let settings = library::Settings { uploads: uploads.statuses(), ..settings };
     if config.web.enabled && config.web.password_hash.is_none() && !config.web.bind.is_loopback() {
         let open: Arc<status::Alarm> = Arc::default();
@@ -97,7 +97,9 @@ pub fn seats(
         clerk: Some(clerk),
     };
     if config.web.enabled {
-        review::seats(&config.web, &config.live, plan).map(|(seats, port)| (seats, Some(port)))
+        let (seats, port) = review::seats(&config.web, &config.live, plan);
+        // Whoever has no page uploads all the same.
+        Ok((seats, port.inspect_err(|fault| log::error!("no page: {fault}")).ok()))
     } else {
         Ok((review::without_page(plan), None))
     }

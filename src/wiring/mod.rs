@@ -278,6 +278,8 @@ pub struct Table {
     pub has_hooks: bool,
     /// Targets that recordings are sent to.
     pub uploads: usize,
+    /// Of these, that code what they send.
+    pub converters: usize,
     /// An MQTT broker is told how the recorder is.
     pub has_mqtt: bool,
 }
@@ -366,7 +368,9 @@ impl Table {
         }
         if self.uploads > 0 {
             let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
-            shared.push(("uploader", what, self.uploads * upload::BYTES));
+            let each = upload::BYTES + self.keepers * review::CONNECTION;
+            let bytes = self.uploads * each + self.converters * upload::CONVERTER_BYTES;
+            shared.push(("uploader", what, bytes));
         }
         if self.is_monitored {
             shared.push(("monitor", "thread, the output's thread, what waits to be heard".into(), monitor::BYTES));
@@ -455,6 +459,7 @@ mod tests {
             pushes: 1,
             keepers: 1,
             uploads: 1,
+            converters: 0,
             is_told: true,
             has_hooks: true,
             has_mqtt: true,

@@ -79,6 +79,16 @@ impl Keepers {
         self.each.iter().find(|keeper| keeper.root == root)
     }
 
+    /// All but that of the page: where each is, and who keeps it.
+    pub fn elsewhere(&self, config: &Config) -> Vec<(review::Place, Sender<Ask>)> {
+        let of = |keeper: &Keeper| {
+            let at = settings(keeper.root.clone(), config, self.turns.clone(), keeper.keeping.clone());
+            let librarian::Settings { root, analyses, catalogue, read_only, .. } = at;
+            (review::Place { root, analyses, catalogue, read_only }, keeper.asks.0.clone())
+        };
+        self.each.iter().filter(|keeper| keeper.root != page_folder(config)).map(of).collect()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Keeper> {
         self.each.iter()
     }
@@ -151,7 +161,7 @@ pub fn settings(root: PathBuf, config: &Config, turns: Arc<Turns>, keeping: Keep
         parse_gap: parse_gap_line,
         turns,
         retention: Some(keeping),
-        targets: Vec::new(),
+        targets: config.uploads.iter().map(|target| target.name.clone()).collect(),
     }
 }
 

@@ -145,8 +145,9 @@ struct Shared {
     targets: Vec<String>,
 }
 
-/// The seats, and the port that the page has. The page is open when this returns.
-pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fault> {
+/// The seats, and the port that the page has. The page is open when this returns; where it cannot be opened, the seats are those
+/// that there are without one.
+pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fault>) {
     let Plan {
         place,
         settings,
@@ -171,7 +172,10 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
     let shelves: Arc<dyn Library> = Arc::new(shelves);
     let stages = live.as_ref().map(|plan| plan.stages.clone()).unwrap_or_default();
     let preview = live.as_ref().and_then(|plan| plan.preview.clone());
-    let page = Arc::new(Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), preview)?);
+    let page = match Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), preview) {
+        Ok(page) => Arc::new(page),
+        Err(fault) => return (alone(&shared, detection, (asks, inbox), &stop, &progress, uploads), Err(fault)),
+    };
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
@@ -187,7 +191,7 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> Result<(Vec<Seat>, u16), Fa
             Ok(())
         })
     }));
-    Ok((seats, port))
+    (seats, Ok(port))
 }
 
 /// Where there is no page: who keeps the catalogue and analyses, and whoever uploads by it. What is recorded is found by the librarian's own
@@ -197,9 +201,20 @@ pub fn without_page(plan: Plan) -> Vec<Seat> {
     let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
     alarms.watch("", &shared.librarian.stuck);
-    let mut seats = vec![librarian_seat(&shared, inbox)];
-    seats.extend(backlog_seat(&shared, settings.detection, &asks, &stop, &Arc::default()));
-    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop)));
+    alone(&shared, settings.detection, (asks, inbox), &stop, &Arc::default(), uploads)
+}
+
+fn alone(
+    shared: &Shared,
+    detection: Detection,
+    (asks, inbox): (Sender<Ask>, Receiver<Ask>),
+    stop: &Arc<AtomicBool>,
+    progress: &Arc<Progress>,
+    uploads: Option<upload::Plan>,
+) -> Vec<Seat> {
+    let mut seats = vec![librarian_seat(shared, inbox)];
+    seats.extend(backlog_seat(shared, detection, &asks, stop, progress));
+    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place, &shared.zone, &asks, stop)));
     seats
 }
 

@@ -19,6 +19,7 @@ use crate::format::civil;
 use crate::format::metadata::Station;
 use crate::message::live::{Heard, OnAir, Stages};
 use crate::message::{Container, Lane, Notice, PcmFormat, Run, Tape, Tapped, ToStore};
+use crate::policy::outbox::Convert;
 use crate::policy::retry::{RestartBudget, Retry};
 use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::{Zone, zone_named};
@@ -89,6 +90,7 @@ pub fn table(config: &Config) -> Table {
         pushes,
         keepers,
         uploads: config.uploads.len(),
+        converters: config.uploads.iter().filter(|target| target.convert != Convert::No).count(),
         is_told: super::notify::is_wanted(config),
         has_hooks: super::hooks::is_wanted(config),
         has_mqtt: cfg!(feature = "mqtt") && config.notify.mqtt.is_some(),

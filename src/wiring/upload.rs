@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_channel::Sender;
 
+use super::retention::Keepers;
 use super::review;
-use crate::actor::uploader::{Memory, Settings, Uploader};
+use crate::actor::uploader::{Memory, Settings, Shelf, Uploader};
 use crate::config::Config;
 use crate::config::upload::{Place, Server, Target, Verify};
-use crate::device::catalogue::Reader;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
 use crate::device::remote::{Access, Folder, Put, Remote, S3, WebDav};
@@ -29,6 +29,8 @@ use crate::supervisor::{Body, Role, Seat};
 const STACK: usize = 256 << 10;
 /// Pieces that are read, checked and sent, a connection with TLS, and a connection to the catalogue.
 pub const BYTES: usize = STACK + (256 << 10) + (512 << 10);
+/// What one that converts takes besides.
+pub const CONVERTER_BYTES: usize = crate::format::repack::BYTES;
 /// A disk or a server may stand still for so long: putting the chunks of a long file together takes minutes.
 const LIMIT_MS: u64 = 25 * 60_000;
 /// What is sent travels in pieces of this length, a little less than what TLS buffers.
@@ -43,7 +45,11 @@ pub struct Plan {
     site: String,
     agent: Option<Agent>,
     place: Option<crate::policy::sun::Place>,
+    /// Folders that are recorded to besides that of the page, with their librarians.
+    elsewhere: Vec<Shelved>,
 }
+
+type Shelved = (review::Place, Sender<Ask>);
 
 struct Row {
     target: Target,
@@ -51,7 +57,7 @@ struct Row {
 }
 
 impl Plan {
-    pub fn new(config: &Config, alarms: &Alarms) -> Plan {
+    pub fn new(config: &Config, keepers: &Keepers, alarms: &Alarms) -> Plan {
         let row = |target: &Target| {
             let status = Arc::new(TargetStatus::new(&target.name, target.kind().word()));
             alarms.watch(&target.name, &status.alarm);
@@ -64,6 +70,7 @@ impl Plan {
             site: config.site.name.clone().unwrap_or_else(host_name),
             agent: if is_remote { agent(config.general.ca_file.as_deref()) } else { None },
             place: config.site.position.map(Into::into),
+            elsewhere: keepers.elsewhere(config),
         }
     }
 
@@ -84,33 +91,23 @@ impl Plan {
         let actor = Arc::new(ActorStatus::default());
         let (target, status, site, agent, sun) =
             (row.target.clone(), row.status.clone(), self.site.clone(), self.agent.clone(), self.place);
-        let (place, zone, asks, stop, own) = (place.clone(), zone.clone(), asks.clone(), stop.clone(), actor.clone());
+        let (zone, stop, own, root) = (zone.clone(), stop.clone(), actor.clone(), place.root.clone());
+        let folders: Vec<Shelved> = [(place.clone(), asks.clone())].into_iter().chain(self.elsewhere.iter().cloned()).collect();
         // One at a time, whatever becomes of its predecessor.
         let busy = Arc::new(Mutex::new(()));
         let make = move || -> Body {
             let settings = settings(&target, &site, &zone, sun);
-            let remote = remote(&target, agent.as_ref(), &place.root, &stop);
-            let (root, analyses) = (place.root.clone(), place.analyses.clone());
-            let reader = Reader::new(&place.catalogue, Arc::default());
-            let (asks, actor, status, stop, busy) = (asks.clone(), own.clone(), status.clone(), stop.clone(), busy.clone());
+            let remote = remote(&target, agent.as_ref(), &root, &stop);
+            let shelf =
+                |(place, asks): &Shelved| Shelf::new(place.root.clone(), place.analyses.clone(), &place.catalogue, asks.clone());
+            let shelves = folders.iter().map(shelf).collect();
+            let (actor, status, stop, busy) = (own.clone(), status.clone(), stop.clone(), busy.clone());
             let life = own.life();
             Box::new(move || {
                 let (settings, remote) = (settings?, remote?);
                 let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
                 let clock = Arc::new(RealClock);
-                let mut uploader = Uploader {
-                    settings,
-                    remote,
-                    root,
-                    analyses,
-                    reader,
-                    asks,
-                    clock,
-                    actor,
-                    status,
-                    stop,
-                    state: Memory::default(),
-                };
+                let mut uploader = Uploader { settings, remote, shelves, clock, actor, status, stop, state: Memory::default() };
                 uploader.run(life);
                 Ok(())
             })
@@ -142,6 +139,7 @@ fn settings(target: &Target, site: &str, zone: &Zone, sun: Option<crate::policy:
         layout: target.layout.clone(),
         order: target.order,
         only_sections: target.only_sections,
+        convert: target.convert,
         bytes_per_second: u64::from(target.kilobits_per_second) * 125,
         hours,
     })

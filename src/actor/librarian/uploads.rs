@@ -15,6 +15,8 @@ use crate::time::Wall;
 
 /// Key of the sidecar: one object for each target.
 pub const UPLOADS: &str = "uploads";
+/// Only where it is another length than that of the recording.
+const SENT_BYTES: &str = "sent_bytes";
 /// Below the folder of the recordings.
 const LEDGER: &str = "uploads.csv";
 const HEAD: &str = "uploaded,target,file,key,bytes,checksum\n";
@@ -27,6 +29,7 @@ pub fn read(sidecar: &Sidecar) -> Vec<Upload> {
             at: parse_utc(&text("at")?)?,
             key: text("key")?,
             bytes: value.get("bytes")?.as_u64()?,
+            sent_bytes: value.get(SENT_BYTES).and_then(Value::as_u64),
             checksum: text("checksum")?,
         })
     };
@@ -40,7 +43,10 @@ pub fn all_there(copies: &[Upload], targets: &[String], bytes: u64) -> Option<Wa
 }
 
 fn tell(sidecar: &mut Sidecar, copy: &Upload) {
-    let value = json!({"at": utc_text(copy.at), "key": copy.key, "bytes": copy.bytes, "checksum": copy.checksum});
+    let mut value = json!({"at": utc_text(copy.at), "key": copy.key, "bytes": copy.bytes, "checksum": copy.checksum});
+    if let Some(bytes) = copy.sent_bytes {
+        value[SENT_BYTES] = bytes.into();
+    }
     let all = sidecar.other.entry(UPLOADS).or_insert_with(|| json!({}));
     if !all.is_object() {
         *all = json!({});
@@ -127,6 +133,7 @@ mod tests {
             at: Wall(at),
             key: "k".into(),
             bytes,
+            sent_bytes: None,
             checksum: "c".into(),
         };
         let targets = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();

@@ -1,35 +1,37 @@
 //! The uploader of one target: sends what waits, looks after it at the far end, and has it entered.
 //!
-//! What waits is asked of the catalogue, one recording at a time, so that a restart begins where it ended and hints may be lost. A
+//! What waits is asked of the catalogue of each folder that is recorded to ([`shelf`]), one recording at a time, so that a restart begins where it ended and hints may be lost. A
 //! recording counts once the target has it and the librarian has written that into its sidecar; should one of the two be cut off,
 //! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
 //! for each target, and reads finished files only.
 //!
-//! With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
+//! A WAV may be sent as FLAC ([`convert`]); whatever is said of it here is still said of the WAV. With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
 //! day is through, and every quarter of an hour while it is not.
 
+mod convert;
 mod road;
+mod shelf;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
 
-use async_channel::Sender;
-
+use self::convert::Sent;
 use self::road::Road;
-use crate::device::catalogue::{Reader, Waiting, local_date};
+pub use self::shelf::Shelf;
+use self::shelf::{Next, backlog, day_of, last_days, next};
+use crate::actor::side;
+use crate::device::catalogue::{Waiting, local_date};
 use crate::device::clock::Clock;
-use crate::device::disk::RealDisk;
+use crate::device::disk::{RealDisk, RealFile};
 use crate::device::remote::{Manner, Parcel, Receipt, Remote, Trouble};
 use crate::device::{Fault, FaultKind};
-use crate::format::{ReadAt, events};
+use crate::format::{ReadAt, events, repack};
 use crate::message::library::{self, Answer, Ask, Date, FileRow, Upload, Wish};
 use crate::policy::outbox::layout::EVENTS;
-use crate::policy::outbox::{Backoff, Layout, Names, Order, Rate, Why};
+use crate::policy::outbox::{Backoff, Convert, Layout, Names, Order, Rate, State as Stage, Why};
 use crate::policy::schedule::Hours;
 use crate::status::upload::TargetStatus;
 use crate::status::{ActorStatus, State};
@@ -39,10 +41,6 @@ use crate::time::{Mono, SECOND_NS, Wall};
 const SIDECAR: &str = ".analysis.json";
 const SECOND: &str = ".soundpost.json";
 const PROFILE: &str = ".profile";
-/// Between two looks whether there is something to send.
-const REST: Duration = Duration::from_secs(2);
-/// Looks whether it is to end come at least so often.
-const NAP: Duration = Duration::from_millis(250);
 /// A day that goes on has its list of events sent so often.
 const EVENTS_EVERY_NS: i64 = 15 * 60 * SECOND_NS;
 /// How much waits is counted so often.
@@ -57,6 +55,7 @@ pub struct Settings {
     pub layout: Layout,
     pub order: Order,
     pub only_sections: bool,
+    pub convert: Convert,
     pub bytes_per_second: u64,
     /// When it may send; `None`: always.
     pub hours: Option<Hours>,
@@ -71,11 +70,8 @@ impl Settings {
 pub struct Uploader {
     pub settings: Settings,
     pub remote: Box<dyn Remote>,
-    /// Of the recordings, and of what is known of them, which mirrors it.
-    pub root: PathBuf,
-    pub analyses: PathBuf,
-    pub reader: Reader,
-    pub asks: Sender<Ask>,
+    /// All folders that are recorded to.
+    pub shelves: Vec<Shelf>,
     pub clock: Arc<dyn Clock>,
     pub actor: Arc<ActorStatus>,
     pub status: Arc<TargetStatus>,
@@ -90,7 +86,6 @@ pub struct Memory {
     rate: Option<Rate>,
     /// (source, date) whose lists of events are not there as they are now, and since when.
     days: BTreeMap<(String, Date), Mono>,
-    is_begun: bool,
     is_told: bool,
     absent_until: Option<Mono>,
     counted_at: Option<Mono>,
@@ -112,23 +107,13 @@ impl Uploader {
         while self.goes_on(life) {
             self.actor.begin();
             if self.step(life) == Step::Rest {
-                self.rest(life);
+                side::rest(&self.actor, || self.goes_on(life));
             }
         }
     }
 
     fn goes_on(&self, life: u32) -> bool {
-        !self.stop.load(Relaxed) && self.actor.lives(life) && !self.asks.is_closed()
-    }
-
-    fn rest(&self, life: u32) {
-        self.actor.enter(State::Idle);
-        for _ in 0..REST.as_millis() / NAP.as_millis() {
-            if !self.goes_on(life) {
-                return;
-            }
-            thread::sleep(NAP);
-        }
+        side::goes_on(&self.actor, &self.stop, life) && !self.shelves.iter().all(|shelf| shelf.asks.is_closed())
     }
 
     /// One recording, or one list of events, or nothing.
@@ -143,12 +128,9 @@ impl Uploader {
         if self.state.backoff.again(mono).is_some() || self.state.absent_until.is_some_and(|until| until > mono) {
             return Step::Rest;
         }
-        self.begin(mono);
-        let waiting = self.settings.waiting(now.wall);
-        let next = match self.reader.next_upload(&waiting) {
-            Ok(next) => next,
-            Err(_) => return Step::Rest, // the catalogue is being made
-        };
+        let days = last_days(&mut self.shelves, &self.settings.name, 2 * EVENTS_EVERY_NS);
+        self.state.days.extend(days.into_iter().map(|day| (day, mono)));
+        let Ok(next) = next(&mut self.shelves, &self.settings, now.wall) else { return Step::Rest };
         if next.is_some() && self.status.look().backlog_files == 0 {
             self.state.counted_at = None;
             self.count(mono, now.wall);
@@ -166,22 +148,12 @@ impl Uploader {
                 let sent = self.send_events(&day, life);
                 self.settle(sent, None)
             }
-            (None, Some(row)) => {
-                let sent = self.send(row, life);
-                self.settle(sent, Some(row))
+            (None, Some(next)) => {
+                let sent = self.send(next, life);
+                self.settle(sent, Some(next))
             }
             (None, None) => Step::Rest,
         }
-    }
-
-    /// Days whose list of events may have been cut off by an end.
-    fn begin(&mut self, now: Mono) {
-        if self.state.is_begun {
-            return;
-        }
-        let Ok(days) = self.reader.last_uploads(&self.settings.name, 2 * EVENTS_EVERY_NS / SECOND_NS) else { return };
-        self.state.days.extend(days.into_iter().map(|day| (day, now)));
-        self.state.is_begun = true;
     }
 
     /// A day whose list of events is to be sent now.
@@ -213,7 +185,7 @@ impl Uploader {
         }
     }
 
-    fn settle(&mut self, sent: Result<(), Trouble>, row: Option<&FileRow>) -> Step {
+    fn settle(&mut self, sent: Result<(), Trouble>, next: Option<&Next>) -> Step {
         let (mono, wall) = (self.clock.mono(), self.clock.look().wall);
         match sent {
             Ok(()) => {
@@ -224,11 +196,11 @@ impl Uploader {
             }
             Err(Trouble::Halted) => Step::Rest,
             Err(Trouble::File(why)) => {
-                if let Some(row) = row {
+                if let Some((shelf, row)) = next {
                     log::warn!(target: "uploader", "{}: {}: {why}", self.settings.name, row.name);
                     let (name, target) = (row.name.clone(), self.settings.name.to_string());
                     self.status.change(|shown| shown.trouble = Some(format!("{}: {why}", row.name)));
-                    if self.ask(Wish::Unwanted { name, target, why }).is_ok() {
+                    if self.ask(*shelf, Wish::Unwanted { name, target, why }).is_ok() {
                         return Step::Sent;
                     }
                 }
@@ -278,36 +250,41 @@ impl Uploader {
         if self.state.counted_at.is_some_and(|at| mono.since(at) < COUNT_EVERY_NS) {
             return;
         }
-        let Ok(backlog) = self.reader.upload_backlog(&self.settings.waiting(now)) else { return };
+        let Some(backlog) = backlog(&mut self.shelves, &self.settings, now) else { return };
         self.state.counted_at = Some(mono);
         self.status.change(|row| (row.backlog_files, row.backlog_bytes) = (backlog.files, backlog.bytes));
     }
 
     /// A recording and what belongs to it, looked after and entered.
-    fn send(&mut self, row: &FileRow, life: u32) -> Result<(), Trouble> {
+    fn send(&mut self, next: &Next, life: u32) -> Result<(), Trouble> {
+        let (shelf, row) = next;
+        let Some(Shelf { root, analyses, .. }) = self.shelves.get(*shelf) else { return Ok(()) };
+        let (path, beside) = (root.join(&row.name), |ending: &str| analyses.join(format!("{}{ending}", row.name)));
+        let (profile, sidecars) = (beside(PROFILE), [SECOND, SIDECAR].map(beside));
         self.status.change(|shown| (shown.file, shown.note) = (Some(row.name.clone()), None));
         self.state.is_told = false;
-        let date = local_date(row.start, row.utc_offset_s);
-        let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: &row.name };
-        let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
-        let file = RealDisk.open_to_read(&self.root.join(&row.name));
-        let file = file.map_err(|e| self.look_again(row, &format!("cannot be read: {e}")))?;
+        let file = RealDisk.open_to_read(&path);
+        let file = file.map_err(|e| self.look_again(next, &format!("cannot be read: {e}")))?;
         if file.len().ok() != Some(row.bytes) {
-            return Err(self.look_again(row, "is another than the catalogue says"));
+            return Err(self.look_again(next, "is another than the catalogue says"));
         }
-        let parcel = Parcel { key: &key, bytes: row.bytes, media: media(&row.name), body: &file, manner: Manner::Beside };
-        let Receipt { key, checksum } = self.post(&parcel, Some(row), life)?;
-        let path = |ending: &str| self.analyses.join(format!("{}{ending}", row.name));
-        let sidecar = [SECOND, SIDECAR].map(path);
-        let sidecar = sidecar.iter().find(|path| path.exists());
-        let profile = path(PROFILE);
-        let beside = [(Some(&profile), PROFILE, "application/octet-stream"), (sidecar, SIDECAR, "application/json")];
-        for (path, ending, media) in beside.into_iter().filter_map(|(path, ending, media)| Some((path?, ending, media))) {
-            self.send_beside(path, &format!("{key}{ending}"), media, life)?;
+        let sent = self.prepared(row, &file, life)?;
+        let (name, body) = (sent.name(&row.name), sent.body());
+        let bytes = body.len().map_err(|e| Trouble::File(format!("cannot be read: {e}")))?;
+        let date = local_date(row.start, row.utc_offset_s);
+        let names = Names { site: &self.settings.site, source: &row.source, date: &date, file: name };
+        let key = self.settings.layout.key(&names).ok_or_else(|| Trouble::File("its name is too long for any server".into()))?;
+        let parcel = Parcel { key: &key, bytes, media: media(name), body, manner: Manner::Beside };
+        let Receipt { key, checksum } = self.post(&parcel, Some(next), life)?;
+        let sidecar = sidecars.iter().find(|path| path.exists());
+        self.send_beside(&profile, &format!("{key}{PROFILE}"), "application/octet-stream", life)?;
+        if let Some(path) = sidecar {
+            self.send_sidecar(path, &format!("{key}{SIDECAR}"), sent.is_converted().then_some(row.bytes), life)?;
         }
+        let sent_bytes = sent.is_converted().then_some(bytes);
         let target = self.settings.name.to_string();
-        let copy = Box::new(Upload { target, at: self.clock.look().wall, key, bytes: row.bytes, checksum });
-        match self.ask(Wish::Uploaded { name: row.name.clone(), copy }) {
+        let copy = Box::new(Upload { target, at: self.clock.look().wall, key, bytes: row.bytes, sent_bytes, checksum });
+        match self.ask(*shelf, Wish::Uploaded { name: row.name.clone(), copy }) {
             Ok(_) => {}
             // Deleted or written to meanwhile: nothing counts.
             Err(library::Trouble::Absent | library::Trouble::Open) => return Ok(()),
@@ -327,9 +304,23 @@ impl Uploader {
         Ok(())
     }
 
+    /// What is sent of it.
+    fn prepared<'a>(&self, row: &FileRow, file: &'a RealFile, life: u32) -> Result<Sent<'a>, Trouble> {
+        if self.settings.convert == Convert::No {
+            return Ok(Sent::as_it_is(file));
+        }
+        self.show(Stage::Converting.name());
+        self.status.change(|shown| shown.file = Some(row.name.clone()));
+        Sent::as_flac(file, &row.name, || {
+            self.actor.beat();
+            self.goes_on(life)
+        })
+    }
+
     /// The catalogue is behind; the librarian is told, and the recording is offered again.
-    fn look_again(&self, row: &FileRow, why: &str) -> Trouble {
-        let _ = self.asks.try_send(Ask { wish: Wish::Look { name: row.name.clone() }, reply: None });
+    fn look_again(&self, (shelf, row): &Next, why: &str) -> Trouble {
+        let look = Ask { wish: Wish::Look { name: row.name.clone() }, reply: None };
+        let _ = self.shelves.get(*shelf).map(|shelf| shelf.asks.try_send(look));
         Trouble::Target(Fault::new(FaultKind::Gone, format!("{}: {why}", row.name)))
     }
 
@@ -340,11 +331,22 @@ impl Uploader {
         self.post(&Parcel { key, bytes, media, body: &file, manner: Manner::Instead }, None, life).map(|_| ())
     }
 
+    /// Of a recording; of one that was converted, the length of the WAV.
+    fn send_sidecar(&mut self, path: &Path, key: &str, converted: Option<u64>, life: u32) -> Result<(), Trouble> {
+        const MEDIA: &str = "application/json";
+        let told = converted.and_then(|wav_bytes| repack::sidecar(&std::fs::read(path).ok()?, wav_bytes));
+        let Some(told) = told else { return self.send_beside(path, key, MEDIA, life) };
+        let parcel = Parcel { key, bytes: told.len() as u64, media: MEDIA, body: &told, manner: Manner::Instead };
+        self.post(&parcel, None, life).map(|_| ())
+    }
+
     fn send_events(&mut self, day: &(String, Date), life: u32) -> Result<(), Trouble> {
         let (source, date) = day;
         let Settings { site, layout, .. } = &self.settings;
         let names = Names { site, source, date, file: EVENTS };
-        let (Some(key), Ok((files, gaps))) = (layout.events_key(&names), self.reader.day_of(source, date)) else {
+        let (Some(key), Some((files, gaps))) =
+            (layout.events_key(&names), day_of(&mut self.shelves, &self.settings, source, date))
+        else {
             self.state.days.remove(day);
             return Ok(());
         };
@@ -360,11 +362,13 @@ impl Uploader {
         sent
     }
 
-    fn post(&mut self, parcel: &Parcel, row: Option<&FileRow>, life: u32) -> Result<Receipt, Trouble> {
-        let token = match row {
-            Some(row) => self.reader.upload_token(row, &self.settings.name).ok().flatten(),
-            None => None,
-        };
+    fn post(&mut self, parcel: &Parcel, next: Option<&Next>, life: u32) -> Result<Receipt, Trouble> {
+        let mut recording = None;
+        let mut token = None;
+        if let Some((shelf, row)) = next.and_then(|(n, row)| Some((self.shelves.get_mut(*n)?, row))) {
+            token = shelf.reader.upload_token(row, &self.settings.name).ok().flatten();
+            recording = Some((row.name.as_str(), &shelf.asks));
+        }
         let rate = self.state.rate.get_or_insert_with(|| Rate::new(self.settings.bytes_per_second));
         let mut road = Road {
             rate,
@@ -373,23 +377,18 @@ impl Uploader {
             actor: &self.actor,
             life,
             stop: &self.stop,
-            asks: &self.asks,
             status: &self.status,
             target: &self.settings.name,
-            name: row.map(|row| row.name.as_str()),
+            recording,
             token,
             looked_at: None,
         };
         self.remote.send(parcel, &mut road)
     }
 
-    fn ask(&self, wish: Wish) -> Result<Answer, library::Trouble> {
-        self.actor.enter(State::Idle);
-        let (reply, answer) = async_channel::bounded(1);
-        self.asks.send_blocking(Ask { wish, reply: Some(reply) }).map_err(|_| library::Trouble::Busy(1))?;
-        let answer = answer.recv_blocking().unwrap_or(Err(library::Trouble::Busy(1)));
-        self.actor.enter(State::Device);
-        answer
+    fn ask(&self, shelf: usize, wish: Wish) -> Result<Answer, library::Trouble> {
+        let asks = self.shelves.get(shelf).map(|shelf| &shelf.asks).ok_or(library::Trouble::Absent)?;
+        side::ask(&self.actor, asks, wish, State::Device)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The uploader's side of one sending: how fast, for how long, and what is shown of it meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use async_channel::Sender;
 
-use super::NAP;
+use crate::actor::side::{self, NAP};
 use crate::device::clock::Clock;
 use crate::device::remote::Way;
 use crate::message::library::{Ask, Wish};
@@ -23,11 +23,10 @@ pub struct Road<'a> {
     pub actor: &'a ActorStatus,
     pub life: u32,
     pub stop: &'a AtomicBool,
-    pub asks: &'a Sender<Ask>,
     pub status: &'a TargetStatus,
     pub target: &'a str,
-    /// Of the recording, where it is one.
-    pub name: Option<&'a str>,
+    /// Its name and its librarian, where it is one.
+    pub recording: Option<(&'a str, &'a Sender<Ask>)>,
     pub token: Option<String>,
     /// The window was seen to be open then.
     pub looked_at: Option<Mono>,
@@ -35,7 +34,7 @@ pub struct Road<'a> {
 
 impl Road<'_> {
     fn is_ending(&self) -> bool {
-        self.stop.load(Relaxed) || !self.actor.lives(self.life)
+        !side::goes_on(self.actor, self.stop, self.life)
     }
 }
 
@@ -75,9 +74,9 @@ impl Way for Road<'_> {
 
     fn keep(&mut self, token: &str) {
         self.token = Some(token.to_owned());
-        let Some(name) = self.name else { return };
+        let Some((name, asks)) = self.recording else { return };
         let wish = Wish::Sending { name: name.to_owned(), target: self.target.to_owned(), token: token.to_owned() };
         // Should it not fit, a kill costs what was sent until then.
-        let _ = self.asks.send_blocking(Ask { wish, reply: None });
+        let _ = asks.send_blocking(Ask { wish, reply: None });
     }
 }

@@ -80,6 +80,15 @@ impl Reader {
         })
     }
 
+    /// Where a recording, as it is now, stands at the target.
+    pub fn upload_key(&mut self, row: &FileRow, target: &str) -> Result<Option<String>, Trouble> {
+        self.ask(|db| {
+            let text = format!("SELECT key FROM uploads WHERE name = ?1 AND target = ?2 AND state = {THERE} AND bytes = ?3");
+            let mut statement = db.prepare_cached(&text)?;
+            Ok(statement.query_row(params![row.name, target, signed(row.bytes)], |row| row.get(0)).optional()?)
+        })
+    }
+
     /// (source, date) of recordings that this target got within so many seconds of the last one: their lists of events may not be there.
     pub fn last_uploads(&mut self, target: &str, seconds: i64) -> Result<Vec<(String, Date)>, Trouble> {
         self.ask(|db| {

@@ -65,7 +65,7 @@ pub fn header_of(info: &StreamInfo, identity: &Identity, station: &Station, seek
     block_header(&mut bytes, STREAMINFO, StreamInfo::BYTES);
     let streaminfo_at = bytes.len();
     bytes.extend_from_slice(&info.bytes());
-    let comments = vorbis_comment(identity, station);
+    let comments = vorbis_comment(Some(identity), station);
     block_header(&mut bytes, if seek_points == 0 { VORBIS_COMMENT | LAST } else { VORBIS_COMMENT }, comments.len());
     bytes.extend_from_slice(&comments);
     let seektable_at = if seek_points == 0 { None } else { Some(bytes.len()) };
@@ -131,19 +131,19 @@ impl StreamInfo {
     }
 }
 
-fn block_header(out: &mut Vec<u8>, kind: u8, body_bytes: usize) {
+pub(crate) fn block_header(out: &mut Vec<u8>, kind: u8, body_bytes: usize) {
     debug_assert!(body_bytes < 1 << 24, "values and points are capped far below");
     out.push(kind);
     out.extend_from_slice(&(body_bytes as u32).to_be_bytes()[1..]);
 }
 
-/// Section 8.6: the only block whose numbers are little endian.
-fn vorbis_comment(identity: &Identity, station: &Station) -> Vec<u8> {
-    let facts = facts(identity, station);
+/// Section 8.6: the only block whose numbers are little endian. `None`: nobody knows whose sound it is.
+pub(crate) fn vorbis_comment(identity: Option<&Identity>, station: &Station) -> Vec<u8> {
+    let facts = identity.map(|identity| facts(identity, station)).unwrap_or_default();
     let mut out = Vec::with_capacity(512);
     text(&mut out, SOFTWARE);
     out.extend_from_slice(&(facts.len() as u32 + 1).to_le_bytes()); // about ten
-    match identity.format.codec() {
+    match identity.and_then(|identity| identity.format.codec()) {
         None => text(&mut out, &format!("ENCODER={SOFTWARE}")),
         Some(codec) => text(&mut out, &format!("{KEPT_AS_IT_CAME}={}", codec.name())),
     }

@@ -20,7 +20,7 @@ pub use decode::{Decoded, Decoder};
 pub(crate) use decode::{ENDS_IN_FRAME, decode_one};
 pub use frame::{FrameHeader, Parse};
 pub use header::{Final, FlacHeader, finish, header, header_of};
-pub(crate) use header::{VORBIS_COMMENT, seek_block};
+pub(crate) use header::{VORBIS_COMMENT, block_header, seek_block, vorbis_comment};
 pub use mend::mend;
 pub use parse::{Head, StreamInfo, parse, parse_stream_info};
 pub(crate) use scan::find_sync;

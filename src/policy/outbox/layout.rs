@@ -68,9 +68,18 @@ impl Layout {
         (key.len() + 32 <= MAX_KEY_BYTES).then_some(key)
     }
 
-    /// Of the list of events of the day that a recording belongs to.
+    /// Of the list of events of the day that a recording belongs to. A layout that does not keep days and sources apart has them in
+    /// the list's name, or one would take another's place.
     pub fn events_key(&self, names: &Names) -> Option<String> {
-        self.key(&Names { file: EVENTS, ..*names })
+        let has = |parts: &[&str]| parts.iter().all(|part| self.0.contains(part));
+        let mut file = EVENTS.to_owned();
+        if !has(&["{date}"]) && !has(&["{year}", "{month}", "{day}"]) {
+            file = format!("{}-{file}", names.date);
+        }
+        if !has(&["{source}"]) && !names.source.is_empty() {
+            file = format!("{}-{file}", names.source.replace('/', "_"));
+        }
+        self.key(&Names { file: &file, ..*names })
     }
 }
 
@@ -125,6 +134,14 @@ mod tests {
         }
         let day = Layout::default().events_key(&NAMES);
         assert_eq!(day.as_deref(), Some("site=Hainich 3/source=mic/date=2024-12-25/events.jsonl"));
+        for (template, want) in [
+            ("{year}/{month}/{day}/{source}-{name}", "2024/12/25/mic-events.jsonl"),
+            ("{date}/{name}", "2024-12-25/mic-events.jsonl"),
+            ("{source}/{name}", "mic/2024-12-25-events.jsonl"),
+            ("{year}/{name}", "2024/mic-2024-12-25-events.jsonl"),
+        ] {
+            assert_eq!(Layout::parse(template).expect(template).events_key(&NAMES).as_deref(), Some(want));
+        }
         let long = "x".repeat(1_020);
         assert_eq!(Layout::default().key(&Names { file: &long, ..NAMES }), None);
     }
