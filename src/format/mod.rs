@@ -35,6 +35,7 @@ pub mod mpegts;
 pub mod mqtt;
 pub mod notice;
 pub mod opus;
+pub mod opus_copy;
 pub mod opus_door;
 pub mod pcm_reader;
 pub mod playlist;
