@@ -40,6 +40,7 @@ pub mod opus_door;
 pub mod pcm_reader;
 pub mod playlist;
 pub mod profile;
+pub mod reduced;
 pub mod resample;
 pub mod s3;
 pub mod samples;

@@ -7,8 +7,6 @@
 
 use std::path::PathBuf;
 
-use crate::time::Wall;
-
 /// What stays of a recording as a whole, beside its sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
@@ -22,9 +20,11 @@ pub enum Left {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     pub name: String,
-    /// As it was when that was decided.
     pub bytes: u64,
-    pub modified: Wall,
+    /// Of its row when that was decided.
+    pub version: u64,
+    /// It was elsewhere then, and must be still.
+    pub is_uploaded: bool,
     pub rate_hz: u32,
     pub frames: u64,
     pub left: Left,
@@ -32,19 +32,23 @@ pub struct Task {
     pub parts: Vec<(u64, u64)>,
     /// With less room on the disk it is left for another time.
     pub floor_bytes: u64,
-    /// In words.
-    pub reason: String,
+    /// So many days old it had to be.
+    pub days: f64,
 }
 
-/// What was made for it: all of it on the disk.
+/// What was made for it, all of it on the disk; or some of it, so that nobody waits long for the librarian.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduced {
     pub task: Task,
     /// Of the whole file, as hexadecimal digits.
     pub sha256: String,
-    /// Where the whole stays.
-    pub copy: Option<Copied>,
     pub pieces: Vec<Piece>,
+    /// Names that earlier pieces were given.
+    pub placed: Vec<String>,
+    /// Of the whole, where that stays. Comes last.
+    pub copy: Option<Copied>,
+    /// These are the last: the recording goes.
+    pub is_last: bool,
 }
 
 /// The recording as Ogg Opus.

@@ -43,6 +43,7 @@ pub mod probe;
 mod proofs;
 pub mod push;
 pub mod reference;
+pub mod reducer;
 pub mod retention;
 pub mod review;
 pub mod settings;
@@ -276,6 +277,8 @@ pub struct Table {
     pub is_told: bool,
     /// Programs are run for finished recordings.
     pub has_hooks: bool,
+    /// Old recordings are kept in less than they were.
+    pub has_reducer: bool,
     /// Targets that recordings are sent to.
     pub uploads: usize,
     /// An MQTT broker is told how the recorder is.
@@ -363,6 +366,9 @@ impl Table {
         }
         if self.has_hooks {
             shared.push(("hooks", "thread".into(), hooks::STACK));
+        }
+        if self.has_reducer {
+            shared.push(("reducer", "thread, decoder, encoder".into(), reducer::BYTES));
         }
         if self.uploads > 0 {
             let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
@@ -457,6 +463,7 @@ mod tests {
             uploads: 1,
             is_told: true,
             has_hooks: true,
+            has_reducer: true,
             has_mqtt: true,
         };
         let printed: usize = table
@@ -468,6 +475,6 @@ mod tests {
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
         let without = Table { lanes: table.lanes.clone(), ..Table::default() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 6, 8));
+        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 7, 8));
     }
 }

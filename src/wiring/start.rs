@@ -91,6 +91,7 @@ pub fn table(config: &Config) -> Table {
         uploads: config.uploads.len(),
         is_told: super::notify::is_wanted(config),
         has_hooks: super::hooks::is_wanted(config),
+        has_reducer: super::reducer::is_wanted(config),
         has_mqtt: cfg!(feature = "mqtt") && config.notify.mqtt.is_some(),
     }
 }
