@@ -146,7 +146,11 @@ fn reduce(keeper: &Keeper, librarian: &mut Librarian, how: How, given_back: u64)
         put(format_args!("{verb} {name}  {what}  {reason}"));
     }
     if keeper.keeping.tiers.is_on() {
-        put(format_args!("{}: {count} recordings {}", keeper.root.display(), if how == How::DryRun { "to reduce" } else { "reduced" }));
+        put(format_args!(
+            "{}: {count} recordings {}",
+            keeper.root.display(),
+            if how == How::DryRun { "to reduce" } else { "reduced" }
+        ));
     }
     Ok(())
 }
@@ -173,7 +177,9 @@ fn tell(keeper: &Keeper, round: &Round, count: u64, bytes: u64) {
         };
         put(format_args!("{root}: {:.1} MB an hour: {} {what}", per_hour / MB, lasts(left as f64 / per_hour)));
     }
-    let has_days = keeper.keeping.tiers.is_on() || rules.others.days.is_some() || rules.sources.iter().any(|source| source.age.days.is_some());
+    let has_days = keeper.keeping.tiers.is_on()
+        || rules.others.days.is_some()
+        || rules.sources.iter().any(|source| source.age.days.is_some());
     if has_days && !(keeper.keeping.is_clock_right)() {
         put(format_args!("{root}: the clock is not known to be right (no NTP): nothing goes by its age"));
     }

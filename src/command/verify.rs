@@ -92,8 +92,8 @@ fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> S
     let sidecar = path.strip_prefix(&places.root).ok().and_then(|below| read_sidecar(&places.sidecar(below)));
     if let Some(sidecar) = sidecar.as_ref().filter(|sidecar| !sidecar.is_begun()) {
         // What was reduced stands in its run as it was.
-        let (frames, lost) = reduced::fact(sidecar)
-            .map_or((sidecar.frames, sidecar.lost_frames), |fact| (fact.of.frames, fact.of.lost_frames));
+        let (frames, lost) =
+            reduced::fact(sidecar).map_or((sidecar.frames, sidecar.lost_frames), |fact| (fact.of.frames, fact.of.lost_frames));
         let corrected = sidecar.recorded_as.map_or(0, |first| sidecar.start.since(first));
         let neighbour = Neighbour {
             first_frame: sidecar.first_frame,

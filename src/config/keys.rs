@@ -382,7 +382,14 @@ pub static NOTIFY: List = &[
 
 pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
 /// What a source takes over from `[storage]` unless it says otherwise.
-pub static STORED: List = &[&MIN_FREE_HOURS.about, &MIN_FREE_BYTES.about, &RETENTION_DAYS.about, &EXPIRE_ONLY_UPLOADED.about, &FULL_DAYS.about, &OPUS_DAYS.about];
+pub static STORED: List = &[
+    &MIN_FREE_HOURS.about,
+    &MIN_FREE_BYTES.about,
+    &RETENTION_DAYS.about,
+    &EXPIRE_ONLY_UPLOADED.about,
+    &FULL_DAYS.about,
+    &OPUS_DAYS.about,
+];
 pub static UPLOAD: List = &[
     &UPLOAD_TYPE.about,
     &UPLOAD_URL.about,

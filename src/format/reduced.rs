@@ -158,8 +158,7 @@ impl Whole<'_> {
         let before = of.gaps.iter().filter(|gap| gap.at_frame <= piece.from);
         let lost_before = before.fold(0_u64, |sum, gap| sum.saturating_add(gap.lost_frames));
         let inside = of.gaps.iter().filter(|gap| (piece.from + 1..to).contains(&gap.at_frame));
-        let gaps: Vec<SidecarGap> =
-            inside.map(|gap| SidecarGap { at_frame: gap.at_frame - piece.from, ..gap.clone() }).collect();
+        let gaps: Vec<SidecarGap> = inside.map(|gap| SidecarGap { at_frame: gap.at_frame - piece.from, ..gap.clone() }).collect();
         let lost_frames = gaps.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.lost_frames));
         let ns = |frames: u64| Rate::new(rate).map_or(0, |rate| rate.ns_of(frames));
         let start = of.start.plus_ns(ns(piece.from.saturating_add(lost_before)));
@@ -292,11 +291,17 @@ mod tests {
         assert_eq!((copy.frames, copy.lost_frames, copy.sample_rate, copy.channels), (480_000, 48_000, 48_000, 1));
         assert_eq!((copy.start, copy.end, &*copy.session, copy.first_frame), (of.start, of.end, "s", 500));
         assert_eq!((copy.gaps[1].at_frame, copy.measured_rate, copy.bit_depth), (264_000, Some(48_000.5), None));
-        assert_eq!((copy.sections.as_ref(), &copy.other["note"], &copy.other["analysed_bytes"]), (of.sections.as_ref(), &"owl".into(), &9.into()));
+        assert_eq!(
+            (copy.sections.as_ref(), &copy.other["note"], &copy.other["analysed_bytes"]),
+            (of.sections.as_ref(), &"owl".into(), &9.into())
+        );
         assert_eq!(copy.other["uploaded_at"], "1970-01-01T00:00:00.000000Z");
         assert!(!copy.other.contains_key("uploads") && copy.other.contains_key("bookmarks"));
         let fact = fact(&copy).expect("it was reduced");
-        assert_eq!((&*fact.left, fact.of.frames, fact.of.sha256.as_deref(), fact.of.uploads.len()), ("opus", 960_000, Some("abc"), 1));
+        assert_eq!(
+            (&*fact.left, fact.of.frames, fact.of.sha256.as_deref(), fact.of.uploads.len()),
+            ("opus", 960_000, Some("abc"), 1)
+        );
         assert_eq!(super::fact(&of), None);
         assert_eq!(whole.full(), Sidecar { other: whole.full().other, ..of.clone() });
     }

@@ -115,10 +115,15 @@ impl Rank {
 /// Why a recording goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
-    Age { days: f64 },
+    Age {
+        days: f64,
+    },
     Room(Rank),
     /// It is kept in less: [`tier`](super::tier).
-    Reduced { days: f64, left: Left },
+    Reduced {
+        days: f64,
+        left: Left,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -126,7 +131,9 @@ impl fmt::Display for Reason {
         match self {
             Reason::Age { days } => write!(f, "older than {days} days"),
             Reason::Room(rank) => write!(f, "for room: {}", rank.words()),
-            Reason::Reduced { days, left: Left::Opus } => write!(f, "older than {days} days: its sections and an Opus of it stay"),
+            Reason::Reduced { days, left: Left::Opus } => {
+                write!(f, "older than {days} days: its sections and an Opus of it stay")
+            }
             Reason::Reduced { days, left: Left::Sections } => write!(f, "older than {days} days: its sections stay"),
         }
     }

@@ -88,10 +88,9 @@ impl Tiers {
     pub fn next<S: Shelf>(&self, now: Wall, shelf: &mut S) -> Result<Option<Next>, S::Error> {
         self.first(shelf, |tier, source, shelf| {
             // What is too old for an Opus never gets one, whatever its format.
-            for (days, form, left) in [
-                (tier.sections_after(), Form::Whole, Left::Sections),
-                (tier.full_days, Form::Lossless, Left::Opus),
-            ] {
+            for (days, form, left) in
+                [(tier.sections_after(), Form::Whole, Left::Sections), (tier.full_days, Form::Lossless, Left::Opus)]
+            {
                 let Some(days) = days else { continue };
                 if let Some(candidate) = old(now, days, tier, shelf, (source, form))? {
                     return Ok(Some((candidate, left, days)));
@@ -257,7 +256,8 @@ mod tests {
 
     #[test]
     fn sections_and_what_is_around_them() {
-        let section = |&(first_window, end_window): &(u32, u32)| Section { first_window, end_window, score: Centibel(1), band_hz: None };
+        let section =
+            |&(first_window, end_window): &(u32, u32)| Section { first_window, end_window, score: Centibel(1), band_hz: None };
         let check = |sections: &[(u32, u32)], frames: u64, want: Option<&[(u64, u64)]>| {
             let sections: Vec<Section> = sections.iter().map(section).collect();
             assert_eq!(parts(&sections, frames, 100).as_deref(), want, "{sections:?}");

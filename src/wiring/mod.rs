@@ -42,8 +42,8 @@ pub mod probe;
 #[cfg(test)]
 mod proofs;
 pub mod push;
-pub mod reference;
 pub mod reducer;
+pub mod reference;
 pub mod retention;
 pub mod review;
 pub mod settings;

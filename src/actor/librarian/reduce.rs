@@ -28,7 +28,7 @@ use crate::message::reduce::{Left, Reduced, Task};
 use crate::policy::name::with_suffix;
 use crate::policy::retention::{Candidate, Reason};
 use crate::policy::tier::{self, Form, Tiers};
-use crate::time::Wall;
+use crate::time::{SECOND_NS, Wall};
 
 /// That cannot be had just now, in one go.
 const REFUSED: usize = 8;
@@ -50,7 +50,10 @@ pub fn place<D: Disk>(disk: &D, shelf: &Shelf, all: &[Placing]) -> io::Result<()
         one.beside.iter().try_for_each(|(path, bytes)| put_on(disk, path, bytes))?;
         disk.replace(&one.draft, &shelf.root.join(&one.name))?;
     }
-    let mut folders: Vec<PathBuf> = all.iter().map(|one| folder(&shelf.root.join(&one.name)).to_owned()).collect();
+    // A name that moves from one folder to another stays when both are synced.
+    let both = |one: &Placing| [folder(&shelf.root.join(&one.name)).to_owned(), folder(&one.draft).to_owned()];
+    let mut folders: Vec<PathBuf> = all.iter().flat_map(both).collect();
+    folders.sort();
     folders.dedup();
     folders.iter().try_for_each(|folder| disk.sync_dir(folder))
 }
@@ -240,10 +243,11 @@ impl Librarian {
         let (mut all, mut names) = (Vec::new(), Vec::new());
         for piece in &whole.done.pieces {
             let (mut sidecar, profile) = whole.piece(piece);
-            let local = Civil::at(sidecar.start, sidecar.utc_offset_s).hour_minute_second();
-            let is_same = |other: &Sidecar| {
-                reduced::from(other).is_some_and(|from| from.of.file == task.name && from.from_frame == piece.from)
-            };
+            // It begins with the unit in which its first second does.
+            let begins = sidecar.start.plus_ns(SECOND_NS / 2);
+            let local = Civil::at(begins, sidecar.utc_offset_s).hour_minute_second();
+            // Its session names the recording, and the place in it.
+            let is_same = |other: &Sidecar| reduced::from(other).is_some() && other.session == sidecar.session;
             let name = self.free_name(&tier::stem(&task.name, local), extension, &names, &is_same)?;
             sidecar.file.clone_from(&name);
             all.push(self.placing(&piece.draft, &name, &sidecar, profile::write(&profile)));
@@ -256,7 +260,10 @@ impl Librarian {
     fn place_copy(&self, whole: &Whole<'_>, last: &[String]) -> Result<Option<String>, Refused> {
         let Some(copied) = &whole.done.copy else { return Ok(None) };
         let task = &whole.done.task;
-        let is_same = |other: &Sidecar| reduced::fact(other).is_some_and(|fact| fact.of.file == task.name);
+        let of = whole.sidecar;
+        let is_same = |other: &Sidecar| {
+            reduced::fact(other).is_some() && other.session == of.session && other.first_frame == of.first_frame
+        };
         let name = self.free_name(tier::whole_stem(&task.name), "opus", &[], &is_same)?;
         let sections = whole.done.placed.iter().chain(last).cloned().collect();
         let sidecar = whole.copy(&name, copied, sections);

@@ -174,7 +174,8 @@ fn without_pieces(files: Vec<FileRow>) -> Vec<FileRow> {
     let wholes: Vec<(String, Wall, Wall)> =
         files.iter().filter(|file| !is_piece(file)).map(|file| (file.source.clone(), file.start, end(file))).collect();
     let is_within = |file: &FileRow| {
-        let within = |(source, from, to): &(String, Wall, Wall)| *source == file.source && *from <= file.start && file.start < *to;
+        let within =
+            |(source, from, to): &(String, Wall, Wall)| *source == file.source && *from <= file.start && file.start < *to;
         wholes.iter().any(within)
     };
     files.into_iter().filter(|file| !is_piece(file) || !is_within(file)).collect()
