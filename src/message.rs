@@ -16,6 +16,7 @@ pub mod live;
 pub mod mount;
 pub mod news;
 pub mod page;
+pub mod reduce;
 pub mod relay;
 pub mod settings;
 mod sound;

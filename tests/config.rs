@@ -301,12 +301,26 @@ fn a_source_is_kept_as_storage_says_unless_it_says_otherwise() {
     assert_eq!(lines(&parsed), [""; 0]);
     let Storage { when_full, high_score_db, kept } = parsed.config.storage;
     assert_eq!((when_full, high_score_db), (WhenFull::Stop, 18.0));
-    let all = Kept { min_free_hours: 4.0, min_free_bytes: 2 << 30, retention_days: Some(30.0), expire_only_uploaded: false };
+    let all = Kept {
+        min_free_hours: 4.0,
+        min_free_bytes: 2 << 30,
+        retention_days: Some(30.0),
+        expire_only_uploaded: false,
+        full_days: None,
+        opus_days: None,
+    };
     let of = |n: usize| parsed.config.sources[n].kept;
     let want = [all, Kept { retention_days: Some(9.5), ..all }, Kept { expire_only_uploaded: true, ..all }];
     assert_eq!([kept, of(0), of(1)], want);
     let usual = parse("[s]\ntype=demo\n").config;
-    let few = Kept { min_free_hours: 0.1, min_free_bytes: 64 << 20, retention_days: None, expire_only_uploaded: false };
+    let few = Kept {
+        min_free_hours: 0.1,
+        min_free_bytes: 64 << 20,
+        retention_days: None,
+        expire_only_uploaded: false,
+        full_days: None,
+        opus_days: None,
+    };
     assert_eq!((usual.storage.when_full, usual.storage.kept, usual.sources[0].kept), (WhenFull::Delete, few, few));
 }
 

@@ -377,7 +377,7 @@ fn what_is_too_old_goes_and_why_is_told() {
         sources: vec![Source { name: "bat".into(), age: bat, expected_bytes_per_hour: 1.0 }],
         others: Age { days: Some(9.5), only_uploaded: false },
     };
-    let retention = Some(Keeping { rules, is_clock_right: || true });
+    let retention = Some(Keeping { rules, tiers: Default::default(), is_clock_right: || true });
     // It is ten days after Christmas.
     let mut library = library(&Options { retention, ..USUAL }, |root| {
         let days = [("a", "mic", 25), ("b", "mic", 25), ("c", "mic", 26), ("d", "bat", 27), ("e", "bat", 26), ("f", "", 25)];

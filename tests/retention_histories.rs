@@ -10,14 +10,17 @@ use std::thread;
 
 use serde_json::{Value, json};
 use soundpost::actor::librarian::Refused;
+use soundpost::actor::librarian::reduce::{Placing, place};
 use soundpost::actor::librarian::retention::{Hands, round};
 use soundpost::actor::librarian::shelf::{SIDECAR, Shelf, remove};
 use soundpost::device::catalogue::{Beside, Entry, Failure, Writer};
 use soundpost::device::disk::{Crash, Disk, DiskFile, MemoryDisk, read_small};
 use soundpost::message::analysis::{Centibel, Section};
 use soundpost::message::library::{FileRow, FileState, Marks};
+use soundpost::message::reduce::Left;
 use soundpost::policy::name::with_suffix;
 use soundpost::policy::retention::{Age, Candidate, Evidence, Rank, Reason, Rules, Source};
+use soundpost::policy::tier::{self, Form, Tier, Tiers};
 use soundpost::time::{SECOND_NS, Wall};
 
 const HISTORIES: u64 = 1_000;
@@ -60,13 +63,27 @@ struct World {
     number: u64,
     /// Of a hundred, that somebody locks or unlocks a recording.
     locks: u64,
+    tiers: Tiers,
+    /// Since this morning: what was kept in less, and what went.
+    reduced: Vec<Shrunk>,
+    gone: Vec<u64>,
     tally: Tally,
+}
+
+/// A recording that is kept in less: its number, its name, and all that takes its place.
+struct Shrunk {
+    number: u64,
+    full: String,
+    left: Vec<String>,
 }
 
 /// That what should happen does.
 #[derive(Default)]
 struct Tally {
     by_age: u64,
+    to_opus: u64,
+    to_sections: u64,
+    spent: u64,
     for_room: [u64; Rank::COUNT as usize],
     refused_writes: u64,
     stuck: u64,
@@ -128,7 +145,18 @@ impl World {
             others: age(dice),
         };
         writer.rank_by(HIGH).expect("ready");
+        writer.rank_by_tier().expect("ready");
         let shelf = Shelf { root: "/r".into(), analyses: "/r/analyses".into() };
+        // In every third of them, by dice of its own, so that the others are as they are without.
+        let mut other = Dice(dice.0 ^ 0x5DEE_CE66);
+        let is_tiered = other.below(3) == 0;
+        let mut tier = || Tier {
+            full_days: (is_tiered && other.percent(70)).then(|| 2.0 + other.below(8) as f64),
+            opus_days: other.percent(70).then(|| 1.0 + other.below(8) as f64),
+            only_uploaded: other.percent(30),
+        };
+        let sources = ["a", "b"].map(|name| (name.to_owned(), tier())).into();
+        let tiers = Tiers { sources, others: Tier::default() };
         let (writer, tally) = (Some(writer), Tally::default());
         World {
             disk,
@@ -141,6 +169,9 @@ impl World {
             is_clock_right: true,
             number: 0,
             locks: if dice.percent(20) { 30 } else { 2 },
+            tiers,
+            reduced: Vec::new(),
+            gone: Vec::new(),
             tally,
         }
     }
@@ -149,10 +180,10 @@ impl World {
         let mut names = Vec::new();
         let mut visit = |path: &Path, _| {
             let name = path.strip_prefix("/r").expect("below").display().to_string();
-            if name.ends_with(".wav") {
+            if name.ends_with(".wav") || name.ends_with(".opus") {
                 names.push(name.clone());
             }
-            name != "analyses"
+            name != "analyses" && !name.starts_with('.')
         };
         self.disk.list(Path::new("/r"), &mut visit).expect("listed");
         names
@@ -283,7 +314,7 @@ impl World {
             marks: Marks { reviewed: told.is("reviewed"), locked: told.is("locked"), note: String::new() },
             uploaded_at: told.side["uploaded"].as_i64().map(Wall),
             trouble: None,
-            details: "{}".into(),
+            details: told.side["details"].as_str().unwrap_or("{}").into(),
             version: 0,
         };
         let mut batch = self.writer.as_mut().expect("open").batch().expect("a batch");
@@ -326,6 +357,92 @@ impl World {
         }
     }
 
+    /// As the librarian and the reducer do it: what is too old for its Opus first, then one after the other while there is room.
+    fn reduce(&mut self) {
+        let tiers = self.tiers.clone();
+        if !self.is_clock_right || !tiers.is_on() {
+            return;
+        }
+        let now = self.now;
+        while let Some((candidate, reason)) = tiers.spent(now, &mut self.order()).expect("the catalogue answers") {
+            self.discard(&candidate, &reason).expect("deleted");
+        }
+        while let Some((candidate, left, days)) = tiers.next(now, &mut self.order()).expect("the catalogue answers") {
+            let told = self.told(&candidate.name);
+            assert!(self.now.since(told.start()) as f64 > days * DAY_NS as f64, "{candidate:?} is young");
+            assert!(told.is("analysed") && !told.is("locked") && told.side["details"].is_null(), "{told:?}");
+            let mut others = self.may_go().into_iter().filter(|one| one.side["details"].is_null() && one.is("analysed"));
+            let is_waited_for = others.any(|one| one.source() == told.source() && one.is_uploaded());
+            assert!(told.is_uploaded() || !is_waited_for, "others of its source are elsewhere");
+            let only_uploaded = tiers.sources.iter().any(|(name, tier)| name == told.source() && tier.only_uploaded);
+            assert!(told.is_uploaded() || !only_uploaded, "it is only here");
+            if self.free() < self.floor() + candidate.bytes || !self.shrink(&told, left) {
+                return;
+            }
+        }
+    }
+
+    fn order(&self) -> Order<'_> {
+        Order(self.writer.as_ref().expect("open"))
+    }
+
+    /// False if it did not fit: then it is all there still.
+    fn shrink(&mut self, told: &Told, left: Left) -> bool {
+        let number = told.side["number"].as_u64().expect("a number");
+        let pieces = if told.best().is_some() { 2 } else { 0 };
+        let mut parts: Vec<(String, &str, &str)> =
+            (0..pieces).map(|n| (tier::stem(&told.name, (0, 0, n)), ".wav", "{\"piece_of\":1}")).collect();
+        if left == Left::Opus {
+            parts.push((tier::whole_stem(&told.name).to_owned(), ".opus", "{\"reduced\":1,\"left\":\"opus\"}"));
+        }
+        let drafts = Path::new("/r/.reduced");
+        self.disk.create_dirs(drafts).expect("made");
+        let (mut all, mut names) = (Vec::new(), Vec::new());
+        let mut is_full = false;
+        for (n, (stem, ending, details)) in parts.iter().enumerate() {
+            let draft = drafts.join(format!("{n}.part"));
+            let file = self.disk.create(&draft).expect("made");
+            let mut sound = number.to_le_bytes().to_vec();
+            sound.resize(40 + n, 0x5A);
+            is_full |= file.write_at(0, &sound).is_err() || file.sync().is_err();
+            let is_mine = |name: &String| !self.is_there(name) || self.told(name).side["number"] == number;
+            let name = (1..).map(|n| with_suffix(stem, n) + ending).find(is_mine).expect("a free name");
+            let mut side = told.side.clone();
+            (side["state"], side["details"]) = (json!(""), json!(details));
+            let beside = vec![(self.shelf.beside(&name, SIDECAR), side.to_string().into_bytes())];
+            names.push(name.clone());
+            all.push(Placing { draft, name, beside });
+        }
+        // In two steps, the whole with the last.
+        let (first, last) = all.split_at(all.len().min(1));
+        let placed =
+            !is_full && place(&self.disk, &self.shelf, first).and_then(|()| place(&self.disk, &self.shelf, last)).is_ok();
+        if placed {
+            let name = &told.name;
+            self.reduced.push(Shrunk { number, full: name.clone(), left: names.clone() });
+            remove(&self.disk, &self.shelf, name, &|path| matches!(self.disk.kind(path), Ok(Some(_)))).expect("removed");
+            self.forget(name);
+            *(if left == Left::Opus { &mut self.tally.to_opus } else { &mut self.tally.to_sections }) += 1;
+        }
+        for one in &all {
+            let _ = self.disk.remove(&one.draft);
+        }
+        for name in names {
+            if self.is_there(&name) {
+                self.learn(&name);
+            }
+        }
+        placed
+    }
+
+    /// A power cut leaves a recording whole, or all that takes its place.
+    fn check_reduced(&self) {
+        for one in self.reduced.iter().filter(|one| !self.gone.contains(&one.number)) {
+            let is_mine = |name: &String| self.is_there(name) && self.told(name).side["number"] == one.number;
+            assert!(is_mine(&one.full) || one.left.iter().all(is_mine), "{} of {:?}: {:?}", one.full, one.left, self.names());
+        }
+    }
+
     /// What the next start does, on the disk that the power cut left.
     fn boot(&mut self, disk: MemoryDisk, is_catalogue_gone: bool) {
         self.disk = disk;
@@ -346,6 +463,7 @@ impl World {
         if is_catalogue_gone {
             self.writer = self.writer.take().map(|writer| writer.renew().expect("made anew"));
             self.writer.as_ref().expect("open").rank_by(HIGH).expect("ready");
+            self.writer.as_ref().expect("open").rank_by_tier().expect("ready");
         }
         let known = self.known();
         for name in known.keys().filter(|name| !names.contains(name)) {
@@ -388,6 +506,21 @@ impl World {
     }
 }
 
+/// Of the catalogue.
+struct Order<'a>(&'a Writer);
+
+impl tier::Shelf for Order<'_> {
+    type Error = Failure;
+
+    fn sources(&mut self) -> Result<Vec<String>, Failure> {
+        self.0.sources()
+    }
+
+    fn oldest(&mut self, source: &str, form: Form, is_uploaded: bool, from: Wall) -> Result<Option<Candidate>, Failure> {
+        self.0.oldest_in(source, form, is_uploaded, from, 0)
+    }
+}
+
 impl Hands for World {
     fn writer(&self) -> Result<&Writer, Failure> {
         Ok(self.writer.as_ref().expect("open"))
@@ -404,6 +537,14 @@ impl Hands for World {
                 assert!(told.is_uploaded() || left.iter().all(|one| !one.is_uploaded()), "others are elsewhere: {left:?}");
                 self.tally.for_room[usize::from(rank.0)] += 1;
             }
+            Reason::Reduced { days, .. } => {
+                assert!(
+                    self.is_clock_right && self.now.since(told.start()) as f64 > days * DAY_NS as f64,
+                    "{candidate:?} is young"
+                );
+                assert!(told.name.ends_with(".opus"), "{told:?} is no Opus");
+                self.tally.spent += 1;
+            }
             Reason::Age { days } => {
                 let age_ns = self.now.since(told.start()) as f64;
                 assert!(self.is_clock_right && age_ns > days * 86_400.0 * SECOND_NS as f64, "{candidate:?} is young");
@@ -412,6 +553,7 @@ impl Hands for World {
                 self.tally.by_age += 1;
             }
         }
+        self.gone.push(told.side["number"].as_u64().expect("a number"));
         remove(&self.disk, &self.shelf, &candidate.name, &|path| matches!(self.disk.kind(path), Ok(Some(_)))).expect("removed");
         self.forget(&candidate.name);
         Ok(candidate.bytes)
@@ -439,7 +581,9 @@ fn history(seed: u64) -> Tally {
         if is_last {
             world.disk.remember();
         }
+        (world.reduced, world.gone) = (Vec::new(), Vec::new());
         world.day(&mut dice, is_online);
+        world.reduce();
         if is_last {
             let moments = world.disk.remembered();
             let (_, moment) = &moments[dice.below(moments.len() as u64) as usize];
@@ -452,6 +596,7 @@ fn history(seed: u64) -> Tally {
                 _ => Crash::Scattered(dice.below(u64::MAX)),
             };
             world.boot(moment.crash(crash), dice.percent(30));
+            world.check_reduced();
         }
         world.make_room();
         world.check(is_last || day % 10 == 9);
@@ -481,6 +626,9 @@ fn a_month_in_minutes_a_thousand_times() {
     });
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     let (recorded, by_age, crashes) = (sum(|t| t.recorded), sum(|t| t.by_age), sum(|t| t.crashes));
+    let (to_opus, to_sections, spent) = (sum(|t| t.to_opus), sum(|t| t.to_sections), sum(|t| t.spent));
+    println!("{to_opus} to their sections and an Opus, {to_sections} to their sections at once, {spent} lost their Opus");
+    assert!(to_opus > HISTORIES && to_sections > 100 && spent > 100);
     let (refused, stuck) = (sum(|t| t.refused_writes), sum(|t| t.stuck));
     let for_room: Vec<u64> = (0..usize::from(Rank::COUNT)).map(|rank| tallies.iter().map(|t| t.for_room[rank]).sum()).collect();
     println!(

@@ -17,6 +17,7 @@ pub mod monitor;
 pub mod mqtt;
 pub mod notifier;
 pub mod preview;
+pub mod reducer;
 pub mod side;
 pub mod splitter;
 pub mod store;

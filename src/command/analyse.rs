@@ -19,6 +19,7 @@ use crate::device::disk::{RealDisk, real_path};
 use crate::device::folder;
 use crate::format::found::Found;
 use crate::format::profile::{self, View};
+use crate::format::reduced;
 use crate::format::sidecar::Sidecar;
 use crate::message::analysis::{Analysis, Detection};
 use crate::message::window::spectrum_frames;
@@ -118,7 +119,10 @@ fn gather(path: &Path, analyses: Option<&Path>, jobs: &mut Vec<Job>) -> Result<(
 
 fn one(job: &Job, options: &Options, bar: &ProgressBar) -> Outcome {
     let sidecar = job.shelf.sidecar(&job.name);
-    if !options.again && sidecar.as_ref().is_some_and(|sidecar| is_known(job, sidecar, options.scope)) {
+    // Of an Opus that was left of a recording, what is known is of the recording: more than can be heard in it.
+    let is_left = sidecar.as_ref().and_then(reduced::fact).is_some_and(|fact| fact.left == reduced::OPUS);
+    let is_kept = !options.again || is_left;
+    if is_kept && sidecar.as_ref().is_some_and(|sidecar| is_known(job, sidecar, options.scope)) {
         bar.inc(job.bytes);
         return Outcome::Known;
     }
@@ -134,7 +138,8 @@ fn is_known(job: &Job, sidecar: &Sidecar, scope: Scope) -> bool {
     sidecar.sections.is_some()
         && View::parse(&profile).is_ok_and(|view| {
             let has_all = view.has_bands() || scope == Scope::LEVELS || spectrum_frames(view.rate_hz).is_none();
-            has_all && view.is_intact() && view.frames == sidecar.frames
+            let frames = reduced::fact(sidecar).map_or(sidecar.frames, |fact| fact.of.frames);
+            has_all && view.is_intact() && view.frames == frames
         })
 }
 

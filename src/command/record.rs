@@ -17,7 +17,7 @@ use crate::wiring::change::{Crew, Ground, MOST_LATER, Works};
 use crate::wiring::retention::Keepers;
 use crate::wiring::settings::{self, Keeper};
 use crate::wiring::start::{self, Shared};
-use crate::wiring::{LaneRow, Table, analysis, health, hooks, live, monitor, notify, probe, push, review, storage};
+use crate::wiring::{LaneRow, Table, analysis, health, hooks, live, monitor, notify, probe, push, reducer, review, storage};
 
 pub struct Options {
     /// `None` records the built-in soundscape into ./recordings.
@@ -146,6 +146,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
         }
     }
     seats.extend(keepers.seats(config, has_page, &alarms));
+    seats.extend(reducer::seat(&keepers, &shared.stop));
     let is_heard = plan.is_some() || seats.iter().any(|seat| &*seat.name == "live");
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);

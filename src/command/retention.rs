@@ -7,12 +7,14 @@ use std::sync::Arc;
 use super::{Exit, put, say};
 use crate::actor::librarian::retention::{How, Round};
 use crate::actor::librarian::{self, Librarian};
+use crate::actor::reducer::{self, Failed};
 use crate::actor::store::MARK;
 use crate::config::{Config, Environment};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::{Disk, RealDisk};
 use crate::device::scratch::Scratch;
 use crate::message::library::Wish;
+use crate::policy::retention::Reason;
 use crate::time::Wall;
 use crate::wiring::retention::{Keeper, Keepers, opened, settings};
 use crate::wiring::start;
@@ -101,9 +103,56 @@ fn go(keeper: &Keeper, mut librarian: Librarian, how: How) -> Result<bool, Strin
         }
         if !round.is_more {
             tell(keeper, &round, count, bytes);
+            reduce(keeper, &mut librarian, how, bytes)?;
             return Ok(!round.is_stuck);
         }
     }
+}
+
+/// One after the other, as a recorder does it when it has time.
+fn reduce(keeper: &Keeper, librarian: &mut Librarian, how: How, given_back: u64) -> Result<(), String> {
+    let (stop, actor) = Default::default();
+    let (_nobody, inbox) = async_channel::bounded(1);
+    let now = || RealClock.look().wall;
+    let mut count = 0_u64;
+    loop {
+        let given_back = if how == How::DryRun { given_back } else { 0 };
+        let next = librarian.next_to_reduce(now(), how, given_back).map_err(|refused| format!("{refused:?}"))?;
+        let Some(task) = next else { break };
+        count += 1;
+        let (name, mb) = (task.name.clone(), task.bytes as f64 / MB);
+        let seconds: u64 = task.parts.iter().map(|(from, to)| to - from).sum();
+        let what = format!("{mb:.1} MB to {} pieces of {seconds} s", task.parts.len());
+        let reason = Reason::Reduced { days: task.days, left: task.left };
+        let done = match how {
+            How::DryRun => librarian.pass_over(&name).map_err(|refused| format!("{refused:?}")),
+            How::Delete => {
+                let ask = &mut |wish| librarian.answer(wish, &inbox, &now);
+                match reducer::reduce(&keeper.root, task, (&stop, &actor), ask) {
+                    Ok(()) => Ok(()),
+                    Err(Failed::Unfit(why)) => {
+                        say(format_args!("{name}: stays as it is: {why}"));
+                        let wish = Wish::Unfit { name, why: format!("It cannot be reduced: {why}") };
+                        librarian.answer(wish, &inbox, &now).map_err(|trouble| format!("{trouble:?}"))?;
+                        continue;
+                    }
+                    Err(Failed::Refused(why)) => Err(format!("{name}: not reduced: {why}")),
+                    Err(Failed::Stopped) => Err(format!("{name}: not reduced: there is not enough room")),
+                }
+            }
+        };
+        done?;
+        let verb = if how == How::DryRun { "would reduce" } else { "reduced" };
+        put(format_args!("{verb} {name}  {what}  {reason}"));
+    }
+    if keeper.keeping.tiers.is_on() {
+        put(format_args!(
+            "{}: {count} recordings {}",
+            keeper.root.display(),
+            if how == How::DryRun { "to reduce" } else { "reduced" }
+        ));
+    }
+    Ok(())
 }
 
 fn start_of(at: Wall) -> String {
@@ -128,7 +177,9 @@ fn tell(keeper: &Keeper, round: &Round, count: u64, bytes: u64) {
         };
         put(format_args!("{root}: {:.1} MB an hour: {} {what}", per_hour / MB, lasts(left as f64 / per_hour)));
     }
-    let has_days = rules.others.days.is_some() || rules.sources.iter().any(|source| source.age.days.is_some());
+    let has_days = keeper.keeping.tiers.is_on()
+        || rules.others.days.is_some()
+        || rules.sources.iter().any(|source| source.age.days.is_some());
     if has_days && !(keeper.keeping.is_clock_right)() {
         put(format_args!("{root}: the clock is not known to be right (no NTP): nothing goes by its age"));
     }

@@ -12,6 +12,7 @@ use super::account::{self, Neighbour, hole};
 use super::{Exit, put, say};
 use crate::actor::store::{MARK, Places, places_of};
 use crate::device::disk::{RealDisk, RealFile, real_path};
+use crate::format::reduced;
 use crate::format::sidecar::{self, Sidecar};
 use crate::format::{Broken, Flaw, Md5, Verified, flac, stream, wav};
 use crate::message::{Cause, Container, Identity};
@@ -90,19 +91,23 @@ impl Findings {
 fn check(places: &Places, path: &Path, name: &str, findings: &mut Findings) -> String {
     let sidecar = path.strip_prefix(&places.root).ok().and_then(|below| read_sidecar(&places.sidecar(below)));
     if let Some(sidecar) = sidecar.as_ref().filter(|sidecar| !sidecar.is_begun()) {
-        let length = sidecar.frames.saturating_add(sidecar.lost_frames);
+        // What was reduced stands in its run as it was.
+        let (frames, lost) =
+            reduced::fact(sidecar).map_or((sidecar.frames, sidecar.lost_frames), |fact| (fact.of.frames, fact.of.lost_frames));
         let corrected = sidecar.recorded_as.map_or(0, |first| sidecar.start.since(first));
         let neighbour = Neighbour {
             first_frame: sidecar.first_frame,
-            length: Some(length),
-            lost: sidecar.lost_frames,
+            length: Some(frames.saturating_add(lost)),
+            lost,
             start: sidecar.start,
             end: sidecar.end,
             corrected_ns: corrected,
             name: name.to_owned(),
             pauses: sidecar.end_reason == Cause::Trigger.name(),
         };
-        findings.lost_frames = findings.lost_frames.saturating_add(sidecar.lost_frames);
+        if sidecar.end_reason != reduced::SECTION {
+            findings.lost_frames = findings.lost_frames.saturating_add(lost);
+        }
         findings.note(places, neighbour, &sidecar.source, &sidecar.session);
     }
     let verified = match verify(path) {

@@ -36,8 +36,16 @@ pub enum Fate {
 /// Keys that a lane alone does not know: its folder and how it is written belong to the store, how it is heard to its listeners.
 const ANOTHER_LANE: [&str; 6] = ["type", "output_directory", "sync_seconds", "cue_sheet", "rename_corrected", "icecast_"];
 /// Keys of a source that its lane knows nothing of: who keeps its recordings and who runs programs for them learn them at the start.
-const NO_LANE: [&str; 6] =
-    ["min_free_hours", "min_free_bytes", "retention_days", "expire_only_uploaded", "on_close", "on_close_timeout_seconds"];
+const NO_LANE: [&str; 8] = [
+    "min_free_hours",
+    "min_free_bytes",
+    "retention_days",
+    "expire_only_uploaded",
+    "full_days",
+    "opus_days",
+    "on_close",
+    "on_close_timeout_seconds",
+];
 /// Settings that nobody has to be begun anew for.
 const AT_ONCE: [(&str, &str); 4] =
     [("general", "log_level"), ("general", "memory_budget_mb"), ("web", "password_hash"), ("web", "session_hours")];

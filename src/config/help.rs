@@ -55,6 +55,8 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
             ("min_free_bytes", "So much room is kept free, at least."),
             ("retention_days", "Older recordings go."),
             ("expire_only_uploaded", "Only what has been uploaded goes by its age."),
+            ("full_days", "Older recordings are kept as their sections, and all of it as Opus."),
+            ("opus_days", "After so many days more, only the sections are kept."),
             ("icecast_url", "Its sound is sent there as Opus, too."),
             ("icecast_bitrate", "Of the Opus that is sent and heard."),
             ("icecast_name", "What listeners see as its name."),
@@ -154,6 +156,8 @@ const HELP: &[(&str, &[(&str, &str)])] = &[
             ("min_free_bytes", "So much room is kept free, at least."),
             ("retention_days", "Older recordings go."),
             ("expire_only_uploaded", "Only what has been uploaded goes by its age."),
+            ("full_days", "Older recordings are kept as their sections, and all of it as Opus."),
+            ("opus_days", "After so many days more, only the sections are kept."),
         ],
     ),
     (

@@ -225,6 +225,12 @@ pub static RETENTION_DAYS: Key<Option<f64>> =
     key("retention_days", "", "days, 0.01 to 36500, or nothing: until the room is needed", |t| {
         unless_empty(t, |t| real(t, 0.01, 36_500.0))
     });
+pub static FULL_DAYS: Key<Option<f64>> = key("full_days", "", "days, 0.01 to 36500, or nothing: as long as it stays", |t| {
+    unless_empty(t, |t| real(t, 0.01, 36_500.0))
+});
+pub static OPUS_DAYS: Key<Option<f64>> = key("opus_days", "", "days, 0.01 to 36500, or nothing: as long as it stays", |t| {
+    unless_empty(t, |t| real(t, 0.01, 36_500.0))
+});
 pub static EXPIRE_ONLY_UPLOADED: Key<bool> = key("expire_only_uploaded", "no", "yes or no", flag);
 pub static NOTIFY_URL: Key<Option<StreamUrl>> =
     key("notify_url", "", "http://host/path or https://, or nothing: nobody is told of alarms", |t| {
@@ -378,7 +384,14 @@ pub static NOTIFY: List = &[
 
 pub static STORAGE: List = &[&WHEN_FULL.about, &HIGH_SCORE.about];
 /// What a source takes over from `[storage]` unless it says otherwise.
-pub static STORED: List = &[&MIN_FREE_HOURS.about, &MIN_FREE_BYTES.about, &RETENTION_DAYS.about, &EXPIRE_ONLY_UPLOADED.about];
+pub static STORED: List = &[
+    &MIN_FREE_HOURS.about,
+    &MIN_FREE_BYTES.about,
+    &RETENTION_DAYS.about,
+    &EXPIRE_ONLY_UPLOADED.about,
+    &FULL_DAYS.about,
+    &OPUS_DAYS.about,
+];
 pub static UPLOAD: List = &[
     &UPLOAD_TYPE.about,
     &UPLOAD_URL.about,
@@ -503,7 +516,7 @@ mod tests {
                 MOUNTS FALLBACK_MOUNT SOURCE_TIMEOUT SPECTRUM_BANDS SPECTRUM_LENGTH SPECTRUM_LOW_HZ SPECTRUM_HIGH_HZ ICECAST_URL ICECAST_BITRATE
                 ICECAST_NAME ICECAST_DESCRIPTION ICECAST_GENRE ICECAST_PUBLIC SCHEDULE SCHEDULE_DAYS SCHEDULE_DATES SCHEDULE_EVERY DUTY TRIGGER TRIGGER_MARGIN TRIGGER_BAND
                 PRE_ROLL POST_ROLL TRIGGER_MIN_SECONDS TRIGGER_MAX_SECONDS WHEN_FULL HIGH_SCORE
-                MIN_FREE_HOURS MIN_FREE_BYTES RETENTION_DAYS EXPIRE_ONLY_UPLOADED SITE_NAME LATITUDE LONGITUDE
+                MIN_FREE_HOURS MIN_FREE_BYTES RETENTION_DAYS EXPIRE_ONLY_UPLOADED FULL_DAYS OPUS_DAYS SITE_NAME LATITUDE LONGITUDE
                 UPLOAD_TYPE UPLOAD_URL ENDPOINT BUCKET REGION ACCESS_KEY SECRET_KEY ADDRESSING PART_MB VERIFY UPLOAD_FOLDER MOUNTED
                 LAYOUT UPLOAD_WINDOW UPLOAD_RATE ORDER ONLY_SECTIONS CONVERT
             }

@@ -24,6 +24,10 @@ pub struct Kept {
     pub retention_days: Option<f64>,
     /// Age deletes nothing that is nowhere else. A full disk does, last.
     pub expire_only_uploaded: bool,
+    /// Older ones are kept as their sections and an Opus of the whole; `None`: as they are.
+    pub full_days: Option<f64>,
+    /// After those, as their sections alone; `None`: never.
+    pub opus_days: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ impl Kept {
             min_free_bytes: reader.get(&keys::MIN_FREE_BYTES),
             retention_days: reader.get(&keys::RETENTION_DAYS),
             expire_only_uploaded: reader.get(&keys::EXPIRE_ONLY_UPLOADED),
+            full_days: reader.get(&keys::FULL_DAYS),
+            opus_days: reader.get(&keys::OPUS_DAYS),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ogg Opus without end (RFC 7845): sound of any rate comes in, the two headers and then whole pages go out.
+//! Ogg Opus without end, unless it is given one (RFC 7845): sound of any rate comes in, the two headers and then whole pages go out.
 //!
 //! One and two channels are kept; of more, the mean becomes one. A page holds a tenth of a second: five packets, so that it costs
 //! 3 kbit/s of headers and nobody waits longer for its sound. Nothing is allocated from one page to the next.
@@ -8,7 +8,7 @@ use super::metadata::SOFTWARE;
 use super::opus::{MAX_PACKET_BYTES, PACKET_FRAMES, RATE_HZ};
 use super::opus_door::OpusEncoder;
 use super::resample::Resampler;
-use super::stream::ogg::page::{BOS, Page};
+use super::stream::ogg::page::{BOS, EOS, Page};
 use crate::message::live::Quality;
 
 const PACKETS: usize = 5;
@@ -106,6 +106,31 @@ impl Broadcast {
         self.sound.drain(..done);
     }
 
+    /// The sound is over after so many frames of the source: the last pages, and its frames at 48 kHz. Whoever decodes them gets these
+    /// and no more.
+    pub fn finish(mut self, frames: u64, source_hz: u32, mut out: impl FnMut(&[u8], &[u8])) -> u64 {
+        if let Some(resampler) = &mut self.resampler {
+            let silence = vec![0.0; (resampler.reach() as usize + 1) * self.channels];
+            resampler.push(&silence, &mut self.sound);
+        }
+        let rate = u128::from(source_hz.max(1));
+        let frames = u64::try_from((u128::from(frames) * u128::from(RATE_HZ) + rate / 2) / rate).unwrap_or(u64::MAX);
+        let end = frames.saturating_add(self.encoder.lookahead().into());
+        let packet = PACKET_FRAMES * self.channels;
+        // At least one packet is due: what was encoded is behind by the lookahead.
+        while self.granule < end {
+            if self.packets == PACKETS {
+                self.flush(&mut out);
+            }
+            self.sound.resize(self.sound.len().max(packet), 0.0);
+            self.packet(0..packet);
+            self.sound.drain(..packet);
+        }
+        self.granule = end;
+        self.seal(EOS, &mut out);
+        frames
+    }
+
     fn packet(&mut self, place: std::ops::Range<usize>) {
         let mut packet = [0; MAX_PACKET_BYTES];
         // libopus fails for arguments only that are not given; a packet that is not there is silence of its length.
@@ -124,8 +149,12 @@ impl Broadcast {
     }
 
     fn flush(&mut self, out: &mut impl FnMut(&[u8], &[u8])) {
+        self.seal(0, out);
+    }
+
+    fn seal(&mut self, flags: u8, out: &mut impl FnMut(&[u8], &[u8])) {
         let (serial, sequence) = (self.serial, self.sequence);
-        let page = Page { flags: 0, granule: Some(self.granule), serial, sequence, lacing: &self.lacing, body: &self.page };
+        let page = Page { flags, granule: Some(self.granule), serial, sequence, lacing: &self.lacing, body: &self.page };
         out(&page.seal(), page.body);
         self.sequence = self.sequence.wrapping_add(1);
         self.page.clear();

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::analysis::{Analysis, Centibel, Detection, Section};
+use super::reduce::{Reduced, Task};
 use crate::time::Wall;
 
 /// A calendar date as people write it: `2026-05-22`.
@@ -227,6 +228,10 @@ pub enum Wish {
     Unfit { name: String, why: String },
     /// The newest recording that needs an analysis; with `count` how many there are, too.
     Next { count: bool },
+    /// Which recording is to be kept in less, and what of it, while there is nothing else to do.
+    Reduce,
+    /// That was made ready: it takes the recording's place. On disk before it is answered, with the names of the pieces.
+    Reduced(Box<Reduced>),
     /// The disk is full: what may go, goes now.
     Room,
     /// Something was done to this recording: opened, closed, corrected. By its finished name.
@@ -246,6 +251,8 @@ pub enum Answer {
     Done,
     File(Arc<FileRow>),
     Next { name: Option<String>, waiting: Option<u64> },
+    Reduce(Option<Box<Task>>),
+    Placed(Vec<String>),
 }
 
 /// What stands at a target.

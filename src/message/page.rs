@@ -123,6 +123,10 @@ pub struct Retention {
     /// Recordings that were deleted by themselves since the start.
     pub deleted: u64,
     pub deleted_bytes: u64,
+    /// Recordings that were reduced to their sections, with or without an Opus of the whole, and the bytes that this gave back.
+    pub reduced: u64,
+    pub reduced_bytes: u64,
+    pub last_reduced: Option<Deleted>,
     pub last: Option<Deleted>,
 }
 

@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod split;
 pub mod sun;
 pub mod tell;
+pub mod tier;
 pub mod trigger;
 pub mod vital;
 

@@ -18,12 +18,13 @@
 use std::fmt;
 
 use crate::message::analysis::Centibel;
+use crate::message::reduce::Left;
 use crate::time::{SECOND_NS, Wall};
 
-const DAY_NS: f64 = 86_400.0 * SECOND_NS as f64;
+pub(super) const DAY_NS: f64 = 86_400.0 * SECOND_NS as f64;
 
 /// No clock of a recorder was right before: such a start says nothing about an age.
-const NO_CLOCK_BEFORE: Wall = Wall(1_577_836_800 * SECOND_NS); // 2020-01-01
+pub(super) const NO_CLOCK_BEFORE: Wall = Wall(1_577_836_800 * SECOND_NS); // 2020-01-01
 
 /// How the recordings of one folder are kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,8 +115,15 @@ impl Rank {
 /// Why a recording goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
-    Age { days: f64 },
+    Age {
+        days: f64,
+    },
     Room(Rank),
+    /// It is kept in less: [`tier`](super::tier).
+    Reduced {
+        days: f64,
+        left: Left,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -123,6 +131,10 @@ impl fmt::Display for Reason {
         match self {
             Reason::Age { days } => write!(f, "older than {days} days"),
             Reason::Room(rank) => write!(f, "for room: {}", rank.words()),
+            Reason::Reduced { days, left: Left::Opus } => {
+                write!(f, "older than {days} days: its sections and an Opus of it stay")
+            }
+            Reason::Reduced { days, left: Left::Sections } => write!(f, "older than {days} days: its sections stay"),
         }
     }
 }

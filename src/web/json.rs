@@ -295,6 +295,9 @@ fn retention(kept: &Retention) -> String {
         .raw("floor_bytes", kept.floor_bytes)
         .raw("deleted", kept.deleted)
         .raw("deleted_bytes", kept.deleted_bytes)
+        .raw("reduced", kept.reduced)
+        .raw("reduced_bytes", kept.reduced_bytes)
+        .raw("last_reduced", or_null(kept.last_reduced.as_ref(), last))
         .raw("last", or_null(kept.last.as_ref(), last))
         .end()
 }

@@ -25,6 +25,10 @@ pub fn text(status: &Status) -> String {
             &format!("{count} recordings by themselves, {gigabytes:.1} GB; last {} at {at}, {}", last.name, last.reason),
         );
     }
+    if let Some((kept, last)) = status.retention.as_ref().and_then(|kept| Some((kept, kept.last_reduced.as_ref()?))) {
+        let (count, gigabytes, at) = (kept.reduced, kept.reduced_bytes as f64 / 1e9, local(last.at));
+        line("reduced", &format!("{count} recordings, {gigabytes:.1} GB less; last {} at {at}, {}", last.name, last.reason));
+    }
     machine(&status.health, &mut line);
     for source in &status.sources {
         line(&format!("source {}", source.name), &one(source, &local));
@@ -175,6 +179,9 @@ mod tests {
                 deleted: 3,
                 deleted_bytes: 1_250_000_000,
                 last: Some(Deleted { name: "a.flac".into(), at: SIX, reason: "older than 30 days".into() }),
+                reduced: 2,
+                reduced_bytes: 950_000_000,
+                last_reduced: Some(Deleted { name: "b.flac".into(), at: SIX, reason: "older than 3 days".into() }),
             }),
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],

@@ -113,7 +113,7 @@ impl Sidecars {
         let on_close = self.programs.get(&sidecar.source)?;
         let other = &sidecar.other;
         // A piece of a recording that somebody kept is not looked through again.
-        if sidecar.is_begun() || other.contains_key(KEY) || other.contains_key("mark") {
+        if sidecar.is_begun() || other.contains_key(KEY) || other.contains_key("mark") || other.contains_key("piece_of") {
             return None;
         }
         let found = folder::look(&shelf.root, name).filter(|found| !found.is_part)?;

@@ -42,6 +42,7 @@ pub mod probe;
 #[cfg(test)]
 mod proofs;
 pub mod push;
+pub mod reducer;
 pub mod reference;
 pub mod retention;
 pub mod review;
@@ -276,6 +277,8 @@ pub struct Table {
     pub is_told: bool,
     /// Programs are run for finished recordings.
     pub has_hooks: bool,
+    /// Old recordings are kept in less than they were.
+    pub has_reducer: bool,
     /// Targets that recordings are sent to.
     pub uploads: usize,
     /// Of these, that code what they send.
@@ -365,6 +368,9 @@ impl Table {
         }
         if self.has_hooks {
             shared.push(("hooks", "thread".into(), hooks::STACK));
+        }
+        if self.has_reducer {
+            shared.push(("reducer", "thread, decoder, encoder".into(), reducer::BYTES));
         }
         if self.uploads > 0 {
             let what = format!("{} threads, pieces, network buffers, catalogue", self.uploads);
@@ -462,6 +468,7 @@ mod tests {
             converters: 0,
             is_told: true,
             has_hooks: true,
+            has_reducer: true,
             has_mqtt: true,
         };
         let printed: usize = table
@@ -473,6 +480,6 @@ mod tests {
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
         let without = Table { lanes: table.lanes.clone(), ..Table::default() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 6, 8));
+        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 7, 8));
     }
 }

@@ -69,7 +69,8 @@ impl Keepers {
         let keeper = |root: PathBuf| {
             let here = start::recorded(config).zip(&table.lanes).filter(|(source, _)| folder(source) == root);
             let here: Vec<(&SourceConfig, f64)> = here.map(|(source, row)| (source, expected(row.feed))).collect();
-            let keeping = Keeping { rules: rules(config, &here), is_clock_right: || RealClock.look().synced };
+            let tiers = super::reducer::tiers(config, &here);
+            let keeping = Keeping { rules: rules(config, &here), tiers, is_clock_right: || RealClock.look().synced };
             Keeper { root, keeping, asks: async_channel::bounded(ASKS) }
         };
         Keepers { each: folders(config).into_iter().map(keeper).collect(), turns: Arc::default() }

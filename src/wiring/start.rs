@@ -93,6 +93,7 @@ pub fn table(config: &Config) -> Table {
         converters: config.uploads.iter().filter(|target| target.convert != Convert::No).count(),
         is_told: super::notify::is_wanted(config),
         has_hooks: super::hooks::is_wanted(config),
+        has_reducer: super::reducer::is_wanted(config),
         has_mqtt: cfg!(feature = "mqtt") && config.notify.mqtt.is_some(),
     }
 }

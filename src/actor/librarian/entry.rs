@@ -9,6 +9,7 @@ use crate::device::folder::Found;
 use crate::format::bookmark;
 use crate::format::foreign::{self, Named};
 use crate::format::found::FoundSection;
+use crate::format::reduced;
 use crate::format::sidecar::{SCHEMA, Sidecar, parse_rfc3339};
 use crate::message::analysis::Section;
 use crate::message::library::{FileRow, FileState, GapRow, Mark, Marks};
@@ -22,7 +23,7 @@ pub const FOREIGN: &str = "foreign";
 const GROWING_NS: i64 = 10 * SECOND_NS;
 
 /// Keys of the sidecar that a page shows as they are.
-const DETAILS: [&str; 17] = [
+const DETAILS: [&str; 19] = [
     "quality",
     "indices",
     "detection",
@@ -40,6 +41,8 @@ const DETAILS: [&str; 17] = [
     bookmark::KEY,
     MARK,
     "on_close",
+    reduced::KEY,
+    reduced::PIECE,
 ];
 
 /// Key of the sidecar with the length of the file that was analysed.

@@ -13,6 +13,7 @@ mod heard;
 mod keep;
 pub mod labels;
 mod orphans;
+pub mod reduce;
 pub mod retention;
 mod scan;
 pub mod shelf;
@@ -40,6 +41,7 @@ use crate::status::Alarm;
 use crate::time::Wall;
 use bookmarks::Waiting;
 pub use entry::FOREIGN;
+use retention::How;
 use shelf::Shelf;
 
 /// Reads the headers of files that nobody told about.
@@ -152,6 +154,8 @@ impl Librarian {
                 self.look_soon();
                 self.look(&name, now()).map(|()| Answer::Done)
             }
+            Wish::Reduce => self.next_to_reduce(now(), How::Delete, 0).map(|task| Answer::Reduce(task.map(Box::new))),
+            Wish::Reduced(reduced) => self.reduced(&reduced, now()),
             Wish::Room => {
                 self.make_room(now(), true);
                 Ok(Answer::Done)

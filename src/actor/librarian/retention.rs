@@ -16,6 +16,7 @@ use crate::message::analysis::Centibel;
 use crate::message::library::Trouble;
 use crate::message::page::{Deleted, Retention};
 use crate::policy::retention::{Candidate, Next, Reason, Rules, Shelf};
+use crate::policy::tier::Tiers;
 use crate::time::Wall;
 
 /// Between two looks at the room of the disk.
@@ -31,6 +32,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(3_600);
 #[derive(Clone)]
 pub struct Keeping {
     pub rules: Rules,
+    pub tiers: Tiers,
     /// Whether the time of day can be relied upon.
     pub is_clock_right: fn() -> bool,
 }
@@ -195,7 +197,7 @@ impl Librarian {
 
     /// One go. The catalogue must be true to the folder. `given_back`: bytes that count as free, of a dry run so far.
     pub fn retain(&mut self, now: Wall, how: How, given_back: u64) -> Result<Round, Refused> {
-        let Some(Keeping { rules, is_clock_right }) = self.settings.retention.clone() else { return Ok(Round::default()) };
+        let Some(Keeping { rules, tiers, is_clock_right }) = self.settings.retention.clone() else { return Ok(Round::default()) };
         if self.settings.read_only && how == How::Delete {
             return Err(Trouble::ReadOnly.into());
         }
@@ -208,8 +210,12 @@ impl Librarian {
         let Room { free_bytes, total_bytes } = room(&self.shelf.root).map_err(failed)?;
         let floor_bytes = rules.floor_bytes(bytes_per_hour, total_bytes);
         let clock = is_clock_right().then_some(now);
+        let (spent, bytes) = self.let_spent_go(&tiers, clock, how, now)?;
         let mut hands = Own { librarian: self, how, now };
-        let round = round(&mut hands, &rules, clock, free_bytes.saturating_add(given_back), floor_bytes)?;
+        let free_bytes = free_bytes.saturating_add(given_back).saturating_add(bytes);
+        let mut round = round(&mut hands, &rules, clock, free_bytes, floor_bytes)?;
+        round.is_more |= !spent.is_empty();
+        round.gone.splice(..0, spent);
         if how == How::Delete {
             self.forget_heard(&round.gone, round.is_stuck && rules.makes_room, now)?;
         }
@@ -217,7 +223,7 @@ impl Librarian {
     }
 
     /// How many bytes it gave back.
-    fn discard(&mut self, candidate: &Candidate, reason: &Reason, how: How, now: Wall) -> Result<u64, Refused> {
+    pub(super) fn discard(&mut self, candidate: &Candidate, reason: &Reason, how: How, now: Wall) -> Result<u64, Refused> {
         let name = candidate.name.as_str();
         let beside = RealDisk.open_to_read(&self.shelf.beside(name, PROFILE)).ok();
         let beside = beside.and_then(|file| crate::format::ReadAt::len(&file).ok()).unwrap_or(0);
@@ -240,7 +246,7 @@ impl Librarian {
     }
 
     /// What comes in an hour: by the last recordings of each source.
-    fn bytes_per_hour(&self, rules: &Rules) -> Result<f64, Failure> {
+    pub(super) fn bytes_per_hour(&self, rules: &Rules) -> Result<f64, Failure> {
         let writer = self.writer()?;
         let each = rules.sources.iter().map(|source| {
             let known = writer.bytes_per_hour(&source.name)?;

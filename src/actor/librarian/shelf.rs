@@ -60,6 +60,11 @@ impl Shelf {
 
     /// Replaces ours, or makes one where no other program's file is harmed.
     pub fn put_sidecar(&self, name: &str, sidecar: &Sidecar) -> io::Result<()> {
+        put(&self.place_of_sidecar(name), &sidecar.write())
+    }
+
+    /// Where ours stands, or would.
+    pub fn place_of_sidecar(&self, name: &str) -> PathBuf {
         let first = self.beside(name, SIDECAR);
         let is_free = match read(&first) {
             Ok(_) => true,
@@ -67,8 +72,7 @@ impl Shelf {
             // Who wrote something broken is not known.
             Err(Some(Unread::Foreign | Unread::Broken)) => false,
         };
-        let path = if is_free { first } else { self.beside(name, SECOND) };
-        put(&path, &sidecar.write())
+        if is_free { first } else { self.beside(name, SECOND) }
     }
 
     pub fn put_profile(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -135,24 +139,28 @@ pub fn small(path: &Path) -> Vec<u8> {
 
 /// A new file takes the place of what was there; a power cut leaves one of the two.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    RealDisk.create_dirs(folder(path))?;
+    put_on(&RealDisk, path, bytes)
+}
+
+pub fn put_on<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    disk.create_dirs(folder(path))?;
     let mut draft = path.as_os_str().to_owned();
     draft.push(".tmp");
     let draft = PathBuf::from(draft);
-    match RealDisk.remove(&draft) {
+    match disk.remove(&draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let written = RealDisk.create(&draft).and_then(|file| {
+    let written = disk.create(&draft).and_then(|file| {
         file.write_at(0, bytes)?;
         file.sync()?;
-        RealDisk.replace(&draft, path)
+        disk.replace(&draft, path)
     });
     if written.is_err() {
-        let _ = RealDisk.remove(&draft);
+        let _ = disk.remove(&draft);
     }
     written?;
-    RealDisk.sync_dir(folder(path))
+    disk.sync_dir(folder(path))
 }
 
 pub fn folder(path: &Path) -> &Path {

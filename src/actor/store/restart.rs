@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::naming::{Places, SIDECAR};
 use crate::device::disk::{Disk, Kind, read_small};
+use crate::format::reduced::SECTION;
 use crate::format::sidecar::{KEPT, LIMIT_BYTES, Sidecar};
 use crate::message::{Cause, GapEntry, Identity, Reason};
 use crate::policy::schedule::Schedule;
@@ -39,7 +40,9 @@ pub fn newest_ends<D: Disk>(disk: &D, places: &Places, sources: &[Asked]) -> Vec
     }
     let read = |path: &PathBuf| read_small(disk, path, LIMIT_BYTES).ok().and_then(|bytes| Sidecar::read(&bytes).ok());
     let read: Vec<Sidecar> = newest.values().filter_map(read).collect();
-    let last = |source: &str| read.iter().filter(|s| s.source == source && s.end_reason != KEPT).max_by_key(|s| s.end);
+    let last = |source: &str| {
+        read.iter().filter(|s| s.source == source && ![KEPT, SECTION].contains(&s.end_reason.as_str())).max_by_key(|s| s.end)
+    };
     // A source that had come to its end is not missing after it. After that of a window it is missing in the next one.
     let in_good_order = |s: &Sidecar, has_schedule: bool| match s.end_reason.as_str() {
         reason if reason == Cause::Schedule.name() => !has_schedule,

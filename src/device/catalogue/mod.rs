@@ -11,6 +11,7 @@ mod read;
 mod retention;
 mod row;
 mod schema;
+mod tier;
 mod uploads;
 mod write;
 

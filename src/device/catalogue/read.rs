@@ -33,6 +33,9 @@ pub struct Reader {
     doubt: Arc<AtomicBool>,
 }
 
+/// In the details of a section that was cut out of a recording ([`SECTION`](crate::format::reduced::SECTION)).
+const SECTION_REASON: &str = "\"end_reason\":\"section\"";
+
 impl Reader {
     /// The file need not exist yet: until it does, answers are [`Trouble::Busy`].
     pub fn new(path: &Path, doubt: Arc<AtomicBool>) -> Reader {
@@ -130,7 +133,7 @@ impl Reader {
             let text = format!("SELECT {COLUMNS} FROM files{} ORDER BY start_us, name LIMIT {MAX_LIMIT}", wanted.condition);
             let mut files = file_rows(db, &text, wanted.values)?;
             files.retain(|file| file.frames == 0 || end(file) > from);
-            Ok(files)
+            Ok(without_pieces(files))
         })
     }
 
@@ -163,6 +166,19 @@ impl Reader {
         let (_, db) = self.open.as_ref().ok_or_else(|| Failure::Failed("not open".into()))?;
         Ok(db)
     }
+}
+
+/// Sections that were cut out of a recording are heard in what is left of that; where nothing is, in themselves.
+fn without_pieces(files: Vec<FileRow>) -> Vec<FileRow> {
+    let is_piece = |file: &FileRow| file.details.contains(SECTION_REASON);
+    let wholes: Vec<(String, Wall, Wall)> =
+        files.iter().filter(|file| !is_piece(file)).map(|file| (file.source.clone(), file.start, end(file))).collect();
+    let is_within = |file: &FileRow| {
+        let within =
+            |(source, from, to): &(String, Wall, Wall)| *source == file.source && *from <= file.start && file.start < *to;
+        wholes.iter().any(within)
+    };
+    files.into_iter().filter(|file| !is_piece(file) || !is_within(file)).collect()
 }
 
 /// When the last frame ended, gaps counted.

@@ -97,7 +97,7 @@ impl Writer {
     }
 }
 
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+pub(super) fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     Ok(Candidate {
         name: row.get(0)?,
         source: row.get(1)?,

@@ -188,6 +188,8 @@ fn no_damage_makes_reading_fall() {
 /// With all that people say.
 fn marked() -> Sidecar {
     let (at, seconds, from_frame, to_frame) = ("2024-12-25T14:30:12.000000Z", 30, 1, 2);
+    let was = serde_json::json!({ "file": "b.flac", "bytes": 7, "sha256": "x", "frames": 3, "lost_frames": 0, "sample_rate": 48_000,
+        "channels": 1, "bit_depth": 24, "uploads": {} });
     let said = serde_json::json!({
         "reviewed": true,
         "locked": false,
@@ -195,6 +197,8 @@ fn marked() -> Sidecar {
         "uploaded_at": at,
         "uploads": { "upload.s3": { "at": at, "key": "a/b.flac", "bytes": 7, "checksum": "sha256:x" } },
         "bookmarks": [{ "at": at, "seconds": seconds, "note": "", "clip": "b.wav", "from_frame": from_frame, "to_frame": to_frame }],
+        "reduced": { "at": at, "reason": "old", "left": "opus", "sections": ["a.wav"], "of": was },
+        "piece_of": { "at": at, "reason": "old", "from_frame": 1, "to_frame": 2, "of": was },
         "mark": { "at": at, "seconds": seconds, "of": [{ "file": "a.wav", "from_frame": from_frame, "to_frame": to_frame }] },
     });
     let mut sidecar = full();
@@ -238,6 +242,7 @@ fn the_schema_knows_every_reason() {
         assert!(listed(&schema["properties"]["end_reason"], cause.name()), "{cause:?}");
     }
     assert!(listed(&schema["properties"]["end_reason"], RECORDING) && listed(&schema["properties"]["end_reason"], KEPT));
+    assert!(listed(&schema["properties"]["end_reason"], super::super::reduced::SECTION));
     for reason in
         [Reason::Xrun, Reason::Overload, Reason::Unplugged, Reason::Stalled, Reason::Fault, Reason::Disk, Reason::Restart]
     {

@@ -74,7 +74,7 @@ fn goes(rules: &Rules, missing: usize, is_clock_right: bool, lines: &[&str]) -> 
                 made += 1;
                 gone.push(match reason {
                     Reason::Age { .. } => format!("{} (age)", it.name),
-                    Reason::Room(_) => it.name,
+                    Reason::Room(_) | Reason::Reduced { .. } => it.name,
                 });
             }
             Next::Nothing => return gone.join(" "),

@@ -356,7 +356,7 @@ impl Library for Shelves {
     fn mark(&self, name: &str, mark: Mark) -> Result<FileRow, Trouble> {
         match self.ask(Wish::Set { name: name.to_owned(), mark })? {
             Answer::File(row) => Ok((*row).clone()),
-            Answer::Done | Answer::Next { .. } => self.file(name),
+            Answer::Done | Answer::Next { .. } | Answer::Reduce(_) | Answer::Placed(_) => self.file(name),
         }
     }
 
