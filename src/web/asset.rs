@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn the_page_is_small() {
         let bytes: usize = ASSETS.iter().map(|asset| asset.plain().len()).sum();
-        assert!(bytes < 220_000, "{bytes} bytes");
+        assert!(bytes < 200_000, "{bytes} bytes");
     }
 }
