@@ -296,6 +296,7 @@ fn retention(kept: &Retention) -> String {
         .raw("deleted", kept.deleted)
         .raw("deleted_bytes", kept.deleted_bytes)
         .raw("last", or_null(kept.last.as_ref(), last))
+        .raw("recent", list(&kept.recent, last))
         .end()
 }
 

@@ -175,6 +175,7 @@ mod tests {
                 deleted: 3,
                 deleted_bytes: 1_250_000_000,
                 last: Some(Deleted { name: "a.flac".into(), at: SIX, reason: "older than 30 days".into() }),
+                recent: Vec::new(),
             }),
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],
