@@ -28,7 +28,7 @@ export function parseSpectrogram(buffer) {
 export class Spectrogram {
 	/** zoom: shared; acts: {seek(second), select({from, to, lo, hi} or null)}. */
 	constructor(file, zoom, acts) {
-		Object.assign(this, { file, zoom, acts, profile: null, detail: null, sections: [], chosen: null });
+		Object.assign(this, { file, zoom, acts, profile: null, detail: null, sections: [], labels: [], chosen: null });
 		this.canvas = el("canvas", { role: "img", "aria-label": `Spectrogram of ${file.name}` });
 		this.overlay = el("canvas.overlay", { "aria-hidden": "true" });
 		this.box = el("div.selection-box", { hidden: true });
@@ -53,6 +53,12 @@ export class Spectrogram {
 
 	mark(sections) {
 		this.sections = sections;
+		this.#drawOver();
+	}
+
+	/** What other programs found: from_s, to_s, name, and where they tell it f_lo_hz, f_hi_hz. */
+	markLabels(labels) {
+		this.labels = labels;
 		this.#drawOver();
 	}
 
@@ -140,6 +146,7 @@ export class Spectrogram {
 			const x = this.zoom.x(mark.from_s, width);
 			context.fillRect(x, height - 3, Math.max(3, this.zoom.x(mark.to_s, width) - x), 3);
 		}
+		this.#drawLabels(context, width, height);
 		const { step, seconds } = marks(this.zoom.from, this.zoom.to, width);
 		for (const second of seconds) {
 			const x = this.zoom.x(second, width);
@@ -155,6 +162,29 @@ export class Spectrogram {
 			label(context, hz(f), 11, y + 4);
 		}
 		this.#placeBox();
+	}
+
+	/** Bars below the sections', or frames; names where there is room for them. */
+	#drawLabels(context, width, height) {
+		// Where each of three lines of names ends.
+		const lines = [0, 0, 0],
+			tint = colour("label");
+		for (const { from_s, to_s, name, f_lo_hz, f_hi_hz } of this.labels) {
+			const x = this.zoom.x(from_s, width),
+				w = Math.max(3, this.zoom.x(to_s, width) - x);
+			if (x + w < 0 || x > width) continue;
+			context.fillStyle = context.strokeStyle = tint;
+			context.lineWidth = 1.5;
+			if (f_lo_hz == null) context.fillRect(x, 6, w - 1, 3);
+			else {
+				const top = height * (1 - this.partOf(f_hi_hz));
+				context.strokeRect(x, top, w, Math.max(3, height * (1 - this.partOf(f_lo_hz)) - top));
+			}
+			const line = w > 24 ? lines.findIndex((end) => end <= x) : -1;
+			if (line < 0) continue;
+			label(context, name, Math.max(x, 0) + 3, 22 + 14 * line);
+			lines[line] = Math.max(x, 0) + context.measureText(name).width + 8;
+		}
 	}
 
 	#pitches() {
