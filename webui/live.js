@@ -1,7 +1,7 @@
 // The head of the page: is it recording right now (a moving meter, not a word), is anything wrong, how long will it go on.
 import { clockLine } from "./clock.js";
 import { el, icon, iconButton, setText } from "./dom.js";
-import { bytes, span } from "./format.js";
+import { bytes, clamp, span } from "./format.js";
 import { library, local, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { showKeys } from "./keys.js";
@@ -109,7 +109,7 @@ function meterOf(source) {
 	);
 }
 
-const share = (db) => Math.min(Math.max((db - LOWEST) / -LOWEST, 0), 1);
+const share = (db) => clamp((db - LOWEST) / -LOWEST, 0, 1);
 function place({ fill, peak }, level, hold) {
 	fill.style.transform = `scaleX(${share(level)})`;
 	peak.style.transform = `translateX(${share(hold) * 100}%)`;

@@ -6,7 +6,7 @@ import { playQueue } from "./clipbar.js";
 import { Cut } from "./cut.js";
 import { sections } from "./detect.js";
 import { announce, el, facts, setText, waiting } from "./dom.js";
-import { clock as time, count, hz } from "./format.js";
+import { clamp, clock as time, count, hz } from "./format.js";
 import { listOf } from "./labels.js";
 import { bookmarksOf, detection, lengthOf, library, local, queueOf, startsAt } from "./library.js";
 import { Pictures } from "./pictures.js";
@@ -133,7 +133,7 @@ export class Player {
 	}
 
 	seek(second, andPlay = true) {
-		this.audio.currentTime = Math.min(Math.max(second, 0), Math.max(0, (this.audio.duration || Infinity) - 0.05));
+		this.audio.currentTime = clamp(second, 0, Math.max(0, (this.audio.duration || Infinity) - 0.05));
 		this.transport.showPosition();
 		if (andPlay) sound.play(this.audio);
 	}

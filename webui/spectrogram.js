@@ -4,7 +4,7 @@
 import { api } from "./api.js";
 import { after, colour, el, fitted, redrawn } from "./dom.js";
 import { label } from "./daypicture.js";
-import { clock, hz } from "./format.js";
+import { clamp, clock, hz } from "./format.js";
 import { gestures } from "./gestures.js";
 import { bookmarksOf } from "./library.js";
 import { ink } from "./palette.js";
@@ -103,7 +103,7 @@ export class Spectrogram {
 			pixels = new Uint32Array(image.data.buffer);
 		const { table, base } = ink(cells, bands, recall("palette", "ember"), recall("even", false));
 		const rows = Int32Array.from({ length: height }, (_, y) =>
-			Math.min(Math.max(Math.floor(bandOf(this.hzAt(1 - (y + 0.5) / height))), 0), bands - 1),
+			clamp(Math.floor(bandOf(this.hzAt(1 - (y + 0.5) / height))), 0, bands - 1),
 		);
 		const line = new Uint8Array(bands),
 			perSecond = columns / (to - from);
@@ -115,7 +115,7 @@ export class Spectrogram {
 			for (let c = first; c < Math.min(end, columns); c++) {
 				for (let b = 0, at = c * bands; b < bands; b++, at++) if (cells[at] > line[b]) line[b] = cells[at];
 			}
-			if (base) for (let b = 0; b < bands; b++) line[b] = Math.min(Math.max(line[b] - base[b], 0), 255);
+			if (base) for (let b = 0; b < bands; b++) line[b] = clamp(line[b] - base[b], 0, 255);
 			for (let y = 0, at = x; y < height; y++, at += width) pixels[at] = table[line[rows[y]]];
 		}
 		context.putImageData(image, 0, 0);
@@ -198,7 +198,7 @@ export class Spectrogram {
 		const { from, to } = this.zoom;
 		this.abort?.abort();
 		this.abort = new AbortController();
-		const columns = Math.min(Math.max(Math.round(this.canvas.width), 64), 2048);
+		const columns = clamp(Math.round(this.canvas.width), 64, 2048);
 		const slow = setTimeout(() => this.node.classList.add("shimmer"), 150);
 		try {
 			const buffer = await api.spectrogram(
@@ -219,8 +219,8 @@ export class Spectrogram {
 	/** {second, hz} under a pointer. */
 	under(event) {
 		const box = this.canvas.getBoundingClientRect();
-		const x = Math.min(Math.max(event.clientX - box.left, 0), box.width),
-			y = Math.min(Math.max(event.clientY - box.top, 0), box.height);
+		const x = clamp(event.clientX - box.left, 0, box.width),
+			y = clamp(event.clientY - box.top, 0, box.height);
 		return { second: this.zoom.at(x, box.width), hz: this.hzAt(1 - y / box.height), x, width: box.width };
 	}
 
@@ -244,6 +244,6 @@ export class Spectrogram {
 		const { second, hz: f, x, width } = this.under(event);
 		this.readout.textContent = `${clock(second, true)} · ${hz(f)}`;
 		this.readout.hidden = event.pointerType === "touch";
-		this.readout.style.left = `${Math.min(Math.max(x, 64), width - 64)}px`;
+		this.readout.style.left = `${clamp(x, 64, width - 64)}px`;
 	}
 }
