@@ -1,11 +1,13 @@
 //! Compresses the page, which then lies in the binary as it goes to a browser: smaller, and nothing is compressed on the board.
-//! Comments and indentation of scripts and styles are for those who read the sources.
+//! Comments and blanks of scripts and styles are for those who read the sources.
 
 use std::io::{Error, Result, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use flate2::{Compression, write::GzEncoder};
+use minifier::js::ReservedChar::{CloseBracket, CloseCurlyBrace, CloseParenthese, Comma, SemiColon};
+use minifier::js::{self, Token, Tokens};
 
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=webui");
@@ -21,24 +23,45 @@ fn main() -> Result<()> {
 fn compress(path: &Path, folder: &Path) -> Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     let bytes = fs::read(path)?;
-    let bytes = if name.ends_with(".js") || name.ends_with(".css") { bare(&bytes) } else { bytes };
-    let bytes = if name.ends_with(".css") { tight(&bytes) } else { bytes };
+    let bytes = if name.ends_with(".css") { tight(&bare(&bytes)) } else { bytes };
+    let bytes = if name.ends_with(".js") { script(bytes)? } else { bytes };
     // Its head says neither a name nor a time: the same file gives the same bytes.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&bytes)?;
     fs::write(folder.join(format!("{name}.gz")), encoder.finish()?)
 }
 
-/// Without indentation, and without the lines that are comments from their first sign on. They stay as empty lines, so that a browser
-/// counts lines as the source does.
+/// The same script, token by token (tests/browser/served.test.mjs compares what a parser makes of both), without what is between them and
+/// without the last comma of a list and the last semicolon of a block.
+fn script(text: Vec<u8>) -> Result<Vec<u8>> {
+    let text = String::from_utf8(text).map_err(Error::other)?;
+    let mut kept: Vec<Token<'_>> = Vec::new();
+    for token in js::tokenize(&text).apply(js::clean_tokens).0 {
+        let is_last = match token.get_char() {
+            Some(CloseCurlyBrace) => kept.last().is_some_and(|last| last.eq_char(Comma) || last.eq_char(SemiColon)),
+            Some(CloseParenthese | CloseBracket) => kept.last().is_some_and(|last| last.eq_char(Comma)),
+            _ => false,
+        };
+        if is_last {
+            kept.pop();
+        }
+        kept.push(token);
+    }
+    Ok(Tokens(kept).to_string().into_bytes())
+}
+
+/// Styles without indentation, and without the lines that are comments from their first sign on. (Of the minifier they come out
+/// changed: a blank in front of `::` means something.)
 fn bare(text: &[u8]) -> Vec<u8> {
     let (mut kept, mut is_within) = (Vec::with_capacity(text.len()), false);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let code = line.trim_ascii();
         is_within |= code.starts_with(b"/*");
-        let is_empty = is_within || code.is_empty() || code.starts_with(b"//");
+        if !is_within {
+            kept.extend_from_slice(code);
+            kept.push(b' ');
+        }
         is_within &= !code.ends_with(b"*/");
-        kept.extend_from_slice(if is_empty { b"\n" } else { line.trim_ascii_start() });
     }
     kept
 }

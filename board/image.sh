@@ -71,7 +71,7 @@ install_soundpost() {
   echo "soundpost $version ($commit), Debian $(cat "$root/etc/debian_version"), kernel $kernel" >"$root/usr/share/soundpost/version"
   # A clock that knows nothing begins here.
   : >"$root/usr/lib/clock-epoch"
-  ini=$root/etc/soundpost.ini
+  ini=$root/etc/soundpost/soundpost.ini
   cp board/root/boot/firmware/soundpost.ini "$ini"
   set_key '#output_directory = recordings' "$ini" 'output_directory = /data/recordings'
   set_key '#log_file = recorder.log' "$ini" 'log_file = none'
@@ -141,8 +141,8 @@ fill_boot() {
   done
   for file in README.txt config.txt cmdline.txt wifi.txt; do cp "board/root/boot/firmware/$file" "$boot/"; done
   sed -i 's/$/\r/' "$boot/README.txt" "$boot/wifi.txt"
-  cp "$root/etc/soundpost.ini" "$boot/soundpost.ini"
-  inside soundpost check -c /etc/soundpost.ini >/dev/null || fail "soundpost.ini is not right"
+  cp "$root/etc/soundpost/soundpost.ini" "$boot/soundpost.ini"
+  inside soundpost check -c /etc/soundpost/soundpost.ini >/dev/null || fail "soundpost.ini is not right"
 }
 
 # Nothing younger than the commit, no logs, no caches.

@@ -272,6 +272,36 @@ fn lists_are_narrowed_by_name_day_and_source() {
 }
 
 #[test]
+fn what_programs_found_in_a_file_finds_it() {
+    let Desk { mut writer, mut reader, _folder } = desk();
+    let labelled = |name: &str, at: i64, labels: &str| FileRow {
+        details: format!(r#"{{"codec":"blackbird","labels":[{labels}]}}"#).into(),
+        ..file(name, CHRISTMAS + at)
+    };
+    let one =
+        |name: &str| format!(r#"{{"tool":"birdnet","count":1,"found":[{{"name":"{name}","count":1,"best":0.5,"from_s":3}}]}}"#);
+    put(
+        &mut writer,
+        &[
+            labelled("a.flac", 0, &one("Common Blackbird")),
+            labelled("b.flac", 60, &format!("{},{}", one("Ästling"), one("50% sure"))),
+            labelled("c.flac", 120, "{not json"),
+            file("Blackbird.flac", CHRISTMAS + 180),
+        ],
+    );
+    let mut check = |q: &str, want: &[&str]| {
+        let query = FilesQuery { q: q.into(), limit: 10, ..Default::default() };
+        let want: Vec<String> = want.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(names(&mut reader, &query), (want.clone(), want.len() as u64), "{q}");
+    };
+    check("blackbird", &["Blackbird.flac", "a.flac"]);
+    check("common black", &["a.flac"]);
+    check("Ästling", &["b.flac"]);
+    check("50%", &["b.flac"]);
+    check("birdnet", &[]);
+}
+
+#[test]
 fn both_hours_of_autumn_are_on_their_day_in_order() {
     let Desk { mut writer, mut reader, _folder } = desk();
     // Berlin, 2024-10-27: 02:30 summer time is 00:30 UTC, 02:30 winter time is 01:30 UTC.
@@ -406,6 +436,10 @@ fn a_hundred_thousand_recordings() {
         for n in chunk * 1_000..(chunk + 1) * 1_000 {
             let mut row = file(&format!("source{}/{:08}.flac", n % 4, n / 4), CHRISTMAS + n / 4 * 3_600);
             row.source = format!("source{}", n % 4);
+            if n % 100 == 0 {
+                row.details =
+                    format!(r#"{{"labels":[{{"tool":"x","found":[{{"name":"owl {}"}},{{"name":"wren"}}]}}]}}"#, n % 3).into();
+            }
             if n % 16 == 0 {
                 row.sections = (0..20).map(|k| section(k * 100, (k * 37 + n as u32 % 500) as i16)).collect();
             }
@@ -433,6 +467,7 @@ fn a_hundred_thousand_recordings() {
         timed("of two days", &mut page(FilesQuery { limit: 100, from, to, ..Default::default() }), 192);
         timed("by name, rare", &mut page(FilesQuery { limit: 100, q: "/00000777".into(), ..Default::default() }), 4);
         timed("by name, often", &mut page(FilesQuery { limit: 100, q: "FLAC".into(), ..Default::default() }), FILES as u64);
+        timed("by label", &mut page(FilesQuery { limit: 100, q: "owl 1".into(), ..Default::default() }), FILES as u64 / 300);
         let cursor = Some(format!("{}~", (CHRISTMAS + 3_600) * 1_000_000));
         timed("the last page", &mut page(FilesQuery { limit: 100, cursor, ..Default::default() }), FILES as u64);
         timed("a day", &mut |reader| reader.day("2025-03-01").expect("a day").files.len() as u64, 96);

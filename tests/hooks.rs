@@ -112,7 +112,7 @@ fn what_a_program_finds_is_labels_of_the_recording() {
         Some(row["details"].clone()).filter(|details| details["labels"].is_array())
     });
     assert_eq!(details["labels"][0]["tool"], "birdnet");
-    assert_eq!((&details["labels"][0]["count"], &details["labels"][0]["names"][1]), (&2.into(), &"Blackbird".into()));
+    assert_eq!((&details["labels"][0]["count"], &details["labels"][0]["found"][1]["name"]), (&2.into(), &"Blackbird".into()));
     assert_eq!((&details["on_close"]["exit"], &details["on_close"]["trouble"]), (&0.into(), &Value::Null), "{details}");
     let status = page.get("/api/status").json();
     assert!(status["health"]["hooks_run"].as_u64() > Some(0) && status["health"]["hooks_failed"] == 0, "{status}");

@@ -11,12 +11,14 @@ mod icecast;
 mod web;
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use browser_rig::wood::{Noon, plant};
 use browser_rig::{Served, browse, station};
 use common::rig::Rig;
 use common::{Place, bytes_of, soundpost};
 use icecast::{Process, free_port};
+use serde_json::Value;
 
 #[test]
 fn over_a_folder() {
@@ -97,7 +99,110 @@ fn settings_of_a_recorder() {
     browse("settings", Some("^Settings"), "UTC", &variables);
 }
 
+/// A program that is run over every recording, as BirdNET and BatDetect would be.
+#[test]
+fn what_other_programs_found() {
+    let (place, noon) = (Place::new(), Noon::find());
+    let root = place.recordings();
+    std::fs::create_dir_all(&root).expect("made");
+    let script = "#!/bin/sh\nset -eu\nresult=$1\n{ echo 'Start (s),End (s),Scientific name,Common name,Confidence'\n\
+                  echo '0.0,1.5,Erithacus rubecula,\"European \"\"Robin\"\"\",0.8714'\necho '1.5,2.5,Turdus merula,Blackbird,0.44'\n\
+                  [ -e once ] || { touch once; echo '3.0,4.5,Parus major,Great Tit,0.61'; }; } >\"$result.birdnet.csv\"\n\
+                  printf 'start_time,end_time,high_freq,low_freq,class\\n5,7,2000,1000,chirp\\n' >\"$result.batdetect.csv\"\n";
+    let hook = place.path("hook");
+    std::fs::write(&hook, script).and_then(|()| make_runnable(&hook)).expect("written");
+    // Older than what is recorded, and never opened.
+    let old = browser_rig::wood::one_of_days_ago(&root, &noon, 3);
+    std::fs::create_dir_all(root.join("analyses")).expect("made");
+    let table = root.join("analyses").join(format!("{old}.birdnet.csv"));
+    std::fs::write(table, "start,end,label,confidence\n1,2,Tawny Owl,0.9\n").expect("written");
+    let port = free_port();
+    let sections = format!(
+        "[web]\nbind = 127.0.0.1\nport = {port}\n[mic]\ntype = tone\nhz = 700\nsample_rate = 8000\nformat = flac\npace = real\n\
+         filename_pattern = mic_%H%M%S\non_close = {} {{result}}\n",
+        hook.display()
+    );
+    let config = place.config(&format!("split_minutes = 0.25\ntime_zone = {}", noon.name), &sections);
+    let served =
+        Served::spawn(soundpost().arg("record").arg("-c").arg(config).env("TZ", &noon.name).current_dir(place.folder.path()));
+    let until = Instant::now() + Duration::from_secs(120);
+    let first = loop {
+        let (_, _, body) = served.ask("api/files?q=great%20tit");
+        let found: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match found["files"][0]["name"].as_str() {
+            Some(name) => break name.to_owned(),
+            None => assert!(Instant::now() < until, "no labels come: {found}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    browse("labels", Some("^Labels"), &noon.name, &[("BASE_URL", &served.base), ("LABELS", &first)]);
+}
+
+fn make_runnable(path: &std::path::Path) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+}
+
+/// The machine's clock is out of the recorder's reach, so that nothing is changed by it.
+#[test]
+fn a_clock_that_nothing_has_set() {
+    let place = Place::new();
+    let port = free_port();
+    let sections =
+        format!("[web]\nbind = 127.0.0.1\nport = {port}\n[mic]\ntype = tone\nsample_rate = 8000\nsync_seconds = 0.5\n");
+    let config = place.config("split_minutes = 60", &sections);
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time", "--"]).arg(soundpost().get_program());
+    let served = Served::spawn(command.arg("record").arg("-c").arg(config));
+    if served.get("api/status")["clock"]["synced"] == true {
+        println!("the clock of this machine is synced: a browser may not set it, as tests/clock.rs shows");
+        return;
+    }
+    browse("clock", Some("^Clock: a phone"), "UTC", &[("BASE_URL", &served.base), ("CLOCK", "1")]);
+}
+
+/// It deletes what is elsewhere already as soon as it is, but for what is locked.
+#[test]
+fn room_that_is_made() {
+    let place = Place::new();
+    let (port, stick) = (free_port(), place.path("stick"));
+    std::fs::create_dir_all(&stick).expect("made");
+    let sections = |floor: &str| {
+        format!(
+            "[web]\nbind = 127.0.0.1\nport = {port}\n[storage]\nmin_free_hours = 0\nmin_free_bytes = {floor}\n\
+             [upload.stick]\ntype = folder\nfolder = {}\nmounted = no\n\
+             [mic]\ntype = tone\nsample_rate = 8000\nformat = flac\npace = real\nfilename_pattern = mic_%H%M%S\n",
+            stick.display()
+        )
+    };
+    let record = |floor: &str| {
+        let config = place.config("split_minutes = 0.1", &sections(floor));
+        Served::spawn(soundpost().arg("record").arg("-c").arg(config))
+    };
+    let served = record("1M");
+    let until = Instant::now() + Duration::from_secs(120);
+    let uploaded = loop {
+        let (_, _, body) = served.ask("api/files");
+        let all: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let there = all["files"].as_array().into_iter().flatten().find(|file| !file["uploaded_at"].is_null());
+        match there.and_then(|file| file["name"].as_str()) {
+            Some(name) => break name.to_owned(),
+            None => assert!(Instant::now() < until, "nothing is uploaded: {all}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(served.put(&format!("api/files/{uploaded}/lock"), &serde_json::json!({"locked": true}))["locked"], true);
+    drop(served);
+    // More than there is.
+    let served = record("1000000G");
+    browse("storage", Some("^Storage: a recorder"), "UTC", &[("BASE_URL", &served.base), ("STORAGE", &uploaded)]);
+}
+
 #[test]
 fn what_happens_at_no_ones_will() {
-    browse("mock", Some("^Analysis that goes on behind|^A gap that happens now|^Status: where"), "UTC", &[]);
+    browse(
+        "mock",
+        Some("^Analysis that goes on behind|^A gap that happens now|^Status: where|^Storage: ro|^Storage: a recording"),
+        "UTC",
+        &[],
+    );
 }

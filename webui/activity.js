@@ -1,7 +1,7 @@
 // The timeline of a day: a lane for each source with its files in blue, sections in orange over them, gaps hatched, and three time
 // labels. An SVG, because it is read by eyes and by screen readers alike and there is little of it.
 import { svg } from "./dom.js";
-import { count, endOfDay, timeOfDay } from "./format.js";
+import { clamp, count, endOfDay, timeOfDay } from "./format.js";
 import { bookmarksOf, lengthOf, startsAt } from "./library.js";
 import { gapSeconds, pauses } from "./daypicture.js";
 import { get } from "./store.js";
@@ -14,7 +14,7 @@ const NEAR = 0.7;
 
 /** span: {from, to} in seconds since midnight; files: those that the filters leave. */
 export function activity(day, span, files) {
-	const x = (second) => ((Math.min(Math.max(second, span.from), span.to) - span.from) / (span.to - span.from)) * WIDTH;
+	const x = (second) => ((clamp(second, span.from, span.to) - span.from) / (span.to - span.from)) * WIDTH;
 	// A source that recorded nothing may have a gap all the same, unless the filters leave it out.
 	const wanted = get().source,
 		gaps = day.gaps.filter((gap) => wanted === "" || gap.source === wanted);

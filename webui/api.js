@@ -108,6 +108,7 @@ export const api = {
 	picture: (date, options) => getBytes(`api/days/${date}/picture`, options),
 	files: (filter) => getJson(`api/files${query(filter)}`),
 	file: (name) => getJson(`api/files/${encoded(name)}`),
+	analysis: (file) => getJson(`api/files/${encoded(file.name)}/analysis${query({ v: file.version })}`),
 	profile: (file, options) => getBytes(`api/files/${encoded(file.name)}/profile${query({ v: file.version })}`, options),
 	spectrogram: (name, range, options) => getBytes(`api/files/${encoded(name)}/spectrogram${query(range)}`, options),
 	reviewed: (name, reviewed) => put(name, "reviewed", { reviewed }),
@@ -121,5 +122,6 @@ export const api = {
 	checkSettings: (text) => changed("POST", "api/settings/check", { text }),
 	saveSettings: (text, revision) => changed("PUT", "api/settings", { text }, of(revision)),
 	undoSettings: (revision) => changed("POST", "api/settings/undo", null, of(revision)),
+	setClock: (time) => changed("POST", "api/clock", { time }),
 	head: (path) => send(path, { method: "HEAD" }),
 };

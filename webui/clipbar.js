@@ -5,6 +5,7 @@ import { buildBar } from "./clipview.js";
 import { propose } from "./cut.js";
 import { currentDate, goToDay, groupOf } from "./days.js";
 import { announce } from "./dom.js";
+import { clamp } from "./format.js";
 import { detection, fileOf, lengthOf, loadDay, on, queueOf, startsAt } from "./library.js";
 import { rowOf } from "./row.js";
 import * as sound from "./sound.js";
@@ -114,7 +115,7 @@ export const seekBy = (seconds) => seekTo((waiting()?.at ?? audio.currentTime) +
 async function seekTo(second) {
 	const mine = audio, { seekable, paused, src } = mine;
 	const { from, to } = rangeOf(current);
-	const goal = { src, at: Math.min(Math.max(second, 0), to - from) };
+	const goal = { src, at: clamp(second, 0, to - from) };
 	if (waiting()) return void (going.at = goal.at);
 	if (!src.startsWith("blob:") && !(seekable.length > 0 && seekable.end(0) >= goal.at)) {
 		going = goal;

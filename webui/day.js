@@ -6,6 +6,7 @@ import { Chips } from "./chips.js";
 import { announce, el, icon, iconButton, setText, waiting } from "./dom.js";
 import { DayPicture, parsePicture } from "./daypicture.js";
 import { matches } from "./filters.js";
+import { showNames } from "./labels.js";
 import { bytes, count, dateLong, span } from "./format.js";
 import { bookmarksOf, lengthOf, library, loadDay, queueOf, startsAt } from "./library.js";
 import { each } from "./marks.js";
@@ -82,7 +83,7 @@ export class Day {
 			from,
 			to,
 			todo,
-			day.files.map((file) => [file.name, file.version, file.state, file.reviewed, file.locked, file.note, file.sections.length, bookmarksOf(file).length]),
+			day.files.map((file) => [file.name, file.version, file.state, file.reviewed, file.locked, file.note, file.uploaded_at, file.sections.length, bookmarksOf(file).length]),
 			day.gaps.length,
 		]);
 		const differs = key !== this.key;
@@ -104,12 +105,14 @@ export class Day {
 		this.picture = new DayPicture((at) => this.#playAt(at));
 		this.activity = el("div.activity");
 		this.chips = new Chips(50, (item) => playQueue(this.queue(), item));
+		this.names = el("div.chips-box");
 		this.highlights = el(
 			"div",
 			{ id: `day-${this.date}-highlights`, class: "highlights" },
 			this.picture.node,
 			this.activity,
 			this.chips.node,
+			this.names,
 		);
 		this.list = el("ol.rows", { "aria-label": `Recordings of ${dateLong(this.date)}` });
 		this.more = el(
@@ -129,6 +132,7 @@ export class Day {
 		this.picture.update(day, this.span, files);
 		this.activity.replaceChildren(activity(day, this.span, files));
 		this.chips.update(queueOf(files));
+		showNames(this.names, day.files);
 		this.#showRows([...files].reverse());
 		if (this.drawn !== day.files.map((file) => file.version).join()) {
 			this.drawn = day.files.map((file) => file.version).join();

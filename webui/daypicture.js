@@ -1,7 +1,7 @@
 // The whole day as one spectrogram: a column a minute, low sounds below. Pauses are plain, gaps are hatched, and neither is
 // ever joined; sections stand as ticks along the lower edge. The same columns give each recording its strip.
 import { colour, el, fitted, redrawn } from "./dom.js";
-import { hz, timeOfDay } from "./format.js";
+import { clamp, hz, timeOfDay } from "./format.js";
 import { startsAt } from "./library.js";
 import { ink } from "./palette.js";
 import { recall } from "./store.js";
@@ -37,7 +37,7 @@ export function drawMinutes(canvas, picture, from, to) {
 				const v = picture.cells[c * picture.bands + band];
 				if (v !== 255 && v > loudest) loudest = v;
 			}
-			if (loudest >= 0) pixels[y * width + x] = table[base ? Math.min(Math.max(loudest - base[band], 0), 255) : loudest];
+			if (loudest >= 0) pixels[y * width + x] = table[base ? clamp(loudest - base[band], 0, 255) : loudest];
 		}
 	}
 	context.putImageData(image, 0, 0);
@@ -130,14 +130,14 @@ export class DayPicture {
 		if (this.picture) {
 			const part = 1 - (event.clientY - box.top) / box.height,
 				{ edges, bands } = this.picture;
-			const band = Math.min(Math.max(Math.floor(part * bands), 0), bands - 1),
+			const band = clamp(Math.floor(part * bands), 0, bands - 1),
 				minute = Math.floor(at / 60);
 			const v = this.picture.cells[minute * bands + band];
 			text += v === undefined || v === 255 ? " · not recorded" : ` · ${hz(edges[band])} · ${Math.round(-127.5 + v / 2)} dB`;
 		}
 		this.readout.textContent = text;
 		this.readout.hidden = false;
-		this.readout.style.left = `${Math.min(Math.max(event.clientX - box.left, 70), box.width - 70)}px`;
+		this.readout.style.left = `${clamp(event.clientX - box.left, 70, box.width - 70)}px`;
 	}
 }
 

@@ -97,7 +97,7 @@ function showEmpty(rows) {
 
 const noMatch = () => [
 	el("h2", "Nothing matches"),
-	el("p", "No recording has this name, these dates and this source."),
+	el("p", "No recording has this name or label, these dates and this source."),
 	el("button.primary", { onclick: clearAll }, "Show all recordings"),
 ];
 

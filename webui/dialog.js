@@ -21,11 +21,11 @@ export function show(title, body, buttons, more = {}) {
 
 const choice = (value, text, more = {}) => el("button", { value, type: "submit", ...more }, text);
 
-export const confirm = async (title, text, yes) =>
+export const confirm = async (title, text, yes, kind = "danger") =>
 	(await show(
 		title,
 		[text].flat().map((line) => el("p", line)),
-		[choice("", "Cancel", { autofocus: true }), choice("yes", yes, { class: "danger" })],
+		[choice("", "Cancel", { autofocus: true }), choice("yes", yes, { class: kind })],
 		{ class: "confirm" },
 	)) === "yes";
 

@@ -43,6 +43,12 @@ export function iconButton(name, label, onclick, more = {}) {
 	return el("button.icon-button", { "aria-label": label, title: label, onclick, ...more }, icon(name));
 }
 
+/** Names and values of a list, without those that have none. */
+export const facts = (kind, rows) =>
+	el(kind, ...rows.filter(([, value]) => value || value === 0).map(([name, value]) => el("div", el("dt", name), el("dd", value))));
+
+export const card = (title, ...body) => el("section.card", { "aria-label": title }, el("h3", title), ...body);
+
 let ids = 0;
 /** An id that nothing else has. */
 export const unique = (kind) => `${kind}-${(ids += 1)}`;

@@ -1,8 +1,8 @@
 // What the recorder tells by itself: one EventSource. Lists change by events, never by polling, and never under a sound that
 // plays: then changes are kept, counted at the top of the page, and shown when the sound ends or somebody asks for them.
-import { el, setText } from "./dom.js";
+import { after, el, setText } from "./dom.js";
 import { count } from "./format.js";
-import { changeStatus, drop, gap, library, loadDays, loadDay, loadStatus, put } from "./library.js";
+import { changeStatus, drop, fileOf, gap, library, loadDays, loadDay, loadStatus, put } from "./library.js";
 import * as sound from "./sound.js";
 
 const held = new Map();
@@ -10,6 +10,7 @@ const meters = new Set();
 /** Levels come ten times a second and change no list: `act(sources)` gets each at once. */
 export const onLevels = (act) => meters.add(act);
 
+const again = after(300, () => loadStatus().catch(() => {}));
 const FILES = { opened: put, closed: put, analysed: put, changed: put };
 let wasLost = false;
 /** A browser comes back by itself when a connection breaks, but not when the recorder answers that it is too busy. */
@@ -22,7 +23,7 @@ export function start() {
 
 function connect() {
 	const source = new EventSource("api/events");
-	for (const kind of ["opened", "closed", "analysed", "changed", "deleted", "gap", "alarm", "work", "level"]) {
+	for (const kind of ["opened", "closed", "analysed", "changed", "deleted", "uploaded", "gap", "alarm", "work", "level"]) {
 		source.addEventListener(kind, (event) => receive(kind, parsed(event.data)));
 	}
 	source.addEventListener("open", () => {
@@ -52,7 +53,12 @@ function receive(kind, data) {
 	if (kind === "level") return meters.forEach((act) => act(data.sources));
 	if (kind === "work") return changeStatus((status) => (status.work = data.done < data.total ? data : null));
 	if (kind === "alarm") return void loadStatus().catch(() => {});
-	if (kind === "opened" || kind === "closed") loadStatus().catch(() => {});
+	// The sums of the status, and what is left to upload.
+	if (kind === "opened" || kind === "closed" || kind === "uploaded" || data.reason) again();
+	if (kind === "uploaded") {
+		const file = data.uploaded_at && fileOf(data.name);
+		return file && put({ ...file, uploaded_at: data.uploaded_at });
+	}
 	const change = kind === "deleted" ? () => drop(data.name) : kind === "gap" ? () => gap(data) : () => FILES[kind](data);
 	// What one does oneself while listening (reviewed, locked, a note) moves nothing and is shown at once.
 	if (!sound.playing() || kind === "changed") return change();

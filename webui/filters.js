@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { after, el, icon, iconButton, setText } from "./dom.js";
 import { detection, library, on, recompute, usual } from "./library.js";
+import { foundIn } from "./labels.js";
 import * as store from "./store.js";
 
 /** Files of unopened days that match name and source: date -> how many; null while nobody has asked. */
@@ -14,7 +15,7 @@ const tell = () => listeners.forEach((act) => act());
 export function matches(file) {
 	const { q, source, from, to, todo } = store.get();
 	return (
-		file.name.toLowerCase().includes(q.trim().toLowerCase()) &&
+		[file.name, ...foundIn([file]).map(({ name }) => name)].some((name) => name.toLowerCase().includes(q.trim().toLowerCase())) &&
 		(source === "" || file.source === source) &&
 		inDates(file.date) &&
 		(todo === "" || !file.reviewed || file.state === "open")
@@ -87,8 +88,8 @@ export function start() {
 		el("input", {
 			type: "search",
 			id: "search",
-			placeholder: "Name",
-			"aria-label": "File name contains",
+			placeholder: "Name or label",
+			"aria-label": "File name or label contains",
 			autocomplete: "off",
 			spellcheck: "false",
 		}),

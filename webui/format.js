@@ -1,5 +1,6 @@
 // Numbers as people read and type them: times, sizes, lengths, frequencies. Pure text; nothing of the page is known here.
 
+export const clamp = (n, least, most) => Math.min(Math.max(n, least), most);
 const pad = (n) => String(n).padStart(2, "0");
 
 /** Seconds as `m:ss` or `h:mm:ss`, with tenths if asked: what the cut panel takes and every player shows. */

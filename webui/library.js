@@ -59,7 +59,10 @@ export async function loadStatus() {
 
 /** The recorder's time in ms, whatever the phone's clock says. */
 export const now = () => Date.now() + (library.behind ?? 0);
-export const today = () => new Date(now() + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10);
+/** A moment as the recorder's clock on the wall has it: `2026-05-22 04:12`; `length` cuts it off elsewhere. */
+export const local = (at, length = 16) =>
+	new Date(new Date(at).getTime() + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, length).replace("T", " ");
+export const today = () => local(now(), 10);
 
 export async function loadDays() {
 	library.days = await api.days();
@@ -131,8 +134,8 @@ export function drop(name) {
 }
 
 export function gap(found) {
-	const date = new Date(Date.parse(found.start) + (library.status?.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10);
-	const day = library.loaded.get(date);
+	const date = local(found.start, 10),
+		day = library.loaded.get(date);
 	if (!day) return refreshDays();
 	day.gaps.push(found);
 	recount(day);

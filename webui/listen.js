@@ -1,6 +1,7 @@
 // Hears a source as it sounds: a WAV without end is fetched, and its pieces are scheduled one behind the other. It works on a plain http
 // page and on every browser with Web Audio. How much lies ahead adapts to the network: more after each hole, slowly less again;
 // and since no two clocks run alike, pieces are played a little faster or slower to keep it there.
+import { clamp } from "./format.js";
 import { Tuner } from "./tuner.js";
 
 const LEAST = 0.06,
@@ -101,7 +102,7 @@ export class Listen {
 		this.ahead = Math.max(LEAST, this.ahead - 0.0005 * piece.duration);
 		// Far too much lies ahead after a pause of the network: what is old is skipped.
 		if (lies > this.ahead + 1) return;
-		const bend = Math.min(Math.max((lies - this.ahead) * 0.05, -BEND), BEND);
+		const bend = clamp((lies - this.ahead) * 0.05, -BEND, BEND);
 		const source = new AudioBufferSourceNode(context, { buffer: piece, playbackRate: 1 + bend });
 		source.connect(this.highpass);
 		source.start(this.next);

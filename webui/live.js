@@ -1,7 +1,8 @@
 // The head of the page: is it recording right now (a moving meter, not a word), is anything wrong, how long will it go on.
+import { clockLine } from "./clock.js";
 import { el, icon, iconButton, setText } from "./dom.js";
-import { bytes, span } from "./format.js";
-import { library, on } from "./library.js";
+import { bytes, clamp, span } from "./format.js";
+import { library, local, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { showKeys } from "./keys.js";
 import { recall, remember, set, get, on as onState } from "./store.js";
@@ -59,18 +60,22 @@ function show() {
 		...(mode === "serve" ? [] : [clockFact(clock), hoursFact(disk)]),
 	);
 	place.append(el("span.fact.lost-sign", icon("warn"), "connection lost, trying again"));
-	const panel = document.getElementById("alarms");
-	panel.replaceChildren(
+	const panel = document.getElementById("alarms"),
+		key = JSON.stringify([alarms, clock]);
+	// What stands there is not said again.
+	if (panel.key !== key) panel.replaceChildren(
+		clockLine(library.status) || "",
 		...alarms.map((alarm) =>
 			el(
 				"p.alarm",
 				icon("warn"),
 				el("strong", "Alarm"),
 				` ${alarm.text}`,
-				el("span.dim", ` since ${new Date(alarm.since).toLocaleString("en-GB")}`),
+				el("span.dim", ` since ${local(alarm.since)}`),
 			),
 		),
 	);
+	panel.key = key;
 	showWork();
 }
 
@@ -104,7 +109,7 @@ function meterOf(source) {
 	);
 }
 
-const share = (db) => Math.min(Math.max((db - LOWEST) / -LOWEST, 0), 1);
+const share = (db) => clamp((db - LOWEST) / -LOWEST, 0, 1);
 function place({ fill, peak }, level, hold) {
 	fill.style.transform = `scaleX(${share(level)})`;
 	peak.style.transform = `translateX(${share(hold) * 100}%)`;
@@ -123,6 +128,7 @@ function move(sources) {
 }
 
 function clockFact(clock) {
+	if (clock.source === "browser") return el("span.fact.clock", "clock from a browser");
 	return clock.synced
 		? el("span.fact.clock", "clock ", el("span.good", "✓"), el("span.unseen", "right"))
 		: el("span.fact.clock.bad", icon("warn"), "clock not set");

@@ -4,7 +4,7 @@ import { api, urls } from "./api.js";
 import { Bars } from "./bars.js";
 import { announce, el, iconButton, setText } from "./dom.js";
 import { onLevels } from "./events.js";
-import { hz } from "./format.js";
+import { clamp, hz } from "./format.js";
 import { library, on } from "./library.js";
 import { Listen } from "./listen.js";
 import { keepButton } from "./marks.js";
@@ -143,7 +143,7 @@ function pictureTools(waterfall, rate) {
 }
 
 const LOWEST = -70;
-const share = (db) => Math.min(Math.max((db - LOWEST) / -LOWEST, 0), 1);
+const share = (db) => clamp((db - LOWEST) / -LOWEST, 0, 1);
 
 function bigMeter(name) {
 	const fill = el("span.fill"),

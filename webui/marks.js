@@ -4,9 +4,9 @@ import { api } from "./api.js";
 import { ask, confirm } from "./dialog.js";
 import { announce, el, icon, setText } from "./dom.js";
 import { bytes, clock, count } from "./format.js";
-import { drop, lengthOf, put } from "./library.js";
+import { drop, lengthOf, library, put } from "./library.js";
 
-async function told(doing) {
+export async function told(doing) {
 	try {
 		return await doing();
 	} catch (refusal) {
@@ -77,11 +77,18 @@ export function undeletable(file) {
 	return null;
 }
 
+/** Where recordings are uploaded, what that means for these. */
+function uploaded(files) {
+	if (!library.status?.uploads?.length) return "";
+	const there = files.filter((file) => file.uploaded_at).length;
+	return there === files.length ? "; it is uploaded" : there ? `; ${there} of ${files.length} are uploaded` : ", and it is NOT uploaded yet";
+}
+
 export const remove = (file) =>
 	told(async () => {
 		const lines = [
 			`${clock(lengthOf(file))} of sound, ${bytes(file.bytes)}${file.sections.length ? `, ${count(file.sections.length, "section")}` : ""}.`,
-			"It is gone from the recorder for good.",
+			`It is gone from the recorder for good${uploaded([file])}.`,
 		];
 		if (!(await confirm(`Delete ${file.name}?`, lines, "Delete"))) return;
 		await api.remove(file.name);
@@ -103,7 +110,7 @@ export const removeAll = (files) =>
 		if (
 			!(await confirm(
 				`Delete ${count(able.length, "recording")}?`,
-				[names, `${clock(seconds)} of sound, ${bytes(size)}. It is gone for good.`],
+				[names, `${clock(seconds)} of sound, ${bytes(size)}. It is gone for good${uploaded(able)}.`],
 				"Delete",
 			))
 		)

@@ -1,5 +1,6 @@
 // Colours of pictures of sound, as tables of 256 entries. A path through OKLCH with lightness in equal steps: two sounds that
 // differ by one decibel differ as much to the eye at the dark end as at the bright one.
+import { clamp } from "./format.js";
 
 const PATHS = {
 	// [lightness, chroma, hue in degrees], equally spaced; hues go on past 360 rather than back through green.
@@ -40,7 +41,7 @@ function srgb(l, c, h) {
 		-0.0041960863 * x - 0.7034186147 * y + 1.707614701 * z,
 	];
 	return linear.map((v) => {
-		const bound = Math.min(Math.max(v, 0), 1);
+		const bound = clamp(v, 0, 1);
 		return Math.round(255 * (bound <= 0.0031308 ? 12.92 * bound : 1.055 * bound ** (1 / 2.4) - 0.055));
 	});
 }
@@ -72,7 +73,7 @@ export function coloured(name, dark, bright) {
 	const colours = palette(name);
 	return Uint32Array.from({ length: 256 }, (_, v) => {
 		const part = (-127.5 + v / 2 - dark) / (bright - dark);
-		return colours[Math.round(255 * Math.min(Math.max(part, 0), 1))];
+		return colours[Math.round(255 * clamp(part, 0, 1))];
 	});
 }
 

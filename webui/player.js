@@ -5,9 +5,10 @@ import { Chips } from "./chips.js";
 import { playQueue } from "./clipbar.js";
 import { Cut } from "./cut.js";
 import { sections } from "./detect.js";
-import { announce, el, setText, waiting } from "./dom.js";
-import { clock as time, count, hz } from "./format.js";
-import { bookmarksOf, detection, lengthOf, queueOf, startsAt } from "./library.js";
+import { announce, el, facts, setText, waiting } from "./dom.js";
+import { clamp, clock as time, count, hz } from "./format.js";
+import { listOf } from "./labels.js";
+import { bookmarksOf, detection, lengthOf, library, local, queueOf, startsAt } from "./library.js";
 import { Pictures } from "./pictures.js";
 import { Profile } from "./profile.js";
 import * as sound from "./sound.js";
@@ -30,6 +31,7 @@ export class Player {
 			cut: () => this.showCut(),
 		});
 		this.chips = new Chips(50, (item) => playQueue(() => this.queue(), item), true);
+		this.labels = el("div.chips-box");
 		this.cut = file.state === "open" ? null : new Cut(file, () => this.audio.currentTime);
 		this.trouble = el("p.player-trouble", { role: "status" });
 		this.transport = new Transport(this.audio, file, {
@@ -45,6 +47,7 @@ export class Player {
 			this.trouble,
 			this.pictures.node,
 			this.chips.node,
+			this.labels,
 			this.cut?.node,
 			this.facts,
 		);
@@ -54,6 +57,7 @@ export class Player {
 	begin() {
 		this.load();
 		this.#showFacts();
+		this.#loadLabels();
 		this.remark();
 		if (this.file.state === "analysed") this.#loadProfile();
 		else this.pictures.node.hidden = true;
@@ -82,12 +86,20 @@ export class Player {
 		}
 	}
 
+	/** What other programs found; most recordings have nothing of it, and nothing is asked for. */
+	async #loadLabels() {
+		if (!this.file.details?.labels) return;
+		const { labels } = await api.analysis(this.file).catch(() => ({ labels: [] }));
+		this.pictures.spectrogram.markLabels(labels);
+		this.labels.replaceChildren(...listOf(labels, (second) => this.playFrom(second)));
+	}
+
 	/** The list has news of the file. */
 	update(file) {
 		const before = this.file;
 		this.file = file;
 		if (before.state === "open" && file.state !== "open") {
-			if (!this.cut) this.chips.node.after((this.cut = new Cut(file, () => this.audio.currentTime)).node);
+			if (!this.cut) this.labels.after((this.cut = new Cut(file, () => this.audio.currentTime)).node);
 		}
 		if (before.version !== file.version && file.state === "analysed" && before.state !== "analysed") {
 			this.pictures.renew(file);
@@ -96,6 +108,7 @@ export class Player {
 		if (file.state === "open" || before.state === "open")
 			this.transport.fresh.hidden = !(lengthOf(file) > this.audio.duration + 2);
 		this.pictures.spectrogram.file = file;
+		if (before.version !== file.version) this.#loadLabels();
 		this.#showFacts();
 		this.remark();
 	}
@@ -120,7 +133,7 @@ export class Player {
 	}
 
 	seek(second, andPlay = true) {
-		this.audio.currentTime = Math.min(Math.max(second, 0), Math.max(0, (this.audio.duration || Infinity) - 0.05));
+		this.audio.currentTime = clamp(second, 0, Math.max(0, (this.audio.duration || Infinity) - 0.05));
 		this.transport.showPosition();
 		if (andPlay) sound.play(this.audio);
 	}
@@ -144,7 +157,7 @@ export class Player {
 	#showFacts() {
 		const { file } = this,
 			{ quality = {}, end_reason, clock: clockState, recovered } = file.details ?? {};
-		const facts = [
+		const rows = [
 			["File", file.name],
 			["Source", file.source],
 			["Sound", [file.rate_hz && hz(file.rate_hz), file.channels && count(file.channels, "channel")].filter(Boolean).join(", ")],
@@ -155,12 +168,13 @@ export class Player {
 			["Recovered", recovered && "after a power cut"],
 			...bookmarksOf(file).map((mark) => ["Marked", `${time(mark.from_s)}–${time(mark.to_s)}, kept as ${mark.clip}${mark.note && `: ${mark.note}`}`]),
 			...(file.details?.mark?.of ?? []).map((part) => ["Kept from", part.file]),
+			["Uploaded", file.uploaded_at ? local(file.uploaded_at) : library.status?.uploads?.length && file.state !== "open" && "not yet"],
 			["Note", file.note],
 			["Trouble", file.trouble],
 		];
-		this.facts.replaceChildren(
-			...facts.filter(([, value]) => value).map(([name, value]) => el("div", el("dt", name), el("dd", String(value)))),
-		);
+		const shown = facts("dl.facts", rows);
+		this.facts.replaceWith(shown);
+		this.facts = shown;
 	}
 
 	gone() {

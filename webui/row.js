@@ -4,7 +4,8 @@ import { urls } from "./api.js";
 import { announce, colour, el, fitted, icon, iconButton, redrawn, setText } from "./dom.js";
 import { drawMinutes } from "./daypicture.js";
 import { bytes, clock, count, extension } from "./format.js";
-import { bookmarksOf, fileOf, lengthOf, library, startsAt } from "./library.js";
+import { bookmarksOf, fileOf, lengthOf, library, local, startsAt } from "./library.js";
+import { foundIn, percent } from "./labels.js";
 import { remove, review, undeletable } from "./marks.js";
 import { menu } from "./menu.js";
 import { Player } from "./player.js";
@@ -12,6 +13,8 @@ import { entries } from "./rowmenu.js";
 import { isSelected, onSelection, select } from "./selection.js";
 import { get, parseRange, set } from "./store.js";
 
+/** Names of what programs found in it, the surest. */
+const SHOWN = 2;
 const opened = () => get().row.map((entry) => parseRange(entry));
 let last = null;
 /** The row that one works with: opened last, or the one that has the focus. */
@@ -121,8 +124,9 @@ export class Row {
 
 	#showBadges() {
 		const { file } = this;
-		const marked = bookmarksOf(file).length;
-		const key = `${marked}${file.state}${file.locked}${file.note}${file.trouble}${file.reviewed}${file.gaps.length}`;
+		const marked = bookmarksOf(file).length,
+			found = foundIn([file]);
+		const key = `${found.map(({ name, best, count }) => [name, best, count])}${file.uploaded_at}${marked}${file.state}${file.locked}${file.note}${file.trouble}${file.reviewed}${file.gaps.length}`;
 		if (key === this.badged) return;
 		this.badged = key;
 		const badge = (kind, sign, text, title = text) => el("span", { class: `badge ${kind}`, title }, sign && icon(sign), text);
@@ -133,7 +137,17 @@ export class Row {
 				file.locked && badge("locked", "lock", "locked"),
 				file.gaps.length > 0 && badge("gapped", null, count(file.gaps.length, "gap")),
 				marked > 0 && badge("marked", "keep", count(marked, "mark")),
+				file.uploaded_at && badge("done", "check", "uploaded", `Uploaded ${local(file.uploaded_at)}`),
 				file.trouble && badge("bad", "warn", "trouble", file.trouble),
+				...found.slice(0, SHOWN).map((one) =>
+					el(
+						"button.badge.label",
+						{ title: `${one.name}, ${count(one.count, "time")}`, onclick: () => this.playFrom(one.from_s) },
+						el("span.unseen", "Play "),
+						`${one.name} ${percent(one)}`,
+					),
+				),
+				found.length > SHOWN && badge("more", null, `${found.length - SHOWN} more`),
 				file.note && badge("noted", "note", file.note),
 			].filter(Boolean),
 		);

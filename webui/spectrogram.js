@@ -4,7 +4,7 @@
 import { api } from "./api.js";
 import { after, colour, el, fitted, redrawn } from "./dom.js";
 import { label } from "./daypicture.js";
-import { clock, hz } from "./format.js";
+import { clamp, clock, hz } from "./format.js";
 import { gestures } from "./gestures.js";
 import { bookmarksOf } from "./library.js";
 import { ink } from "./palette.js";
@@ -28,7 +28,7 @@ export function parseSpectrogram(buffer) {
 export class Spectrogram {
 	/** zoom: shared; acts: {seek(second), select({from, to, lo, hi} or null)}. */
 	constructor(file, zoom, acts) {
-		Object.assign(this, { file, zoom, acts, profile: null, detail: null, sections: [], chosen: null });
+		Object.assign(this, { file, zoom, acts, profile: null, detail: null, sections: [], labels: [], chosen: null });
 		this.canvas = el("canvas", { role: "img", "aria-label": `Spectrogram of ${file.name}` });
 		this.overlay = el("canvas.overlay", { "aria-hidden": "true" });
 		this.box = el("div.selection-box", { hidden: true });
@@ -53,6 +53,12 @@ export class Spectrogram {
 
 	mark(sections) {
 		this.sections = sections;
+		this.#drawOver();
+	}
+
+	/** What other programs found: from_s, to_s, name, and where they tell it f_lo_hz, f_hi_hz. */
+	markLabels(labels) {
+		this.labels = labels;
 		this.#drawOver();
 	}
 
@@ -97,7 +103,7 @@ export class Spectrogram {
 			pixels = new Uint32Array(image.data.buffer);
 		const { table, base } = ink(cells, bands, recall("palette", "ember"), recall("even", false));
 		const rows = Int32Array.from({ length: height }, (_, y) =>
-			Math.min(Math.max(Math.floor(bandOf(this.hzAt(1 - (y + 0.5) / height))), 0), bands - 1),
+			clamp(Math.floor(bandOf(this.hzAt(1 - (y + 0.5) / height))), 0, bands - 1),
 		);
 		const line = new Uint8Array(bands),
 			perSecond = columns / (to - from);
@@ -109,7 +115,7 @@ export class Spectrogram {
 			for (let c = first; c < Math.min(end, columns); c++) {
 				for (let b = 0, at = c * bands; b < bands; b++, at++) if (cells[at] > line[b]) line[b] = cells[at];
 			}
-			if (base) for (let b = 0; b < bands; b++) line[b] = Math.min(Math.max(line[b] - base[b], 0), 255);
+			if (base) for (let b = 0; b < bands; b++) line[b] = clamp(line[b] - base[b], 0, 255);
 			for (let y = 0, at = x; y < height; y++, at += width) pixels[at] = table[line[rows[y]]];
 		}
 		context.putImageData(image, 0, 0);
@@ -140,6 +146,7 @@ export class Spectrogram {
 			const x = this.zoom.x(mark.from_s, width);
 			context.fillRect(x, height - 3, Math.max(3, this.zoom.x(mark.to_s, width) - x), 3);
 		}
+		this.#drawLabels(context, width, height);
 		const { step, seconds } = marks(this.zoom.from, this.zoom.to, width);
 		for (const second of seconds) {
 			const x = this.zoom.x(second, width);
@@ -157,6 +164,29 @@ export class Spectrogram {
 		this.#placeBox();
 	}
 
+	/** Bars below the sections', or frames; names where there is room for them. */
+	#drawLabels(context, width, height) {
+		// Where each of three lines of names ends.
+		const lines = [0, 0, 0],
+			tint = colour("label");
+		for (const { from_s, to_s, name, f_lo_hz, f_hi_hz } of this.labels) {
+			const x = this.zoom.x(from_s, width),
+				w = Math.max(3, this.zoom.x(to_s, width) - x);
+			if (x + w < 0 || x > width) continue;
+			context.fillStyle = context.strokeStyle = tint;
+			context.lineWidth = 1.5;
+			if (f_lo_hz == null) context.fillRect(x, 6, w - 1, 3);
+			else {
+				const top = height * (1 - this.partOf(f_hi_hz));
+				context.strokeRect(x, top, w, Math.max(3, height * (1 - this.partOf(f_lo_hz)) - top));
+			}
+			const line = w > 24 ? lines.findIndex((end) => end <= x) : -1;
+			if (line < 0) continue;
+			label(context, name, Math.max(x, 0) + 3, 22 + 14 * line);
+			lines[line] = Math.max(x, 0) + context.measureText(name).width + 8;
+		}
+	}
+
 	#pitches() {
 		if (recall("scale", "log") === "log") return [100, 300, 1000, 3000, 10000, 30000, 100000].filter((f) => f < this.topHz);
 		const step = [1000, 2000, 5000, 10000, 20000, 50000].find((s) => this.topHz / s <= 6) ?? 100000;
@@ -168,7 +198,7 @@ export class Spectrogram {
 		const { from, to } = this.zoom;
 		this.abort?.abort();
 		this.abort = new AbortController();
-		const columns = Math.min(Math.max(Math.round(this.canvas.width), 64), 2048);
+		const columns = clamp(Math.round(this.canvas.width), 64, 2048);
 		const slow = setTimeout(() => this.node.classList.add("shimmer"), 150);
 		try {
 			const buffer = await api.spectrogram(
@@ -189,8 +219,8 @@ export class Spectrogram {
 	/** {second, hz} under a pointer. */
 	under(event) {
 		const box = this.canvas.getBoundingClientRect();
-		const x = Math.min(Math.max(event.clientX - box.left, 0), box.width),
-			y = Math.min(Math.max(event.clientY - box.top, 0), box.height);
+		const x = clamp(event.clientX - box.left, 0, box.width),
+			y = clamp(event.clientY - box.top, 0, box.height);
 		return { second: this.zoom.at(x, box.width), hz: this.hzAt(1 - y / box.height), x, width: box.width };
 	}
 
@@ -214,6 +244,6 @@ export class Spectrogram {
 		const { second, hz: f, x, width } = this.under(event);
 		this.readout.textContent = `${clock(second, true)} · ${hz(f)}`;
 		this.readout.hidden = event.pointerType === "touch";
-		this.readout.style.left = `${Math.min(Math.max(x, 64), width - 64)}px`;
+		this.readout.style.left = `${clamp(x, 64, width - 64)}px`;
 	}
 }

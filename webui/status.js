@@ -1,11 +1,13 @@
 // The recorder itself: what each source does, how long the disk lasts, what was set, what is wrong and since when.
 import { urls } from "./api.js";
-import { el, icon, iconButton, setText } from "./dom.js";
+import { clockButton, clockState } from "./clock.js";
+import { card, el, facts, icon, iconButton, setText } from "./dom.js";
 import { bytes, count, hz, span } from "./format.js";
-import { library, now, on } from "./library.js";
+import { library, local, now, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { keepButton } from "./marks.js";
 import { copy } from "./rowmenu.js";
+import { deletions, keeping, uploads } from "./storage.js";
 import { get, on as onState } from "./store.js";
 
 const place = el("div");
@@ -41,15 +43,9 @@ export function show() {
 		isOpen = true;
 		import("./settings.js").then((module) => module.start(schedules, settings));
 	}
-	const { disk, detection: set, clock } = status;
+	const { disk, detection: set, clock } = status,
+		kept = clock.reference;
 	levels.clear();
-	const facts = (rows) =>
-		el(
-			"dl.table",
-			...rows
-				.filter(([, value]) => value != null && value !== false)
-				.map(([name, value]) => el("div", el("dt", name), el("dd", value))),
-		);
 	place.replaceChildren(
 		el("h2", "Status"),
 		status.sources.length > 0
@@ -59,25 +55,30 @@ export function show() {
 			"div.cards",
 			card(
 				"Disk",
-				el("div.disk", diskBar(disk)),
-				facts([
+				diskBar(disk),
+				facts("dl.table", [
 					["Free", `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)}`],
 					["Lasts for", lasts(status)],
 					["Folder", status.folder],
+					...keeping(status),
 					["Writing", status.read_only ? "the folder is read-only" : "allowed"],
 				]),
 			),
+			deletions(status),
+			...uploads(status),
 			card(
 				"Clock",
-				facts([
-					["State", clock.synced ? "right, kept by the network" : "not set by anything"],
+				facts("dl.table", [
+					["State", clockState(clock)],
+					["Kept by", kept && `${kept.keeper} ${kept.id}${kept.offset_s == null ? "" : `, ${(kept.offset_s * 1000).toFixed(1)} ms off`}`],
 					["Time zone", status.time_zone],
-					["Now", new Date(now() + status.utc_offset_s * 1000).toISOString().slice(0, 19).replace("T", " ")],
+					["Now", local(now(), 19)],
 				]),
+				clockButton(status),
 			),
 			card(
 				"Detection",
-				facts([
+				facts("dl.table", [
 					["Rule", set.detector],
 					["Margin", `${set.margin_db} dB over the floor`],
 					["Joined when nearer than", `${set.min_gap_s} s`],
@@ -87,7 +88,7 @@ export function show() {
 			),
 			card(
 				"Software",
-				facts([
+				facts("dl.table", [
 					["Version", status.software],
 					["Mode", status.mode === "serve" ? "serves a folder" : "records"],
 					["Password", status.open ? "none: whoever reaches this page may delete" : "set"],
@@ -97,8 +98,6 @@ export function show() {
 		),
 	);
 }
-
-const card = (title, ...body) => el("section.card", { "aria-label": title }, el("h3", title), ...body);
 
 function diskBar({ free_bytes, total_bytes }) {
 	const used = total_bytes ? 1 - free_bytes / total_bytes : 0;
@@ -127,8 +126,7 @@ function sent({ connected, connections, trouble }) {
 
 function opens({ state, opens }) {
 	if (state !== "held") return "";
-	const local = opens && new Date(Date.parse(opens) + library.status.utc_offset_s * 1000).toISOString().slice(0, 16).replace("T", " ");
-	return el("p.dim", local ? `opens ${local}` : "has no window any more");
+	return el("p.dim", opens ? `opens ${local(opens)}` : "has no window any more");
 }
 
 function sourceTable(sources) {

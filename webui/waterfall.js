@@ -1,7 +1,7 @@
 // A scrolling spectrogram: time runs from right to left, frequency upwards. The recorder sends columns of bytes; each is painted once,
 // into a picture that is a ring of columns, and every frame of the screen shows a window of that ring: nothing is shifted or laid out.
 import { el, fitted, redrawn } from "./dom.js";
-import { hz } from "./format.js";
+import { clamp, hz } from "./format.js";
 import { coloured } from "./palette.js";
 
 /** Columns that are kept, a minute of them. */
@@ -177,7 +177,7 @@ export class Waterfall {
 		if (!this.grabbed || !this.paused) return;
 		const kept = Math.min(this.pausedAt, KEPT - (this.count - this.pausedAt));
 		const back = this.grabbed.back + (event.clientX - this.grabbed.x) / WIDE;
-		this.back = Math.min(Math.max(back, 0), Math.max(0, kept - this.canvas.clientWidth / WIDE));
+		this.back = clamp(back, 0, Math.max(0, kept - this.canvas.clientWidth / WIDE));
 	}
 
 	/** What is under the pointer; the picture moves under it. */
@@ -206,7 +206,7 @@ export class Waterfall {
 		if (!by || !this.paused) return;
 		event.preventDefault();
 		event.stopPropagation();
-		this.back = Math.min(Math.max(this.back + by * this.perSecond, 0), Math.min(this.pausedAt, KEPT));
+		this.back = clamp(this.back + by * this.perSecond, 0, Math.min(this.pausedAt, KEPT));
 	}
 }
 

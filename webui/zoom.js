@@ -1,4 +1,5 @@
 // The part of a recording that its pictures show, shared by spectrogram, waveform and their scroll bar. Seconds; nothing is drawn here.
+import { clamp } from "./format.js";
 
 /** No picture shows less. */
 const LEAST = 0.5;
@@ -25,9 +26,9 @@ export class Zoom {
 	}
 
 	set(from, to) {
-		const width = Math.min(Math.max(to - from, LEAST), this.length);
+		const width = clamp(to - from, LEAST, this.length);
 		const middle = (from + to) / 2;
-		const start = Math.min(Math.max(middle - width / 2, 0), this.length - width);
+		const start = clamp(middle - width / 2, 0, this.length - width);
 		if (Math.abs(start - this.from) < 1e-9 && Math.abs(start + width - this.to) < 1e-9) return;
 		[this.from, this.to] = [start, start + width];
 		this.#listeners.forEach((act) => act());
@@ -35,14 +36,14 @@ export class Zoom {
 
 	/** factor < 1 shows less; the second `at` stays where it is. */
 	by(factor, at = (this.from + this.to) / 2) {
-		const width = Math.min(Math.max(this.width * factor, LEAST), this.length);
+		const width = clamp(this.width * factor, LEAST, this.length);
 		const part = (at - this.from) / this.width;
-		const from = Math.min(Math.max(at - part * width, 0), this.length - width);
+		const from = clamp(at - part * width, 0, this.length - width);
 		this.set(from, from + width);
 	}
 
 	pan(seconds) {
-		const by = Math.min(Math.max(seconds, -this.from), this.length - this.to);
+		const by = clamp(seconds, -this.from, this.length - this.to);
 		this.set(this.from + by, this.to + by);
 	}
 

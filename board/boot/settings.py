@@ -119,8 +119,11 @@ def test(image, work):
         if machine.sh("getent shadow root").split(":")[1][:1] not in ("*", "!"):
             raise Failed("root may log in")
         private(machine)
-        names = machine.sh("stat -c '%a %U:%G' /data/system/soundpost.ini").strip()
-        same("who reads soundpost.ini", names, "640 root:soundpost")
+        names = machine.sh("stat -c '%a %U:%G' /data/system/settings/soundpost.ini").strip()
+        same("who reads soundpost.ini", names, "640 soundpost:soundpost")
+        machine.sh("echo '# of the page' >>/data/system/settings/soundpost.ini && systemctl start soundpost-status.service")
+        if "# of the page" not in machine.sh("tail -n 1 /boot/firmware/soundpost.ini"):
+            raise Failed("what the page changed is not on the card")
         print("Imager's user-data and network-config are honoured: name, zone, user, key, ssh, Wi-Fi, country", flush=True)
 
         take(machine, {"custom.toml": CUSTOM_TOML})

@@ -5,6 +5,8 @@
 
 use crate::message::analysis::Label;
 
+/// Key of a recording's details: which programs found how much in it, as `[{tool, count, found: [{name, count, best, from_s}]}]`.
+pub const KEY: &str = "labels";
 /// A larger table is somebody's mistake.
 pub const LIMIT_BYTES: usize = 4 << 20;
 /// More labels than these are not taken.
@@ -79,6 +81,17 @@ pub fn parse(bytes: &[u8]) -> Option<Vec<Label>> {
         });
     }
     Some(labels)
+}
+
+/// What was found, by details with [`KEY`]; for those who look for it.
+pub fn names_in(details: &str) -> Vec<String> {
+    // Few have any.
+    if !details.contains("\"labels\":[") {
+        return Vec::new();
+    }
+    let all: serde_json::Value = serde_json::from_str(details).unwrap_or_default();
+    let found = all[KEY].as_array().into_iter().flatten().flat_map(|of| of["found"].as_array().into_iter().flatten());
+    found.filter_map(|of| of["name"].as_str()).map(str::to_owned).collect()
 }
 
 fn short(text: &str) -> String {

@@ -128,6 +128,20 @@ pub struct Retention {
     pub reduced_bytes: u64,
     pub last_reduced: Option<Deleted>,
     pub last: Option<Deleted>,
+    /// Newest first, [`Retention::MOST`] of them.
+    pub recent: Vec<Deleted>,
+}
+
+impl Retention {
+    /// Of those that were deleted; the log has all.
+    pub const MOST: usize = 20;
+
+    /// This one was deleted just now.
+    pub fn note(&mut self, deleted: Deleted) {
+        self.recent.truncate(Retention::MOST - 1);
+        self.recent.insert(0, deleted.clone());
+        self.last = Some(deleted);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

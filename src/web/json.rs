@@ -299,6 +299,7 @@ fn retention(kept: &Retention) -> String {
         .raw("reduced_bytes", kept.reduced_bytes)
         .raw("last_reduced", or_null(kept.last_reduced.as_ref(), last))
         .raw("last", or_null(kept.last.as_ref(), last))
+        .raw("recent", list(&kept.recent, last))
         .end()
 }
 

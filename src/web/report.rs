@@ -182,6 +182,7 @@ mod tests {
                 reduced: 2,
                 reduced_bytes: 950_000_000,
                 last_reduced: Some(Deleted { name: "b.flac".into(), at: SIX, reason: "older than 3 days".into() }),
+                recent: Vec::new(),
             }),
             disk: Disk { free_bytes: 12_340_000_000, total_bytes: 32_000_000_000, hours_left: Some(140.4) },
             sources: vec![recording, SourceStatus { trouble: Some("no such\ncard".into()), ..mic(SourceState::Alarm) }],

@@ -83,7 +83,8 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 	const delays = new Map();
 	let work = null,
 		alarms = [],
-		push = null;
+		push = null,
+		told = {};
 	const send = (kind, data) => listeners.forEach((to) => to.write(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`));
 	const beat = setInterval(() => listeners.forEach((to) => to.write(": beat\n\n")), 10e3);
 	const meter = setInterval(() => {
@@ -251,6 +252,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 				floor_db: [],
 				quality: {},
 				indices: [],
+				labels: [],
 			});
 		}
 		if (verb === "spectrogram") {
@@ -283,7 +285,9 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 			now: new Date().toISOString(),
 			time_zone: "Europe/Berlin",
 			utc_offset_s: OFFSET_S,
-			clock: { synced: true },
+			clock: { synced: true, source: "system", reference: null },
+			retention: null,
+			uploads: [],
 			disk: { free_bytes: 48.2e9, total_bytes: 128e9, hours_left: 139 },
 			detection: DEFAULTS,
 			work,
@@ -324,6 +328,7 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 					trouble: "The server answered 404; the next try is at 15:10.",
 				},
 			],
+			...told,
 		};
 	};
 
@@ -359,6 +364,9 @@ export function mock({ full = 3, extra = 60, password = "" } = {}) {
 			send("alarm", alarms[0] ?? {});
 		}
 		if (path === "push") push = body;
+		// What the status tells besides.
+		if (path === "status") told = body;
+		if (path === "event") send(body.kind, body.data);
 		if (path === "empty") folder.files.clear();
 		if (path === "delay") body.ms ? delays.set(body.path, body.ms) : delays.clear();
 		json(response, { growing: growing?.name ?? null });

@@ -4,6 +4,9 @@
 //   TONE=         a source of a tone that it records, for live.test.mjs and audio.test.mjs
 //   MOUNT=        a mount of its relay that somebody feeds a tone of 440 Hz, for audio.test.mjs
 //   CONFIG=       the configuration of that recorder, and KEY=, the password of its page, for settings.test.mjs
+//   LABELS=       a recording that programs were run over, for labels.test.mjs
+//   CLOCK=        nothing has set the clock of that recorder, for clock.test.mjs
+//   STORAGE=      a locked recording of a recorder that deletes the others, for storage.test.mjs
 //   SCREENSHOTS=  where pictures are put
 //   CHROMIUM=     the browser, /usr/bin/chromium
 import { mkdir } from "node:fs/promises";

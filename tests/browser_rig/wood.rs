@@ -62,6 +62,15 @@ pub fn plant(folder: &Path, noon: &Noon) -> usize {
     count
 }
 
+/// A short recording of the morning so many days ago; gives its name.
+pub fn one_of_days_ago(folder: &Path, noon: &Noon, days: i64) -> String {
+    let start = noon.now.date().at(5, 0, 0, 0) - days.days();
+    let name = format!("{}.wav", start.strftime("%Y%m%d_%H%M%S"));
+    fs::write(folder.join(&name), wav(&sound(7, 10, 5.0))).expect("written");
+    date(&folder.join(&name), noon.time(start + 10.seconds()));
+    name
+}
+
 /// Every few seconds somebody sings, each in its own voice: a sweep, a trill or a row of notes.
 fn sound(seed: u64, seconds: u32, hour: f64) -> Vec<i16> {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);

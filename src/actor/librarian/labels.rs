@@ -3,6 +3,7 @@
 //! Which there are is told by the folder alone. A folder is listed once for all of its recordings while they are looked through one
 //! after another, since each listing is as long as the folder.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,12 +12,10 @@ use serde_json::{Map, Value, json};
 use super::shelf::{Shelf, folder};
 use crate::device::disk::{RealDisk, read_small};
 use crate::device::folder::modified_ns;
-use crate::format::labels;
+use crate::format::labels::{self, KEY};
 use crate::message::analysis::Label;
 
-/// Key of what is shown of a recording: which programs found how much in it.
-const KEY: &str = "labels";
-/// Different names that are shown of a program.
+/// Different names that are shown of a program: those that it was surest of.
 const NAMES: usize = 20;
 /// Tables of one folder that are known at a time.
 const MOST: usize = 100_000;
@@ -80,13 +79,28 @@ pub fn with(details: &str, tables: &[(String, PathBuf)]) -> Option<String> {
 }
 
 fn summary(tool: &str, labels: &[Label]) -> Value {
-    let mut names: Vec<&str> = Vec::new();
+    let mut found: HashMap<&str, Found> = HashMap::new();
     for label in labels {
-        if names.len() < NAMES && !names.contains(&label.name.as_str()) {
-            names.push(&label.name);
+        let of = found.entry(&label.name).or_insert(Found { best: None, from_s: label.from_s, count: 0 });
+        of.count += 1;
+        if label.confidence > of.best {
+            (of.best, of.from_s) = (label.confidence, label.from_s);
         }
     }
-    json!({"tool": tool, "count": labels.len(), "names": names})
+    let mut found: Vec<(&str, Found)> = found.into_iter().collect();
+    let sureness = |of: &Found| of.best.unwrap_or(-1.0);
+    found.sort_by(|(a, x), (b, y)| sureness(y).total_cmp(&sureness(x)).then(y.count.cmp(&x.count)).then(a.cmp(b)));
+    found.truncate(NAMES);
+    let one = |(name, of): &(&str, Found)| json!({"name": name, "count": of.count, "best": of.best, "from_s": of.from_s});
+    json!({"tool": tool, "count": labels.len(), "found": found.iter().map(one).collect::<Vec<_>>()})
+}
+
+/// Of one name.
+struct Found {
+    count: usize,
+    /// What the program was surest of, and where that begins; the first one if it tells of none how sure it is.
+    best: Option<f64>,
+    from_s: f64,
 }
 
 /// Programs that found something, by what [`with`] wrote.
@@ -119,8 +133,29 @@ mod tests {
         let stamp = tables.stamp(&shelf, "a.flac");
         assert!(stamp != 0 && tables.stamp(&shelf, "b.flac") == 0);
         let details = with(r#"{"codec":"flac"}"#, &tables.of(&shelf, "a.flac")).expect("labels");
-        let expected = r#"{"codec":"flac","labels":[{"count":3,"names":["a","b"],"tool":"y"}]}"#;
-        assert_eq!((details.as_str(), tools(&details)), (expected, vec!["y".to_owned()]));
+        let found = r#"[{"best":null,"count":2,"from_s":0.0,"name":"a"},{"best":null,"count":1,"from_s":1.0,"name":"b"}]"#;
+        let expected = format!(r#"{{"codec":"flac","labels":[{{"count":3,"found":{found},"tool":"y"}}]}}"#);
+        assert_eq!((details, tools(&expected)), (expected, vec!["y".to_owned()]));
         assert_eq!(tools("{}"), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_program_was_surest_of_comes_first() {
+        let mut labels = labels::parse(b"start,end,label,confidence\n0,1,wren,0.4\n3,4,wren,0.9\n6,7,owl,0.95\n9,10,wren,0.2\n")
+            .expect("a table");
+        let told = summary("x", &labels);
+        let short = |told: &Value| -> Vec<String> {
+            let found = told["found"].as_array().into_iter().flatten();
+            found.map(|of| format!("{} {} x {} at {}", of["name"], of["count"], of["best"], of["from_s"])).collect()
+        };
+        assert_eq!(short(&told), [r#""owl" 1 x 0.95 at 6.0"#, r#""wren" 3 x 0.9 at 3.0"#]);
+        let wren = labels[0].clone();
+        let many = (0..100).map(|n| Label { name: format!("bird {n}"), confidence: Some(f64::from(n) / 100.0), ..wren.clone() });
+        labels.extend(many);
+        let told = summary("x", &labels);
+        assert_eq!(
+            (short(&told).len(), told["count"].as_u64(), &told["found"][0]["name"]),
+            (NAMES, Some(104), &json!("bird 99"))
+        );
     }
 }

@@ -273,7 +273,7 @@ impl Librarian {
         for (candidate, reason) in &round.gone {
             shown.deleted += 1;
             shown.deleted_bytes = shown.deleted_bytes.saturating_add(candidate.bytes);
-            shown.last = Some(Deleted { name: candidate.name.clone(), at: now, reason: reason.to_string() });
+            shown.note(Deleted { name: candidate.name.clone(), at: now, reason: reason.to_string() });
         }
         let makes_room = self.settings.retention.as_ref().is_some_and(|keeping| keeping.rules.makes_room);
         let stuck = &self.shared.stuck;

@@ -1,11 +1,12 @@
 //! The tables. Another meaning of any column is another [`VERSION`].
 
 /// `user_version` of the file.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// Times are UTC in microseconds or nanoseconds since 1970 as their names say; `date` is local.
 ///
-/// `files.folded` is the name in lower case if it has letters beyond ASCII, where LIKE knows no case. `gaps.file` is 0 for gaps between files. `sections` and
+/// `files.folded` is what one looks for, in lower case: the name, and on lines of their own what programs found. It is there only if the
+/// name does not do: where there are labels, or letters beyond ASCII, whose case LIKE does not know. `gaps.file` is 0 for gaps between files. `sections` and
 /// `gaps` lie in the order in which they are asked for. `days` holds the sums over the files of a source on a day, and
 /// the gaps between them.
 ///

@@ -10,6 +10,7 @@ use super::row::{self, COLUMNS, Parts, signed, state_number};
 use super::schema::{TABLES, VERSION};
 use super::{Beside, Entry, Failure, Known, connect};
 use crate::format::civil::Civil;
+use crate::format::labels;
 use crate::message::analysis::Centibel;
 use crate::message::library::{Date, FileRow, GapRow};
 use crate::time::{SECOND_NS, Wall};
@@ -282,7 +283,7 @@ impl Batch<'_> {
                     duration_ms, bytes, modified_ns, sidecar_ns, profile_ns, state, reviewed, locked, note, trouble, sections, gaps, \
                     best, details, version, uploaded_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
                     ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
-                    ON CONFLICT(id) DO UPDATE SET source = ?4, start_us = ?5, utc_offset_s = ?6, date = ?7, frames = ?8, \
+                    ON CONFLICT(id) DO UPDATE SET folded = ?3, source = ?4, start_us = ?5, utc_offset_s = ?6, date = ?7, frames = ?8, \
                     rate_hz = ?9, channels = ?10, duration_ms = ?11, bytes = ?12, modified_ns = ?13, sidecar_ns = ?14, \
                     profile_ns = ?15, state = ?16, reviewed = ?17, locked = ?18, note = ?19, trouble = ?20, sections = ?21, \
                     gaps = ?22, best = ?23, details = ?24, version = ?25, uploaded_at = ?26";
@@ -290,7 +291,7 @@ impl Batch<'_> {
         self.tx.prepare_cached(text)?.execute(params![
             id,
             file.name,
-            folded(&file.name),
+            folded(file),
             file.source,
             file.start.micros(),
             file.utc_offset_s,
@@ -397,6 +398,8 @@ pub fn local_date(at: Wall, utc_offset_s: i32) -> Date {
     format!("{:04}-{:02}-{:02}", civil.year, civil.month, civil.day)
 }
 
-fn folded(name: &str) -> Option<String> {
-    (!name.is_ascii()).then(|| name.to_lowercase())
+fn folded(file: &FileRow) -> Option<String> {
+    let labels = labels::names_in(&file.details);
+    let is_needed = !file.name.is_ascii() || !labels.is_empty();
+    is_needed.then(|| [file.name.clone()].into_iter().chain(labels).collect::<Vec<_>>().join("\n").to_lowercase())
 }
