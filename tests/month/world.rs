@@ -13,7 +13,7 @@ use async_channel::Receiver;
 use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{self, Librarian};
 use soundpost::actor::store::{LaneSettings, Machine, Settings, parse_gap_line};
-use soundpost::actor::uploader::{self, Memory, Step, Uploader};
+use soundpost::actor::uploader::{self, Memory, Shelf, Step, Uploader};
 use soundpost::command::rebuild::Headers;
 use soundpost::device::catalogue::Reader;
 use soundpost::device::clock::{Clock, SimulatedClock};
@@ -23,7 +23,7 @@ use soundpost::format::sidecar::Sidecar;
 use soundpost::message::analysis::Centibel;
 use soundpost::message::library::{Ask, FileState, Mark, Wish};
 use soundpost::message::{Cause, ClockState, Closing, Container, Identity, Lane, NewFile, ToStore};
-use soundpost::policy::outbox::{Layout, Order};
+use soundpost::policy::outbox::{Convert, Layout, Order};
 use soundpost::policy::retention::{Evidence, Rank, Rules};
 use soundpost::policy::split::Zone;
 use soundpost::pool::Pool;
@@ -172,7 +172,7 @@ impl World {
         };
         let (machine, faults) = Machine::new(self.disk.clone(), settings);
         assert!(faults.is_empty(), "{faults:?}");
-        let keeping = Keeping { rules: self.rules.clone(), is_clock_right: || IS_CLOCK_RIGHT.get() };
+        let keeping = Keeping { rules: self.rules.clone(), is_clock_right: || IS_CLOCK_RIGHT.get(), tiers: Default::default() };
         let settings = librarian::Settings {
             root: self.root.clone(),
             analyses: self.analyses(),
@@ -211,16 +211,14 @@ impl World {
             layout: Layout::parse("{source}/{date}/{name}").expect("a layout"),
             order: Order::Oldest,
             only_sections: false,
+            convert: Convert::No,
             bytes_per_second: 0,
             hours: None,
         };
         let uploader = Uploader {
             settings,
             remote: Box::new(FakeRemote { stock: self.stock.clone(), script: self.faults.clone() }),
-            root: self.root.clone(),
-            analyses: self.analyses(),
-            reader: Reader::new(&self.catalogue, Arc::default()),
-            asks,
+            shelves: vec![Shelf::new(self.root.clone(), self.analyses(), &self.catalogue, asks)],
             clock: self.clock.clone(),
             actor: Arc::new(ActorStatus::default()),
             status: Arc::new(TargetStatus::new(TARGET, "put")),
