@@ -388,6 +388,23 @@ fn a_hangup_has_the_file_read_again() {
 }
 
 #[test]
+fn a_folder_that_comes_with_a_change_is_kept_too() {
+    let running = Running::locked();
+    let folder = running.place.path("elsewhere");
+    let far = "[far]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsplit_minutes = 0.02\nfilename_pattern = far-%H%M%S\n";
+    let far = format!("{far}output_directory = {}\n", folder.display());
+    running.change(|text| format!("{text}{far}"));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat", "far"]));
+    // Somebody has a catalogue of it, who makes room in it when that is needed.
+    let known = |_: &Target| {
+        let catalogue = rusqlite::Connection::open(folder.join("catalogue.db")).ok();
+        catalogue.is_some_and(|db| db.query_row("SELECT count(*) FROM files", [], |_| Ok(())).is_ok())
+    };
+    running.site.wait_for(known);
+    running.stop();
+}
+
+#[test]
 fn the_calendar_of_a_source_with_a_schedule() {
     let sources = format!(
         "[site]\nlatitude = 52.5\nlongitude = 13.4\n{SOURCES}time_zone = Europe/Berlin\nschedule = sunset-30m..sunrise\nduty = 60s/5m\n"

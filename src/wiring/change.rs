@@ -125,6 +125,7 @@ impl Works {
     fn begin(&mut self, source: &SourceConfig, next: Next) -> Result<Hire, String> {
         let row = self.row(source).ok_or("cannot be recorded")?;
         let format = super::sources::expected_format(source);
+        let keeper = self.ground.keepers.more(&self.config, source, row.feed, &self.ground.alarms);
         let (lane, status, is_new) = match self.held.iter().find(|held| held.source == source.name) {
             Some(held) if next == Next::InItsLane => (held.lane, held.status.clone(), false),
             _ => {
@@ -146,6 +147,7 @@ impl Works {
             let stage = self.ground.stages.of_lane(lane).stage;
             seats.extend(push::one(&self.config, source, &status, stage, &mut self.ground.agent));
         }
+        seats.extend(keeper);
         log::info!("[{}]: {}", source.name, if is_new { "records from now on" } else { "is begun anew with its new settings" });
         Ok(Hire { seats, status: is_new.then_some(status) })
     }

@@ -2,7 +2,7 @@
 //! its other work; any other folder has one for this alone.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -53,11 +53,20 @@ pub struct Keeper {
 /// All of them; that of the page, if there is one, first.
 pub struct Keepers {
     each: Vec<Keeper>,
+    /// Of folders that are recorded to since the configuration was changed.
+    later: Mutex<Vec<Keeper>>,
     /// Of all who write sidecars.
     pub turns: Arc<Turns>,
 }
 
 impl Keeper {
+    /// `here`: the sources that record to it, each with its bytes an hour.
+    fn new(root: PathBuf, config: &Config, here: &[(&SourceConfig, f64)]) -> Keeper {
+        let tiers = super::reducer::tiers(config, here);
+        let keeping = Keeping { rules: rules(config, here), tiers, is_clock_right: || RealClock.look().synced };
+        Keeper { root, keeping, asks: async_channel::bounded(ASKS) }
+    }
+
     /// Both ends of its wishes.
     pub fn asks(&self) -> (Sender<Ask>, Receiver<Ask>) {
         self.asks.clone()
@@ -69,11 +78,33 @@ impl Keepers {
         let keeper = |root: PathBuf| {
             let here = start::recorded(config).zip(&table.lanes).filter(|(source, _)| folder(source) == root);
             let here: Vec<(&SourceConfig, f64)> = here.map(|(source, row)| (source, expected(row.feed))).collect();
-            let tiers = super::reducer::tiers(config, &here);
-            let keeping = Keeping { rules: rules(config, &here), tiers, is_clock_right: || RealClock.look().synced };
-            Keeper { root, keeping, asks: async_channel::bounded(ASKS) }
+            Keeper::new(root, config, &here)
         };
-        Keepers { each: folders(config).into_iter().map(keeper).collect(), turns: Arc::default() }
+        let each = folders(config).into_iter().map(keeper).collect();
+        Keepers { each, later: Mutex::default(), turns: Arc::default() }
+    }
+
+    /// Who makes room in the folder of a source that is recorded from now on; nobody new if it is kept already.
+    pub fn more(&self, config: &Config, source: &SourceConfig, feed: Feed, alarms: &Alarms) -> Option<Seat> {
+        let root = folder(source);
+        if self.wishes(&root).is_some() {
+            return None;
+        }
+        let keeper = Keeper::new(root, config, &[(source, expected(feed))]);
+        let seat = seat(&keeper, config, &self.turns, alarms);
+        alarms.watch(&seat.name, &seat.actor.given_up);
+        self.later().push(keeper);
+        Some(seat)
+    }
+
+    /// Where wishes for this folder go.
+    pub fn wishes(&self, root: &Path) -> Option<Sender<Ask>> {
+        let known = |keeper: &Keeper| (keeper.root == root).then(|| keeper.asks.0.clone());
+        self.each.iter().find_map(known).or_else(|| self.later().iter().find_map(known))
+    }
+
+    fn later(&self) -> MutexGuard<'_, Vec<Keeper>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn of(&self, root: &Path) -> Option<&Keeper> {

@@ -83,7 +83,7 @@ fn sync_ns(sync_seconds: f64) -> i64 {
 /// What the store knows of a lane.
 pub fn lane(config: &Config, source: &SourceConfig, row: &LaneRow, status: &Arc<LaneStatus>, keepers: &Keepers) -> LaneSettings {
     LaneSettings {
-        short: keepers.of(&real_path(&source.lane.output_directory)).map(|keeper| keeper.asks().0),
+        short: keepers.wishes(&real_path(&source.lane.output_directory)),
         source: source.name.as_str().into(),
         // However it is written, one folder has one lock, one gaps.csv and one list of names.
         root: real_path(&source.lane.output_directory),
