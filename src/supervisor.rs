@@ -69,6 +69,20 @@ pub struct Seat {
     pub budget: RestartBudget,
 }
 
+impl Seat {
+    /// Beside the way from a source to the disk. `sizes`: of its stack in bytes, and of the longest call to its device in milliseconds.
+    pub fn side(
+        name: impl Into<Arc<str>>,
+        actor: Arc<ActorStatus>,
+        sizes: (usize, u64),
+        make: impl FnMut() -> Body + 'static,
+    ) -> Seat {
+        let (stack_bytes, device_limit_ms) = sizes;
+        let (role, make, budget) = (Role::Side, Some(Box::new(make) as Box<dyn FnMut() -> Body>), RestartBudget::new());
+        Seat { name: name.into(), actor, stack_bytes, device_limit_ms, role, make, budget }
+    }
+}
+
 /// What a seat is to the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -8,10 +8,9 @@ use crate::config::{self, Config};
 use crate::edge::{Receiver, Sender};
 use crate::message::analysis::{COLUMN_BANDS, Centibel, DETECTION_BANDS, Detection, WINDOWS_PER_SECOND};
 use crate::message::{Tapped, ToStore};
-use crate::policy::retry::RestartBudget;
 use crate::signal::Scope;
 use crate::status::{ActorStatus, Lanes};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 pub const STACK: usize = 256 << 10;
 
@@ -100,14 +99,5 @@ pub fn seat(config: &Config, statuses: &Arc<Lanes>, inbox: Receiver<Tapped>, sto
         let mut analyser = Analyser::new(settings.clone(), statuses.clone());
         Box::new(move || analyser::run(&inbox, &store, &mut analyser, &row, life))
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name: "analyser".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    }
+    Seat::side("analyser", actor, (STACK, LIMIT_MS), make)
 }

@@ -12,9 +12,8 @@ use crate::config::Config;
 use crate::config::storage::WhenFull;
 use crate::device::clock::RealClock;
 use crate::device::disk::real_path;
-use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, Alarms, LaneStatus, Machine};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 pub const STACK: usize = 128 << 10;
 /// A source that brought no sample for so long does not advance.
@@ -67,13 +66,5 @@ pub fn seat(
             health.run(&row, &stop, then)
         })
     };
-    Seat {
-        name: "health".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    }
+    Seat::side("health", actor, (STACK, LIMIT_MS), make)
 }

@@ -22,9 +22,8 @@ use crate::device::program::Ended;
 use crate::device::turns::Turns;
 use crate::format::sidecar::rfc3339;
 use crate::policy::hook::Names;
-use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, Alarm, Alarms, Machine};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 use crate::time::{SECOND_NS, Wall};
 
 pub const STACK: usize = 192 << 10;
@@ -66,15 +65,7 @@ pub fn seat(
         let (hooks, row) = (hooks.clone(), row.clone());
         Box::new(move || hooks.lock().unwrap_or_else(PoisonError::into_inner).run(&row))
     };
-    let seat = Seat {
-        name: "hooks".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    };
+    let seat = Seat::side("hooks", actor, (STACK, LIMIT_MS), make);
     Some((seat, finished))
 }
 

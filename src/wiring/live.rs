@@ -15,11 +15,10 @@ use crate::edge::Receiver;
 use crate::message::Lane;
 use crate::message::handover::Hub;
 use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Seen, Stage, Stages, View};
-use crate::policy::retry::RestartBudget;
 use crate::pool::Pool;
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, LaneStatus};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 pub const STACK: usize = 256 << 10;
 /// Blocks of a tap, each of which holds a read: a tenth and a half of a second that live may be behind by.
@@ -161,15 +160,7 @@ pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
 fn side(name: &str, device_limit_ms: u64, mut body: impl FnMut(Arc<ActorStatus>) -> Body + 'static) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let row = actor.clone();
-    Seat {
-        name: name.into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms,
-        role: Role::Side,
-        make: Some(Box::new(move || body(row.clone()))),
-        budget: RestartBudget::new(),
-    }
+    Seat::side(name, actor, (STACK, device_limit_ms), move || body(row.clone()))
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::live::Plan;
 use crate::actor::monitor::Monitor;
-use crate::policy::retry::RestartBudget;
 use crate::status::ActorStatus;
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 const STACK: usize = 256 << 10;
 /// Of the output's thread, which others start: what the standard library gives.
@@ -28,14 +27,5 @@ pub fn seat(plan: &Plan, source: &str, stop: &Arc<AtomicBool>) -> Option<Seat> {
         let life = row.life();
         Box::new(move || monitor.run(life))
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Some(Seat {
-        name: "monitor".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    })
+    Some(Seat::side("monitor", actor, (STACK, LIMIT_MS), make))
 }

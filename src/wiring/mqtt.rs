@@ -10,9 +10,8 @@ use crate::config::Config;
 use crate::device::disk::real_path;
 use crate::device::mqtt::Broker;
 use crate::format::homeassistant::{Seen, Source};
-use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, Alarm, Alarms, LaneStatus, Machine};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 pub const STACK: usize = 128 << 10;
 /// Finding and reaching a broker, several addresses one after the other.
@@ -67,13 +66,5 @@ pub fn seat(
         };
         Box::new(move || mqtt.run())
     };
-    Some(Seat {
-        name: "mqtt".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    })
+    Some(Seat::side("mqtt", actor, (STACK, LIMIT_MS), make))
 }

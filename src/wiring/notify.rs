@@ -8,10 +8,9 @@ use crate::actor::notifier::{INBOX, Item, Life, Notifier, Settings};
 use crate::config::Config;
 use crate::device::clock::{Clock, RealClock};
 use crate::device::{Fault, FaultKind};
-use crate::policy::retry::RestartBudget;
 use crate::policy::tell::{Outbox, Telling};
 use crate::status::{ActorStatus, Alarm, Alarms, Machine};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 use crate::time::Mono;
 
 const STACK: usize = 192 << 10;
@@ -53,15 +52,7 @@ pub fn seat(config: &Config, alarms: &Arc<Alarms>, machine: &Arc<Machine>, stop:
         };
         Box::new(move || notifier.run())
     };
-    let seat = Seat {
-        name: "notifier".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    };
+    let seat = Seat::side("notifier", actor, (STACK, LIMIT_MS), make);
     let (alarms, machine) = (alarms.clone(), machine.clone());
     let (mut telling, mut was_well) = (Telling::default(), true);
     let then = move |now: Mono| {

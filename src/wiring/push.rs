@@ -12,9 +12,8 @@ use crate::device::stream::push::Lines;
 use crate::device::{Fault, FaultKind};
 use crate::message::live::{Stage, Stages};
 use crate::policy::reconnect::Reconnect;
-use crate::policy::retry::RestartBudget;
 use crate::status::{ActorStatus, LaneStatus};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 const STACK: usize = 192 << 10;
 /// With the buffers of two connections.
@@ -77,16 +76,7 @@ fn seat(source: &SourceConfig, stage: &Arc<Stage>, status: &Arc<LaneStatus>, age
         };
         Box::new(move || push.run())
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name,
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    }
+    Seat::side(name, actor, (STACK, LIMIT_MS), make)
 }
 
 /// What the server is told of the stream.

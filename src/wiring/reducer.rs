@@ -8,10 +8,9 @@ use super::retention::Keepers;
 use crate::actor::reducer::{Folder, Reducer, sweep};
 use crate::config::storage::Kept;
 use crate::config::{Config, SourceConfig};
-use crate::policy::retry::RestartBudget;
 use crate::policy::tier::{Tier, Tiers};
 use crate::status::ActorStatus;
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 const STACK: usize = 512 << 10;
 /// The thread, a window of a file, its decoder, resampler and encoder, and a draft's last bytes.
@@ -52,13 +51,5 @@ pub fn seat(keepers: &Keepers, stop: &Arc<AtomicBool>) -> Option<Seat> {
             Ok(())
         })
     };
-    Some(Seat {
-        name: "reducer".into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    })
+    Some(Seat::side("reducer", actor, (STACK, LIMIT_MS), make))
 }

@@ -25,10 +25,9 @@ use crate::message::Container;
 use crate::message::analysis::Centibel;
 use crate::message::library::{Ask, Trouble, Wish};
 use crate::policy::retention::{Age, Rules, Source};
-use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
-use crate::status::{ActorStatus, Alarms};
-use crate::supervisor::{Role, Seat};
+use crate::status::Alarms;
+use crate::supervisor::Seat;
 
 /// One librarian without a page: thread and connection.
 pub const BYTES: usize = review::STACK + review::CONNECTION;
@@ -202,15 +201,7 @@ fn seat(keeper: &Keeper, config: &Config, turns: &Arc<Turns>, alarms: &Alarms) -
     let shared: Arc<librarian::Shared> = Arc::default();
     alarms.watch(&keeper.root.display().to_string(), &shared.stuck);
     let make = review::librarian(settings, shared, keeper.asks().1);
-    Seat {
-        name: "librarian".into(),
-        actor: Arc::new(ActorStatus::default()),
-        stack_bytes: review::STACK,
-        device_limit_ms: review::LIMIT_MS,
-        role: Role::Side,
-        make: Some(Box::new(make)),
-        budget: RestartBudget::new(),
-    }
+    Seat::side("librarian", Arc::default(), (review::STACK, review::LIMIT_MS), make)
 }
 
 /// A librarian, as soon as its folder lets there be one; `None` when nobody has wishes any more.

@@ -19,12 +19,11 @@ use crate::device::remote::{Access, Folder, Put, Remote, S3, WebDav};
 use crate::device::stream::{Agent, Auth, Client, Limits, Options};
 use crate::device::{Fault, FaultKind};
 use crate::message::library::Ask;
-use crate::policy::retry::RestartBudget;
 use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::Zone;
 use crate::status::upload::TargetStatus;
 use crate::status::{ActorStatus, Alarms};
-use crate::supervisor::{Body, Role, Seat};
+use crate::supervisor::{Body, Seat};
 
 const STACK: usize = 256 << 10;
 /// Pieces that are read, checked and sent, a connection with TLS, and a connection to the catalogue.
@@ -112,16 +111,7 @@ impl Plan {
                 Ok(())
             })
         };
-        let make: Box<dyn FnMut() -> Body> = Box::new(make);
-        Seat {
-            name: format!("{}/uploader", row.target.name).into(),
-            actor,
-            stack_bytes: STACK,
-            device_limit_ms: LIMIT_MS,
-            role: Role::Side,
-            make: Some(make),
-            budget: RestartBudget::new(),
-        }
+        Seat::side(format!("{}/uploader", row.target.name), actor, (STACK, LIMIT_MS), make)
     }
 }
 
