@@ -14,7 +14,7 @@ use common::{decode, noise, sidecar, soundpost, tool};
 use serde_json::{Value, json};
 use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{Librarian, Settings, Shared};
-use soundpost::actor::reducer::{Failed, reduce};
+use soundpost::actor::reducer::{self, Failed, Reducer, reduce};
 use soundpost::actor::store::parse_gap_line;
 use soundpost::command::rebuild::Headers;
 use soundpost::device::catalogue::Reader;
@@ -296,7 +296,7 @@ fn a_recording_becomes_its_sections_and_an_opus_and_then_its_sections() {
         let rows = reader.between(Some("wood"), at(from), at(from + 2)).expect("answered");
         rows.into_iter().map(|row| row.name).filter(|name| name.starts_with('a')).collect::<Vec<_>>()
     };
-    assert_eq!(between(&folder, 10), ["a.opus"], "by the clock it is heard once");
+    assert_eq!(between(&folder, 40), ["a.opus"], "by the clock it is heard once");
 
     // Made anew from what is on the disk, it is the same.
     folder.ask(Wish::Scan).expect("looked through");
@@ -316,7 +316,7 @@ fn a_recording_becomes_its_sections_and_an_opus_and_then_its_sections() {
     assert_eq!(done.gone.len(), 1);
     left.remove(0);
     assert_eq!(folder.names(), left);
-    assert_eq!(between(&folder, 10), ["a_section_120007.flac"], "where nothing else is left");
+    assert_eq!(between(&folder, 40), ["a_section_120038.flac"], "where nothing else is left");
     assert!(!folder.files().iter().any(|name| name.contains("a.opus") || name.contains("a.flac")), "{:?}", folder.files());
 }
 
@@ -421,6 +421,38 @@ fn it_ends_within_a_second_and_leaves_no_trace() {
     let ended = reduce(&root, full, (&Arc::default(), &Arc::default()), &mut |_| panic!("there is no room"));
     assert!(matches!(ended, Err(Failed::Stopped)), "{ended:?}");
     assert_eq!(folder.files(), before);
+}
+
+/// The librarian is asked like by everybody else; drafts of a start before are swept away.
+#[test]
+fn it_works_beside_the_librarian_until_it_is_to_end() {
+    let (folder, root) = empty();
+    for (name, session) in [("a.flac", "a"), ("b.wav", "b")] {
+        record(&root, name, (8_000, 1, 40), &[10], &json!({ "session": session }));
+    }
+    analyse(&root, &[]);
+    fs::create_dir_all(root.join(".reduced")).expect("made");
+    fs::write(root.join(".reduced/7.part"), "what a power cut left").expect("written");
+    let Folder { mut librarian, shared, now, .. } = open(folder.clone(), 10, false);
+    let (asks, inbox) = async_channel::bounded(8);
+    let (stop, actor): (Arc<AtomicBool>, Arc<ActorStatus>) = Default::default();
+    thread::scope(|scope| {
+        scope.spawn(move || soundpost::actor::librarian::run(&inbox, &mut librarian, &|| now));
+        let folders = vec![reducer::Folder { root: root.clone(), asks }];
+        let reducer = Reducer { folders, actor: actor.clone(), stop: stop.clone(), patience: Duration::ZERO };
+        let worker = scope.spawn(move || reducer.run(actor.life()));
+        let end = Instant::now() + Duration::from_secs(60);
+        let done = || shared.retention.lock().expect("kept").as_ref().map_or(0, |kept| kept.reduced);
+        while done() < 2 {
+            assert!(Instant::now() < end && !worker.is_finished(), "{} reduced", done());
+            thread::sleep(Duration::from_millis(20));
+        }
+        stop.store(true, Relaxed);
+    });
+    let folder = open(folder, 10, false);
+    assert_eq!(folder.names(), ["a.opus", "a_section_120007.flac", "b.opus", "b_section_120007.wav"]);
+    assert!(!root.join(".reduced").exists());
+    verify(&root);
 }
 
 /// Damage is no reason to lose the rest.

@@ -27,7 +27,7 @@ use crate::status::{ActorStatus, State};
 /// Hidden, so that nobody takes what is in it for recordings.
 const DRAFTS: &str = ".reduced";
 /// After the start everything else comes first.
-const FIRST: Duration = Duration::from_secs(20);
+pub const FIRST: Duration = Duration::from_secs(20);
 const REST: Duration = Duration::from_secs(30);
 const NAP: Duration = Duration::from_millis(250);
 /// Written and synced in such portions, so that no sync of a recording waits behind a whole draft.
@@ -46,6 +46,8 @@ pub struct Reducer {
     pub folders: Vec<Folder>,
     pub actor: Arc<ActorStatus>,
     pub stop: Arc<AtomicBool>,
+    /// Until the first look.
+    pub patience: Duration,
 }
 
 /// Why nothing was made.
@@ -73,7 +75,7 @@ impl Reducer {
         // What is recorded comes first.
         let _ = rustix::process::setpriority_process(None, 19);
         self.folders.iter().for_each(|folder| sweep(&folder.root));
-        self.rest(FIRST, life);
+        self.rest(self.patience, life);
         while self.goes_on(life) {
             self.actor.begin();
             let done: usize = self.folders.iter().map(|folder| usize::from(self.attend(folder))).sum();

@@ -260,7 +260,7 @@ mod tests {
     fn profile() -> Profile {
         let columns = (0..10_u8).flat_map(|n| [n; COLUMN_BANDS]).collect();
         let detection = (0..100_u8).flat_map(|n| [n; DETECTION_BANDS]).collect();
-        let edges = ([1.0; DETECTION_BANDS + 1], [1.0; COLUMN_BANDS + 1]);
+        let edges = (std::array::from_fn(|n| n as f32 + 1.0), std::array::from_fn(|n| n as f32 + 1.0));
         let (levels, frames) = ((0..100).collect(), 960_000);
         Profile { rate_hz: 96_000, frames, detection_edges: edges.0, column_edges: edges.1, levels, detection, columns }
     }

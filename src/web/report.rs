@@ -204,6 +204,7 @@ mod tests {
             "folder: /data/recordings",
             "room: 12.3 of 32.0 GB free, enough for about 140 hours",
             "deleted: 3 recordings by themselves, 1.2 GB; last a.flac at 2026-05-22 06:00, older than 30 days",
+            "reduced: 2 recordings, 0.9 GB less; last b.flac at 2026-05-22 06:00, older than 3 days",
             "temperature: 48 degrees Celsius",
             "voltage: enough",
             "wireless network: -61 dBm",

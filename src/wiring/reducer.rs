@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use super::retention::Keepers;
-use crate::actor::reducer::{Folder, Reducer, sweep};
+use crate::actor::reducer::{FIRST, Folder, Reducer, sweep};
 use crate::config::storage::Kept;
 use crate::config::{Config, SourceConfig};
 use crate::policy::tier::{Tier, Tiers};
@@ -42,7 +42,7 @@ pub fn seat(keepers: &Keepers, stop: &Arc<AtomicBool>) -> Option<Seat> {
     }
     let actor = Arc::new(ActorStatus::default());
     // One at a time, whatever becomes of its predecessor.
-    let reducer = Arc::new(Mutex::new(Reducer { folders, actor: actor.clone(), stop: stop.clone() }));
+    let reducer = Arc::new(Mutex::new(Reducer { folders, actor: actor.clone(), stop: stop.clone(), patience: FIRST }));
     let row = actor.clone();
     let make = move || -> Body {
         let (reducer, life) = (reducer.clone(), row.life());

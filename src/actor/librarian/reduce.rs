@@ -214,7 +214,7 @@ impl Librarian {
         if row.marks.locked {
             return Err(Trouble::Locked.into());
         }
-        if row.version != task.version || row.uploaded_at.is_some() < task.is_uploaded {
+        if row.version != task.version || (task.is_uploaded && row.uploaded_at.is_none()) {
             return Err(Trouble::Failed("The recording is another than the one that was to be reduced.".into()).into());
         }
         let turn = self.settings.turns.wait(&self.shelf.beside(&task.name, SIDECAR));
