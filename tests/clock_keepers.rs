@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ const PORT: u16 = 8_080;
 /// A network with nothing but 127.0.0.1, and an empty /run. What is started there as a daemon ends with it.
 struct Island {
     holder: Child,
+    daemons: RefCell<Vec<Child>>,
     is_mapped: bool,
 }
 
@@ -42,7 +44,7 @@ impl Island {
             let mut line = String::new();
             let _ = BufReader::new(holder.stdout.as_mut().expect("piped")).read_line(&mut line);
             if line.trim() == "settled" {
-                return Some(Island { holder, is_mapped: !how.is_empty() });
+                return Some(Island { holder, daemons: RefCell::default(), is_mapped: !how.is_empty() });
             }
             let _ = (holder.kill(), holder.wait());
             None
@@ -65,8 +67,8 @@ impl Island {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.holder.id())).expect("known");
         let inner = children.split_whitespace().next().expect("the shell").to_owned();
         command.args(["--net", "--mount", "--pid"]).arg(format!("--target={inner}")).arg(program).args(args);
-        let log = Stdio::null;
-        command.env("TMPDIR", place.path("")).stdin(log()).stdout(log()).stderr(log()).spawn().expect("nsenter (util-linux)");
+        command.env("TMPDIR", place.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.daemons.borrow_mut().push(command.spawn().expect("nsenter (util-linux)"));
     }
 
     fn says(&self, program: &str, args: &[&str]) -> String {
@@ -94,6 +96,9 @@ impl Island {
 impl Drop for Island {
     fn drop(&mut self) {
         let _ = (self.holder.kill(), self.holder.wait());
+        for daemon in self.daemons.get_mut() {
+            let _ = daemon.wait(); // its programs ended with the holder
+        }
     }
 }
 

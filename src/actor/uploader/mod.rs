@@ -1,12 +1,13 @@
 //! The uploader of one target: sends what waits, looks after it at the far end, and has it entered.
 //!
-//! What waits is asked of the catalogue of each folder that is recorded to ([`shelf`]), one recording at a time, so that a restart begins where it ended and hints may be lost. A
-//! recording counts once the target has it and the librarian has written that into its sidecar; should one of the two be cut off,
-//! the same file is offered again and found to be there. Recording knows nothing of this: it has low priority, a thread of its own
-//! for each target, and reads finished files only.
+//! What waits is asked of the catalogue of each folder that is recorded to (`shelf`), one recording at a time, so that a restart
+//! begins where it ended and hints may be lost. A recording counts once the target has it and the librarian has written that into
+//! its sidecar; should one of the two be cut off, the same file is offered again and found to be there. Recording knows nothing of
+//! this: it has low priority, a thread of its own for each target, and reads finished files only.
 //!
-//! A WAV may be sent as FLAC ([`convert`]); whatever is said of it here is still said of the WAV. With a recording go its profile and its sidecar; the list of events of its day ([`events`]) follows when the
-//! day is through, and every quarter of an hour while it is not.
+//! A WAV may be sent as FLAC (`convert`); whatever is said of it here is still said of the WAV. With a recording go its profile and
+//! its sidecar; the list of events of its day ([`events`]) follows when the day is through, and every quarter of an hour while it
+//! is not.
 
 mod convert;
 mod road;

@@ -2,9 +2,9 @@
 //!
 //! For the uploader, which sends a WAV smaller than it is. A file of its own would need room where a full disk has none, and wear
 //! the card; so the WAV is coded once to learn how long the FLAC is, and again wherever somebody reads. That works because coded
-//! frames of one block size know nothing of each other but their number ([`number`]): coding may begin at any of them.
+//! frames of one block size know nothing of each other but their number (`number`): coding may begin at any of them.
 //!
-//! Only what comes back is repacked: the samples are those of the WAV, and everything else that is in it ([`head`]) is kept as
+//! Only what comes back is repacked: the samples are those of the WAV, and everything else that is in it (`head`) is kept as
 //! `flac --keep-foreign-metadata` keeps it, so that `flac -d --keep-foreign-metadata` makes the very WAV again, bit for bit. Whatever
 //! cannot be held so (floats, other widths, damage) is left as it is.
 
