@@ -201,7 +201,7 @@ fn room_that_is_made() {
 fn what_happens_at_no_ones_will() {
     browse(
         "mock",
-        Some("^Analysis that goes on behind|^A gap that happens now|^Status: where|^Storage: ro|^Storage: a recording"),
+        Some("^Analysis that goes on behind|^A gap that happens now|^Status: where|^Storage: ro|^Storage: a recording|^Storage: who"),
         "UTC",
         &[],
     );
