@@ -3,7 +3,7 @@ import { urls } from "./api.js";
 import { clockButton, clockState } from "./clock.js";
 import { card, el, facts, icon, iconButton, setText } from "./dom.js";
 import { bytes, count, hz, span } from "./format.js";
-import { library, local, now, on } from "./library.js";
+import { library, loadStatus, local, now, on } from "./library.js";
 import { onLevels } from "./events.js";
 import { keepButton } from "./marks.js";
 import { copy } from "./rowmenu.js";
@@ -19,7 +19,11 @@ const levels = new Map();
 export function start() {
 	const draw = () => get().view === "status" && show();
 	on("status", draw);
-	onState("view", draw);
+	onState("view", () => {
+		draw();
+		// What is uploaded, and how far, comes with no event of its own.
+		if (get().view === "status") loadStatus().catch(() => {});
+	});
 	onLevels((sources) => {
 		if (get().view !== "status") return;
 		for (const { name, level_db } of sources) if (levels.has(name)) setText(levels.get(name), decibels(level_db));
@@ -46,6 +50,8 @@ export function show() {
 	const { disk, detection: set, clock } = status,
 		kept = clock.reference;
 	levels.clear();
+	const stops = () => [...place.querySelectorAll("a, button, [tabindex]")],
+		stood = stops().indexOf(document.activeElement);
 	place.replaceChildren(
 		el("h2", "Status"),
 		status.sources.length > 0
@@ -97,6 +103,8 @@ export function show() {
 			),
 		),
 	);
+	// Who stood on something still does.
+	if (stood >= 0) stops()[stood]?.focus({ preventScroll: true });
 }
 
 function diskBar({ free_bytes, total_bytes }) {

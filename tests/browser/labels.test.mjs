@@ -1,4 +1,4 @@
-// What other programs found in recordings: a recorder runs one over each (LABELS=, the first that it looked at, which alone has a great tit),
+// What other programs found in recordings: a recorder runs one over each (LABELS=, the one that has a great tit),
 // and one of three days ago has a tawny owl.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -43,6 +43,19 @@ for (const size of [DESKTOP, PHONE])
 		await recorder.ask("status", {});
 	});
 
+test("Storage: who stands on something still does when there is news", async (t) => {
+	if (!isMock()) return t.skip("only the mock tells what it is told to");
+	await withPage({ hash: "#/status", ready: ".card" }, async (page) => {
+		const share = page.getByRole("button", { name: "Copy where mic is heard" });
+		await share.focus();
+		await recorder.ask("status", TOLD);
+		await recorder.ask("event", { kind: "uploaded", data: { name: "b.flac", target: "upload.s3", uploaded_at: null } });
+		await card(page, "Deleted lately").waitFor();
+		assert.ok(await share.evaluate((node) => node === document.activeElement));
+	})(t);
+	await recorder.ask("status", {});
+});
+
 test("Storage: a recording that is uploaded is marked while one looks, and a deletion says whether there is a copy", async (t) => {
 	if (!isMock()) return t.skip("only the mock uploads when it is told to");
 	await recorder.ask("status", TOLD);
