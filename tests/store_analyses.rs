@@ -51,6 +51,22 @@ fn it_may_come_before_or_after_the_file_has_its_name() {
 }
 
 #[test]
+fn those_of_many_short_files_wait_until_a_slow_disk_has_named_them() {
+    let disk = MemoryDisk::new(&["/r"]);
+    let mut rig = Rig::new(&disk, TOYS, &["/r"]);
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        let first = recorded(&mut rig, name);
+        rig.analysed(0, first, FRAMES);
+    }
+    rig.pass(SECOND);
+    for name in names {
+        assert_eq!(kept(&disk, &format!("{name}.flac")), (true, Some(1)), "{name}");
+    }
+    assert!(rig.finish(SECOND));
+}
+
+#[test]
 fn one_that_comes_while_the_recorder_ends_is_kept_too() {
     let disk = MemoryDisk::new(&["/r"]);
     let mut rig = Rig::new(&disk, TOYS, &["/r"]);

@@ -16,13 +16,18 @@ use crate::format::found::Found;
 use crate::format::profile;
 use crate::format::sidecar::{LIMIT_BYTES, Sidecar};
 use crate::message::Analysed;
-use crate::message::analysis::Profile;
+use crate::message::analysis::{Profile, WINDOWS_PER_SECOND};
 use crate::time::Mono;
 
 /// Files of a folder that are remembered: several for each lane, for some are short.
 const REMEMBERED: usize = 64;
-/// Analyses of a lane that wait for their files: each holds megabytes, and more means that the disk has stood still for long.
-const WAITING: usize = 2;
+/// Analyses of a lane that wait for their files: of so many hours of sound, for each of these holds megabytes, and more means that the disk
+/// has stood still for long.
+const WAITING_HOURS: u64 = 2;
+/// Of a lane whose files are short.
+const WAITING: usize = 32;
+/// Of a lane whose files are longer than that.
+const AT_LEAST: usize = 2;
 
 /// Of one folder.
 #[derive(Default)]
@@ -54,7 +59,13 @@ impl Named {
 
 impl Analyses {
     pub fn push(&mut self, lane: usize, analysed: Arc<Analysed>) {
-        if self.waiting.iter().filter(|(of, _)| *of == lane).count() >= WAITING {
+        let windows = |analysed: &Analysed| analysed.analysis.profile.levels.len() as u64;
+        loop {
+            let of_lane = || self.waiting.iter().filter(|(of, _)| *of == lane).map(|(_, waits)| windows(waits));
+            let is_room = windows(&analysed) + of_lane().sum::<u64>() <= WAITING_HOURS * 3_600 * WINDOWS_PER_SECOND;
+            if of_lane().count() < WAITING && (is_room || of_lane().count() < AT_LEAST) {
+                break;
+            }
             let oldest = self.waiting.iter().position(|(of, _)| *of == lane);
             oldest.map(|at| self.waiting.remove(at));
         }
