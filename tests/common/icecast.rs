@@ -56,7 +56,8 @@ impl Icecast {
             command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut server = Process(command.spawn().expect("icecast2 is installed: make setup"));
             while server.0.try_wait().expect("a child").is_none() {
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                // By its own words: somebody else may have taken the port in between.
+                if get(port, "/status-json.xsl").contains(folder.path().to_str().expect("UTF-8")) {
                     return Icecast { port, feeds: Vec::new(), server, folder };
                 }
                 assert!(Instant::now() < until, "icecast2 does not answer");
@@ -124,7 +125,7 @@ fn xml(port: u16, folder: &str) -> String {
     <source-password>{PASSWORD}</source-password>
     <admin-user>admin</admin-user><admin-password>{PASSWORD}</admin-password>
   </authentication>
-  <hostname>127.0.0.1</hostname>
+  <hostname>127.0.0.1</hostname><location>{folder}</location>
   <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
   <paths>
     <logdir>{folder}</logdir><webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot>
