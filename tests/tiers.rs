@@ -480,7 +480,13 @@ fn what_has_changed_meanwhile_is_left_alone() {
     record(&root, "a.flac", (8_000, 1, 30), &[10], &json!({}));
     analyse(&root, &[]);
     let mut folder = open(folder, 10, false);
+    // A dry run tells of it, and that is all.
+    let dry = folder.librarian.next_to_reduce(folder.now, How::DryRun, 0).expect("told").expect("it is old");
+    folder.librarian.pass_over(&dry.name).expect("passed over");
+    assert_eq!(folder.librarian.next_to_reduce(folder.now, How::DryRun, 0).expect("told"), None);
+    folder.ask(Wish::Scan).expect("looked through");
     let task = folder.next().expect("it is old");
+    assert_eq!(task, dry);
     let other = Task { version: task.version ^ 1, ..task };
     let done = Reduced { task: other, sha256: String::new(), pieces: Vec::new(), placed: Vec::new(), copy: None, is_last: true };
     let refused: Result<Answer, Trouble> = folder.ask(Wish::Reduced(Box::new(done)));
