@@ -185,7 +185,7 @@ fn no_damage_makes_reading_fall() {
     assert!(read > 100 && broken > 100, "{read} read, {broken} broken: the damage is too mild or too wild");
 }
 
-/// With all that people say.
+/// With all that people say, and what is said of a copy.
 fn marked() -> Sidecar {
     let (at, seconds, from_frame, to_frame) = ("2024-12-25T14:30:12.000000Z", 30, 1, 2);
     let was = serde_json::json!({ "file": "b.flac", "bytes": 7, "sha256": "x", "frames": 3, "lost_frames": 0, "sample_rate": 48_000,
@@ -195,7 +195,8 @@ fn marked() -> Sidecar {
         "locked": false,
         "note": "owl",
         "uploaded_at": at,
-        "uploads": { "upload.s3": { "at": at, "key": "a/b.flac", "bytes": 7, "checksum": "sha256:x" } },
+        "uploads": { "upload.s3": { "at": at, "key": "a/b.flac", "bytes": 7, "sent_bytes": 5, "checksum": "sha256:x" } },
+        "converted": { "from": "a.wav", "bytes": 7 },
         "bookmarks": [{ "at": at, "seconds": seconds, "note": "", "clip": "b.wav", "from_frame": from_frame, "to_frame": to_frame }],
         "reduced": { "at": at, "reason": "old", "left": "opus", "sections": ["a.wav"], "of": was },
         "piece_of": { "at": at, "reason": "old", "from_frame": 1, "to_frame": 2, "of": was },
