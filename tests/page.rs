@@ -105,7 +105,7 @@ fn what_other_programs_found() {
     let (place, noon) = (Place::new(), Noon::find());
     let root = place.recordings();
     std::fs::create_dir_all(&root).expect("made");
-    // The first ends when the clock says so; the second is a whole one, and its alone is the tit.
+    // The first ends when the clock says so; the second is a whole one, and alone has a tit.
     let script = "#!/bin/sh\nset -eu\nresult=$1\necho >>runs\n{ echo 'Start (s),End (s),Scientific name,Common name,Confidence'\n\
                   echo '0.0,1.5,Erithacus rubecula,\"European \"\"Robin\"\"\",0.8714'\necho '1.5,2.5,Turdus merula,Blackbird,0.44'\n\
                   [ $(wc -l <runs) -ne 2 ] || echo '3.0,4.5,Parus major,Great Tit,0.61'; } >\"$result.birdnet.csv\"\n\
