@@ -20,6 +20,7 @@
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, clips, deletion; backlog: files that were never analysed
 //!  librarian ◄──Ask── uploader (one a target) ─► S3, WebDAV, PUT, a stick     finished files, one after the other
+//!  librarian ◄──Ask── reducer      old recordings to their sections and an Opus, one after the other
 //!  browser ─► gate ─► http (workers) ─► Library             who asks what; the files answer
 //!
 //!  supervisor (main thread): starts them, hears their ends and their notices, starts them anew, ends the program, and tells the
@@ -69,6 +70,8 @@
 //!   turn ([`device::turns`]); the store never waits for its turn. A catalogue is a cache.
 //! * **Room is made by the librarian ([`actor::librarian::retention`]).** The store says that its disk is full, and tries again; what goes
 //!   is decided by [`policy::retention`] over an index of the catalogue, and goes as if a person had deleted it.
+//! * **What is kept in less is made by one who has time** ([`actor::reducer`]): drafts beside the recordings, which the librarian gives
+//!   their names a few at a time, the recording's own going last. A section is a recording, so everything works with it.
 //! * **The last seconds of a source are kept out of the files**, not out of rings ([`wiring::library::keep`]): they are there for as
 //!   long back as one likes, in their own format, and the recording is asked for nothing. A worker cuts them out into a draft, the
 //!   librarian gives it sidecar and name. Marks in a file that is not finished wait in a list that whoever writes its sidecar reads.
