@@ -143,24 +143,28 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     pub fn get<T>(&mut self, key: &Key<T>) -> T {
-        for found in [self.find(&key.about), self.find_inherited(&key.about)].into_iter().flatten() {
-            match (key.parse)(&found.text) {
-                Ok(value) => {
-                    self.show(&key.about, (&found.written, &found.text), found.origin.clone());
-                    self.good.0.insert(key.about.name, found);
-                    return value;
+        let mut value = None;
+        self.choose(&key.about, &mut |text| (key.parse)(text).map(|good| value = Some(good)));
+        // Proved for every key by the test `every_default_is_a_value`.
+        value.unwrap_or_else(|| unreachable!("the default of {} is a value", key.about.name))
+    }
+
+    /// Offers what was found, the nearest first, until something is taken; the default at last. Once for keys of every type.
+    fn choose(&mut self, about: &About, take: &mut dyn FnMut(&str) -> Result<(), Wrong>) {
+        for found in [self.find(about), self.find_inherited(about)].into_iter().flatten() {
+            match take(&found.text) {
+                Ok(()) => {
+                    self.show(about, (&found.written, &found.text), found.origin.clone());
+                    self.good.0.insert(about.name, found);
+                    return;
                 }
                 // An empty value asks for the default: that of the section that gives defaults, if it has one.
                 Err(_) if found.text.is_empty() => {}
-                Err(wrong) => self.refuse(&key.about, &found, wrong),
+                Err(wrong) => self.refuse(about, &found, wrong),
             }
         }
-        self.show(&key.about, (key.about.default, key.about.default), Origin::Default);
-        match (key.parse)(key.about.default) {
-            Ok(value) => value,
-            // Proved for every key by the test `every_default_is_a_value`.
-            Err(_) => unreachable!("the default of {} is a value", key.about.name),
-        }
+        self.show(about, (about.default, about.default), Origin::Default);
+        let _ = take(about.default);
     }
 
     /// Where a key stands, or else its section.

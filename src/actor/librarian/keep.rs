@@ -50,7 +50,10 @@ impl Librarian {
             let path = self.shelf.root.join(&name);
             match RealDisk.rename(&kept.draft, &path) {
                 Ok(()) => {
-                    RealDisk.sync_dir(folder(&path)).map_err(failed)?;
+                    // From one folder to another: a power cut may forget it in either.
+                    for folder in [folder(&path), folder(&kept.draft)] {
+                        RealDisk.sync_dir(folder).map_err(failed)?;
+                    }
                     return Ok(name);
                 }
                 Err(e) => {

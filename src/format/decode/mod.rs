@@ -85,7 +85,7 @@ trait Source: Send {
 const MAX_HOLE_S: u64 = 600;
 
 /// What is missing sounds as this.
-static SILENCE: [i32; 4_096] = [0; 4_096];
+static SILENCE: [i32; 1_024] = [0; 1_024];
 
 pub struct Decoder {
     source: Box<dyn Source>,
