@@ -189,7 +189,7 @@ impl SourceConfig {
     pub fn read(name: &str, line: u32, source_type: SourceType, reader: &mut Reader) -> Option<SourceConfig> {
         let kind = SourceKind::read(source_type, reader);
         let mut lane = LaneSettings::read(reader);
-        let kept = Kept::read(reader);
+        let kept = Kept::of_source(reader);
         if let SourceKind::Soundcard { .. } = kind.as_ref()? {
             lane.widen_buffer(reader);
         }

@@ -59,4 +59,50 @@ impl Kept {
             opus_days: reader.get(&keys::OPUS_DAYS),
         }
     }
+
+    /// Of a source, whose days may contradict each other.
+    pub fn of_source(reader: &mut Reader) -> Kept {
+        let kept = Kept::read(reader);
+        let (full, opus) = (&keys::FULL_DAYS.about, &keys::OPUS_DAYS.about);
+        if kept.opus_days.is_some() && kept.full_days.is_none() {
+            reader
+                .warn(reader.line_of(opus), "opus_days begins when full_days is over: without full_days nothing is kept in less");
+        }
+        if kept.full_days.zip(kept.retention_days).is_some_and(|(full, all)| full >= all) {
+            let text =
+                "recordings are deleted (retention_days) before full_days is over: want less full_days, or more of the other";
+            reader.warn(reader.line_of(full), text);
+        }
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::config::environment::Environment;
+
+    #[test]
+    fn days_that_contradict_each_other_are_told() {
+        let told = |storage: &str, source: &str| -> Vec<(u32, String)> {
+            let text = format!("[storage]\n{storage}[mic]\ntype = tone\n{source}");
+            let parsed = Config::parse(text.as_bytes(), "x.ini", &Environment::default());
+            parsed
+                .problems
+                .into_iter()
+                .map(|problem| (problem.line, problem.text.split(' ').next().unwrap_or("").into()))
+                .collect()
+        };
+        let cases: [(&str, &str, &[(u32, &str)]); 5] = [
+            ("full_days = 3\nopus_days = 30\nretention_days = 90\n", "", &[]),
+            ("opus_days = 30\n", "", &[(3, "opus_days")]),
+            ("opus_days = 30\n", "full_days = 3\n", &[]),
+            ("full_days = 3\n", "retention_days = 3\n", &[(3, "recordings")]),
+            ("", "retention_days = 5\nfull_days = 9\n", &[(5, "recordings")]),
+        ];
+        for (storage, source, want) in cases {
+            let want: Vec<(u32, String)> = want.iter().map(|(line, word)| (*line, (*word).to_owned())).collect();
+            assert_eq!(told(storage, source), want, "{storage}{source}");
+        }
+    }
 }
