@@ -211,7 +211,8 @@ mod tests {
     fn sources_come_and_go() {
         let root = tempfile::tempdir().expect("a folder");
         let (alarms, clock) = (Arc::<Alarms>::default(), Arc::new(SimulatedClock::new(Mono(0), Wall(0), true)));
-        let there: Arc<std::sync::Mutex<Vec<(&str, Arc<LaneStatus>)>>> = Arc::default();
+        type Recorded = Vec<(&'static str, Arc<LaneStatus>)>;
+        let there: Arc<std::sync::Mutex<Recorded>> = Arc::default();
         let who = there.clone();
         let charges = move || {
             let each = who.lock().expect("no panic").clone();
