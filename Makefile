@@ -14,7 +14,7 @@ FUZZ_SECONDS  ?= 60
 TARGET        ?= armv7-unknown-linux-gnueabihf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test page-test check bench soak fuzz cross rig-test deb deb-test image board-test container container-test doc setup setup-build clean fmt
+.PHONY: help run test page-test check bench soak fuzz cross msrv rig-test deb deb-test image board-test container container-test doc setup setup-build clean fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ cross: ## the board's binary (TARGET=..., armv7 by default) by cross, rustup or 
 	sh board/cross.sh build $(TARGET)
 	sh board/cross.sh check $(TARGET)
 	sh board/cross.sh test $(TARGET)
+
+msrv: setup-build ## everything compiles with the oldest Rust that is promised, which is Debian 12's
+	sh board/msrv.sh
 
 rig-test: setup-build ## the board's binary for armv7, built and tried, then a few seconds of a virtual board that records bit for bit
 	sh board/cross.sh build armv7-unknown-linux-gnueabihf

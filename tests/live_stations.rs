@@ -98,10 +98,8 @@ fn bands(body: &mut impl BufRead) -> Vec<u64> {
     loop {
         line.clear();
         assert!(body.read_line(&mut line).expect("an event") > 0, "the events end");
-        if let Some(data) = line.strip_prefix("data: ")
-            && let Ok(Value::Object(frame)) = serde_json::from_str(data)
-            && let Some(bands) = frame.get("frequencies").and_then(Value::as_array)
-        {
+        let frame = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
+        if let Some(bands) = frame.as_ref().and_then(|frame| frame["frequencies"].as_array()) {
             return bands.iter().filter_map(Value::as_u64).collect();
         }
     }

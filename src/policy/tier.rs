@@ -119,10 +119,9 @@ impl Tiers {
         }
         for source in shelf.sources()? {
             let tier = self.of(&source);
-            if tier.is_on()
-                && let Some(found) = of(tier, &source, shelf)?
-            {
-                return Ok(Some(found));
+            let found = if tier.is_on() { of(tier, &source, shelf)? } else { None };
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)

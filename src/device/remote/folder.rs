@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise, syncfs};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::webdav::told;
@@ -27,15 +28,15 @@ impl Folder {
 
     fn fault(&self, e: &io::Error) -> Trouble {
         let shown = self.path.display();
+        if Errno::from_io_error(e).is_some_and(|errno| matches!(errno, Errno::NAMETOOLONG | Errno::INVAL)) {
+            return Trouble::File(format!("has a name that {shown} does not take ({e})"));
+        }
         let (kind, what) = match e.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (FaultKind::Full, "is full: make room on it".to_owned()),
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 (FaultKind::Refused, format!("cannot be written to ({e})"))
             }
             io::ErrorKind::NotFound => (FaultKind::Gone, "is gone".to_owned()),
-            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => {
-                return Trouble::File(format!("has a name that {shown} does not take ({e})"));
-            }
             _ => (FaultKind::Retry, format!("does not do as asked ({e})")),
         };
         Fault::new(kind, format!("{shown}: {what}")).into()

@@ -118,9 +118,8 @@ impl Endless {
             Coded::Adts(packets) => packets.decode(bytes.get(adts::payload_at(bytes)..).unwrap_or(&[]), out),
             Coded::Flac(info) => decode_one(bytes, info, out),
             Coded::Ogg(sound) => {
-                if let (Framer::Ogg(framer), Parse::Yes(page)) = (&self.framer, Page::parse(bytes))
-                    && let Some(found) = framer.sound()
-                {
+                let found = if let Framer::Ogg(framer) = &self.framer { framer.sound() } else { None };
+                if let (Some(found), Parse::Yes(page)) = (found, Page::parse(bytes)) {
                     self.queue.fill(&page, found.packets.lead);
                     self.queue.frames = sound.frames(self.queue.packets());
                 }
