@@ -44,16 +44,19 @@ mod upload;
 mod upload_rig;
 #[path = "../tests/common/web.rs"]
 mod web;
+#[path = "figures/whole.rs"]
+mod whole;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let figures: [(&str, fn()); 21] = [
+    let figures: [(&str, fn()); 22] = [
         ("lane", speed::lane_against_flac),
         ("start", speed::cold_start),
         ("size", speed::binary_size),
         ("memory", memory::against_arecord_and_ffmpeg),
         ("growth", memory::growth_over_a_day),
         ("cards", memory::two_cards_and_sixteen_lanes),
+        ("whole", whole::in_a_small_board),
         ("trigger", trigger::triggered_beside_untriggered),
         ("stations", stations::stations),
         ("analysis", review::analysis_beside_encoding),

@@ -490,8 +490,9 @@ fn tables_of_other_programs_are_labels() {
     );
     let version = library.find("sub/a.wav").version;
     library.scan();
-    let expected = r#""labels":[{"count":1,"names":["Myotis"],"tool":"batdetect2"}]"#;
-    assert!(details(&mut library, "sub/a.wav").contains(expected), "{}", details(&mut library, "sub/a.wav"));
+    let found = r#"{"best":0.6,"count":1,"from_s":0.1,"name":"Myotis"}"#;
+    let expected = format!(r#""labels":[{{"count":1,"found":[{found}],"tool":"batdetect2"}}]"#);
+    assert!(details(&mut library, "sub/a.wav").contains(&expected), "{}", details(&mut library, "sub/a.wav"));
     assert_eq!(library.find("sub/a.wav").version, version, "its sound is the same");
     // It is another one, then it is gone.
     text(&root, table, "start,end,label\n");

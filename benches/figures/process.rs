@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// User and system seconds of a finished command, by the shell's own `time`.
@@ -41,17 +42,22 @@ pub fn cpu_ticks(pid: u32) -> u64 {
 }
 
 pub fn threads(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").count()
+    tasks(pid).count()
+}
+
+/// Threads of its own: those of the rig's sound server, which a board does not have, are left out.
+fn tasks(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten().map(|task| task.path());
+    tasks.filter(|task| !fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "threaded-ml"))
 }
 
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
 }
 
-/// How often all threads of a process went to sleep so far.
+/// How often all threads of a process, but for the rig's, went to sleep so far.
 pub fn sleeps(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
-    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let statuses = tasks(pid).filter_map(|task| fs::read_to_string(task.join("status")).ok());
     statuses
         .filter_map(|s| s.lines().find(|l| l.starts_with("voluntary_ctxt_switches")).map(str::to_owned))
         .filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok())

@@ -42,8 +42,10 @@ const STACK_BYTES: usize = 512 << 10;
 const LOOK: Duration = Duration::from_secs(30);
 /// … and how long it may take to say so.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a thread sleeps before it looks whether it should end.
+/// How long the watch sleeps before it looks whether it should end.
 const NAP: Duration = Duration::from_millis(500);
+/// A worker that nobody wakes looks by itself so seldom.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// What answering needs besides the request.
 pub struct Office {
@@ -73,17 +75,20 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
         let over = AtomicBool::new(false);
         let is_over = || stop.load(Relaxed) || over.load(Relaxed);
         let spawned = thread::scope(|scope| {
-            for n in 0..WORKERS {
+            let spawned = (0..WORKERS).try_for_each(|n| {
                 let builder = thread::Builder::new().name(format!("http {n}")).stack_size(STACK_BYTES);
-                builder.spawn_scoped(scope, || work(office, &server, &is_over))?;
+                builder.spawn_scoped(scope, || work(office, &server, &is_over)).map(drop)
+            });
+            if spawned.is_ok() {
+                watch(office, &path, stop);
             }
-            watch(office, &path, stop);
             over.store(true, Relaxed);
-            Ok(())
+            (0..WORKERS).for_each(|_| server.unblock());
+            spawned
         });
         // While its socket is still there: it knocks at its own door to end its accepting thread.
         drop(server);
-        spawned.map_err(|e: io::Error| fault(format!("no thread: {e}")))?;
+        spawned.map_err(|e| fault(format!("no thread: {e}")))?;
         if stop.load(Relaxed) {
             break;
         }
@@ -119,7 +124,7 @@ fn is_well(path: &Path) -> io::Result<()> {
 
 fn work(office: &Office, server: &Server, is_over: &dyn Fn() -> bool) {
     while !is_over() {
-        match server.recv_timeout(NAP) {
+        match server.recv_timeout(IDLE) {
             Ok(None) => {}
             Ok(Some(request)) => serve(office, request),
             // The accepting thread is gone; the watch sees that, too.
