@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{decode, noise, sidecar, soundpost, tool};
+use common::lanes::no_boundary;
+use common::{Place, Recorder, decode, noise, sidecar, soundpost, tool};
 use serde_json::{Value, json};
 use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{Librarian, Settings, Shared};
@@ -492,4 +493,53 @@ fn what_has_changed_meanwhile_is_left_alone() {
     let refused: Result<Answer, Trouble> = folder.ask(Wish::Reduced(Box::new(done)));
     assert!(matches!(refused, Err(Trouble::Failed(_))), "{refused:?}");
     assert!(root.join("a.flac").is_file());
+}
+
+/// The program as it stands in a wood: it records, analyses what it finds, and reduces it when its time is over.
+#[test]
+fn a_recorder_keeps_in_less_what_is_old() {
+    let place = Place::new();
+    let (root, library) = (place.recordings(), place.path("synced.so"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/synced_clock.c");
+    tool("cc", &["-shared", "-fPIC", "-O2", "-o", library.to_str().expect("plain"), source]);
+    fs::create_dir_all(&root).expect("made");
+    let whole = record(&root, "wood_20260501_120000.flac", (48_000, 1, 60), &[20, 50], &json!({}));
+    let config = place.config(
+        &no_boundary(),
+        "[storage]\nfull_days = 3\n[web]\nbind = 127.0.0.1\nport = PORT\n[wood]\ntype = tone\nsample_rate = 8000\nchannels = 1\n",
+    );
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let text = fs::read_to_string(&config).expect("read").replace("PORT", &port.to_string());
+    fs::write(&config, text).expect("written");
+    let say = |command: &[&str]| {
+        let mut run = soundpost();
+        let out = run.args(command).arg("-c").arg(&config).env("LD_PRELOAD", &library).output().expect("runs");
+        (out.status.success(), String::from_utf8_lossy(&out.stdout).into_owned())
+    };
+    let mut recorder = Recorder::spawn(soundpost().arg("record").arg("-c").arg(&config).env("LD_PRELOAD", &library));
+    let told = recorder.wait_for("wood_20260501_120000.flac: reduced", Duration::from_secs(120));
+    assert!(told.contains("older than 3 days") && told.contains("2 pieces"), "{told}");
+    let agent = ureq::Agent::new_with_defaults();
+    let base = format!("http://127.0.0.1:{port}");
+    // A player asks for the middle of what is left.
+    let part = agent.get(format!("{base}/stream/wood_20260501_120000.opus")).header("Range", "bytes=0-3").call();
+    let mut part = part.expect("answered");
+    assert_eq!((part.status().as_u16(), part.body_mut().read_to_vec().expect("whole")), (206, b"OggS".to_vec()));
+    let status: Value = serde_json::from_str(
+        &agent.get(format!("{base}/api/status")).call().expect("answered").body_mut().read_to_string().expect("text"),
+    )
+    .expect("JSON");
+    assert_eq!(status["retention"]["reduced"], 1, "{status}");
+    let pieces = ["wood_20260501_120000_section_120017.flac", "wood_20260501_120000_section_120047.flac"];
+    for (name, from) in pieces.iter().zip([17, 47]) {
+        let cut = decode(&root.join(name));
+        let at = sidecar(&root, &root.join(name))["piece_of"]["from_frame"].as_u64().expect("a frame") as usize;
+        assert!(at.abs_diff(from * 48_000) < 48_000, "{name} begins at {at}");
+        assert_eq!(cut, whole[at..at + cut.len()], "{name}");
+    }
+    recorder.signal("TERM");
+    assert!(recorder.wait(Duration::from_secs(10)).success(), "{}", recorder.log.join("\n"));
+    assert!(say(&["retention", "--dry-run"]).0);
+    assert!(!root.join("wood_20260501_120000.flac").exists() && !root.join(".reduced").exists());
+    tool(env!("CARGO_BIN_EXE_soundpost"), &["verify", root.to_str().expect("plain")]);
 }
