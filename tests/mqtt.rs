@@ -97,7 +97,7 @@ fn home_assistant_finds_the_recorder_and_hears_that_it_is_gone() {
     let mut recorder = Recorder::start(&config, &[]);
     let on = |now: &HashMap<String, String>| {
         now.get(AVAILABILITY).is_some_and(|text| text == "online")
-            && now.get(STATE).is_some_and(|text| text.contains("\"recording\":\"ON\""))
+            && now.get(STATE).is_some_and(|text| text.contains("\"recording\":\"ON\"") && !text.contains("\"hours_left\":null"))
     };
     let is_complete = |now: &HashMap<String, String>| {
         let state: Value = serde_json::from_str(&now[STATE]).expect("JSON");

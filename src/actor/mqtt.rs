@@ -68,8 +68,8 @@ impl Mqtt {
             self.actor.enter(State::Device);
             let is_due = told_at.elapsed() >= TELL_EVERY;
             let message = homeassistant::state(&id, &seen);
-            // A level is always another one: it comes along.
-            let mark = (seen.is_advancing, seen.alarms, seen.alarm.clone());
+            // A level is always another one: it comes along. Room is not known before the folder is made.
+            let mark = (seen.is_advancing, seen.alarms, seen.alarm.clone(), seen.hours_left.is_some());
             if is_due || told.as_ref() != Some(&mark) {
                 session.publish(&message.0, &message.1)?;
                 session.ping(&self.stop)?;
