@@ -29,7 +29,7 @@ pub fn in_a_small_board() {
         format!("[station-{name}]\ntype = stream\nurl = {}\nfilename_pattern = {name}/%H%M%S\n", icecast.url(mount))
     });
     fs::create_dir_all(place.path("stick")).expect("made");
-    let upload = format!("[upload]\ntype = folder\npath = {}\nmounted = no\n", place.path("stick").display());
+    let upload = format!("[upload]\ntype = folder\nfolder = {}\nmounted = no\n", place.path("stick").display());
     let web = format!("[web]\nbind = 127.0.0.1\nport = {port}\n");
     let sections = web + &upload + &card("one", 48_000, 2, "flac") + &card("two", 96_000, 1, "flac") + &stations.concat();
     let config = place.config("split_minutes = 0.25", &sections);
