@@ -15,7 +15,9 @@ if ! [ -e "$cache/whole" ]; then
   wanted=$(apt-cache madison rustc-web | awk -v wanted="^$version[.]" '$3 ~ wanted { print $3; exit }')
   [ "$wanted" ] || { echo "$0: Debian 12 has no rustc-web $version: say another rust-version" >&2; exit 1; }
   cd "$cache/debs"
-  apt-get download -qq "rustc-web=$wanted" "libstd-rust-web-$version=$wanted" "libstd-rust-web-dev=$wanted" libllvm19 libz3-4 libedit2 >&2
+  # With what LLVM needs besides, which a bare machine may not have.
+  apt-get download -qq "rustc-web=$wanted" "libstd-rust-web-$version=$wanted" "libstd-rust-web-dev=$wanted" libllvm19 libz3-4 libedit2 \
+    libbsd0 libmd0 libffi8 libxml2 libicu72 liblzma5 libzstd1 libtinfo6 zlib1g >&2
   for deb in *.deb; do dpkg -x "$deb" "$cache/rust"; done
   cd "$here"
   rm -rf "$cache/debs" "$cache/apt"
@@ -23,7 +25,7 @@ if ! [ -e "$cache/whole" ]; then
 fi
 
 usr=$cache/rust/usr
-export LD_LIBRARY_PATH="$usr/lib:$usr/lib/x86_64-linux-gnu:$usr/lib/llvm-19/lib" RUSTC="$usr/bin/rustc"
+export LD_LIBRARY_PATH="$usr/lib:$usr/lib/x86_64-linux-gnu:$cache/rust/lib/x86_64-linux-gnu" RUSTC="$usr/bin/rustc"
 "$RUSTC" --version
 cd "$here/.."
 CARGO_TARGET_DIR=target/msrv exec cargo check --locked --all-targets
