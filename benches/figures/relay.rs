@@ -74,10 +74,10 @@ fn feed(path: &Path, coding: &Coding, port: u16) -> Process {
 /// All of them ask at once where one after the other would take minutes: icecast2 lets some in whenever its source has sent.
 fn crowd([port, peer]: [u16; 2], mount: &str) -> Vec<Ear> {
     let path = format!("/{mount}");
-    let mut ears: Vec<Ear> = (0..LISTENERS).map(|_| Ear::join(port, &path, None)).collect();
     let theirs: Vec<Ear> = (0..LISTENERS).map(|_| Ear::ask(peer, &path, None).expect("icecast2")).collect();
-    ears.extend(theirs.into_iter().map(|ear| ear.begin().expect("an answer")));
-    ears
+    let theirs: Vec<Ear> = theirs.into_iter().map(|ear| ear.begin().expect("an answer")).collect();
+    // Ours last: who has not read for ten seconds is cut off, and theirs may take as long.
+    (0..LISTENERS).map(|_| Ear::join(port, &path, None)).chain(theirs).collect()
 }
 
 fn beside(coding: &Coding, long: Duration) {
