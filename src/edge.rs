@@ -2,12 +2,13 @@
 //!
 //! The queue itself is an [`async_channel`]; its own way of waiting boxes a listener on every wait, which would be an
 //! allocation for each block of sound. So both ends only ever use the `try_` forms, and a doorbell ([`AtomicWaker`])
-//! wakes the one consumer. One consumer waits at a time; producers may be many.
+//! wakes the one consumer. One consumer waits at a time; producers may be many. Others may ring it, too, without a message ([`Bell`]).
 //!
 //! An edge is made as deep as the pool that feeds it plus its markers, so it cannot fill in ordinary life:
 //! [`Sender::send`] falls back to short sleeps then, [`Sender::try_send`] gives the message back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -21,14 +22,29 @@ const FULL_POLL: Duration = Duration::from_millis(1);
 /// A queue of at most `depth` messages, allocated here and never again.
 pub fn edge<T>(depth: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = async_channel::bounded(depth.max(1));
-    let bell = Arc::new(AtomicWaker::new());
+    let bell = Bell::default();
     (Sender { tx: Some(tx), bell: bell.clone() }, Receiver { rx, bell })
+}
+
+/// Of a consumer: wakes it.
+#[derive(Clone, Default)]
+pub struct Bell {
+    waker: Arc<AtomicWaker>,
+    rung: Arc<AtomicBool>,
+}
+
+impl Bell {
+    /// A consumer that waits now, or is about to, comes back without a message, as if its deadline had passed. For threads.
+    pub fn ring(&self) {
+        self.rung.store(true, Relaxed);
+        self.waker.wake(); // which publishes it
+    }
 }
 
 pub struct Sender<T> {
     /// `Some` until the drop, which must close the queue before it rings.
     tx: Option<async_channel::Sender<T>>,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
 }
 
 /// Why a message was not taken; it comes back.
@@ -44,7 +60,7 @@ impl<T> Sender<T> {
         let Some(tx) = &self.tx else { return Err(Refused::Closed(message)) };
         match tx.try_send(message) {
             Ok(()) => {
-                self.bell.wake();
+                self.bell.waker.wake();
                 Ok(())
             }
             Err(TrySendError::Full(m)) => Err(Refused::Full(m)),
@@ -88,19 +104,19 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // First gone, then the bell: the last one closes the queue, and the consumer must find it closed.
         self.tx = None;
-        self.bell.wake();
+        self.bell.waker.wake();
     }
 }
 
 pub struct Receiver<T> {
     rx: async_channel::Receiver<T>,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
 }
 
 /// What waiting for a message came to when it brought none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {
-    /// The deadline passed.
+    /// The deadline passed, or somebody rang.
     Timeout,
     /// Every sender is gone and the queue is empty.
     Closed,
@@ -121,10 +137,13 @@ impl<T> Receiver<T> {
             if let found @ (Ok(_) | Err(Nothing::Closed)) = self.try_recv() {
                 return found;
             }
-            WAKER.with(|waker| self.bell.register(waker));
+            WAKER.with(|waker| self.bell.waker.register(waker));
             // Looked at again after registering: a message sent in between has rung no bell of ours.
             if let found @ (Ok(_) | Err(Nothing::Closed)) = self.try_recv() {
                 return found;
+            }
+            if self.bell.rung.swap(false, Relaxed) {
+                return Err(Nothing::Timeout);
             }
             match deadline {
                 None => thread::park(),
@@ -147,10 +166,14 @@ impl<T> Receiver<T> {
                 return Poll::Ready(found);
             }
             if !registered {
-                self.bell.register(cx.waker());
+                self.bell.waker.register(cx.waker());
             }
         }
         Poll::Pending
+    }
+
+    pub fn bell(&self) -> Bell {
+        self.bell.clone()
     }
 
     pub fn len(&self) -> usize {
@@ -188,6 +211,26 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_is_not_missed_and_is_no_message() {
+        let (tx, rx) = edge::<u32>(2);
+        rx.bell().ring();
+        tx.send(7).expect("there is room");
+        assert_eq!(rx.recv_until(None), Ok(7), "messages first");
+        assert_eq!(rx.recv_until(None), Err(Nothing::Timeout), "rung before it waited");
+        let (bell, waits) = (rx.bell(), Arc::new(AtomicBool::new(true)));
+        let rings = waits.clone();
+        let ringing = thread::spawn(move || {
+            while rings.load(Relaxed) {
+                bell.ring();
+                thread::yield_now();
+            }
+        });
+        assert_eq!(rx.recv_until(None), Err(Nothing::Timeout), "rung while it waited");
+        waits.store(false, Relaxed);
+        ringing.join().expect("it rang");
+    }
 
     #[test]
     fn everything_arrives_in_order_and_then_the_end() {

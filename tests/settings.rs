@@ -7,7 +7,7 @@ mod icecast;
 mod page_rig;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -248,6 +248,18 @@ fn many_changes_cost_no_memory() {
 }
 
 /// A station comes, is changed and goes; a source is pushed to a server, and then no more.
+/// Of the spectrum of a source, once its gain has found its way.
+fn loudest_band(site: &Target, source: &str) -> Option<usize> {
+    let mut stream = site.connect();
+    write!(stream, "GET /api/live/{source}/spectrum HTTP/1.1\r\nHost: localhost\r\n{KEY}\r\n").expect("asked");
+    let frames = BufReader::new(stream).lines().map_while(Result::ok).filter_map(|line| {
+        let frame: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        Some(frame["frequencies"].as_array()?.iter().filter_map(Value::as_u64).collect::<Vec<u64>>())
+    });
+    let bands = frames.take(30).last()?;
+    bands.iter().enumerate().max_by_key(|(_, band)| **band).map(|(at, _)| at)
+}
+
 #[test]
 fn stations_and_pushes_come_and_go() {
     let mut icecast = Icecast::start();
@@ -272,6 +284,8 @@ fn stations_and_pushes_come_and_go() {
         let mut piece = [0; 12];
         stream.write_all(head.as_bytes()).is_ok() && stream.read_exact(&mut piece).is_ok() && piece.ends_with(b"200")
     });
+    let loudest = loudest_band(&running.site, "radio");
+    assert!(matches!(loudest, Some(13..=15)), "440 Hz of a station that came later: {loudest:?}");
     assert!(running.settings()["text"].as_str().is_some_and(|text| text.contains("icecast://***@") && !text.contains(PASSWORD)));
     // In its lane: another file begins.
     let radios =

@@ -5,20 +5,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
-use crate::device::Fault;
 use crate::device::clock::Clock;
 use crate::device::health;
 use crate::policy::health::{LANE_MATTERS, LaneFacts, LaneHealth, MACHINE_MATTERS, MachineFacts, MachineHealth};
-use crate::status::{ActorStatus, Alarm, Alarms, LaneStatus, Machine, State};
+use crate::status::{Alarm, Alarms, LaneStatus, Machine};
 use crate::time::{Mono, SECOND_NS};
 
-/// Between two looks.
-const LOOK_EVERY_S: u32 = 5;
-/// How soon a stop is noticed.
-const SLICE: Duration = Duration::from_secs(1);
 /// One that comes and goes is logged so seldom.
 const LOG_EVERY_NS: i64 = 3_600 * SECOND_NS;
 
@@ -126,23 +120,6 @@ impl Health {
             let matters: [Matter; LANE_MATTERS] = Default::default();
             matters.iter().for_each(|matter| self.alarms.watch(&name, &matter.alarm));
             self.lanes.push(Lane { name, channels, status, health: LaneHealth::default(), matters });
-        }
-    }
-
-    /// Until a stop.
-    pub fn run(&mut self, actor: &ActorStatus, stop: &AtomicBool, then: &mut dyn FnMut(Mono)) -> Result<(), Fault> {
-        loop {
-            actor.begin();
-            actor.enter(State::Device); // a sensor may answer slowly
-            let now = self.look();
-            then(now);
-            actor.enter(State::Idle);
-            for _ in 0..LOOK_EVERY_S {
-                if stop.load(Relaxed) {
-                    return Ok(());
-                }
-                std::thread::sleep(SLICE);
-            }
         }
     }
 

@@ -3,7 +3,6 @@
 
 pub mod analyser;
 pub mod capture;
-pub mod ear;
 pub mod encoder;
 pub mod gate;
 pub mod health;

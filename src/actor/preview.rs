@@ -1,14 +1,12 @@
 //! Preview: a capture device that nobody records, opened for whoever looks at it, and closed when the last one has left.
 //!
 //! Before a source is written into the configuration one wants to see which microphone is which, and how loud. So this hands live
-//! what a capture would; nothing of it is recorded. One thread, which sleeps while nobody is there; a device that hangs holds up
-//! nobody but its viewers.
+//! what a capture would; nothing of it is recorded. One thread, which is there only while somebody is;
+//! a device that hangs holds up nobody but its viewers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-
-use event_listener::Listener as _;
 
 use crate::device::{Fault, Read, Source};
 use crate::edge::Sender;
@@ -18,7 +16,7 @@ use crate::pool::Pool;
 use crate::status::{ActorStatus, State};
 use crate::time::{Mono, Rate};
 
-/// How soon an end is noticed while nobody is there.
+/// Live may be behind by so much.
 const BEAT: Duration = Duration::from_millis(500);
 /// Before a device that fell is opened anew.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -35,15 +33,12 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Until the program stops, or until the thread has been left behind. `life` is the one that it was started for.
+    /// While somebody looks, until the program stops, or until the thread has been left behind. `life` is the one that it was
+    /// started for.
     pub fn run(&self, life: u32) -> Result<(), Fault> {
         while self.goes_on(life) {
-            self.actor.enter(State::Idle);
-            let rung = self.subject.bell.listen();
-            match self.subject.stage().filter(|stage| stage.is_listened()) {
-                Some(stage) => self.show(&stage, life),
-                None => drop(rung.wait_timeout(BEAT)),
-            }
+            let Some(stage) = self.subject.wanted() else { return Ok(()) };
+            self.show(&stage, life);
         }
         Ok(())
     }

@@ -102,7 +102,6 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     let mut agent = None;
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.stages, &mut agent)?);
-    seats.extend(live::ear(&heard, &shared));
     seats.extend(live::preview(&heard, &shared));
     if table.taps_depth() > 0 {
         seats.push(analysis::seat(config, &lanes, taps_out, shared.store.clone()));
@@ -112,10 +111,10 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     #[cfg(feature = "mqtt")]
     seats.extend(crate::wiring::mqtt::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
     let roster = Arc::new(Roster::new(config, &statuses));
-    seats.push(health::seat(config, &table, &statuses, &roster, (&alarms, &machine), &shared.stop, then));
+    let rounds = health::rounds(config, &table, &statuses, &roster, (&alarms, &machine), then);
     let (changes_in, changes) = async_channel::bounded(settings::CHANGES);
     let keeper = Arc::new(Keeper::new(options.config.clone(), Environment::of_process(), parsed.clone(), changes_in));
-    let stages = heard.stages.clone();
+    let (stages, ring) = (heard.stages.clone(), heard.ring.clone());
     // Who is heard without a page needs what makes the sound all the same.
     let mut alone =
         Vec::from_iter(config.general.monitor.as_ref().and_then(|source| monitor::seat(&heard, source, &shared.stop)));
@@ -127,6 +126,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
         let around = beside::Around {
             roster: roster.clone(),
             clerk: keeper.clone(),
+            rounds: rounds.clone(),
             keepers: &keepers,
             stop: shared.stop.clone(),
             alarms: alarms.clone(),
@@ -147,7 +147,9 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     }
     seats.extend(keepers.seats(config, has_page, &alarms));
     seats.extend(reducer::seat(&keepers, &shared.stop));
-    let is_heard = plan.is_some() || seats.iter().any(|seat| &*seat.name == "live");
+    let is_there = |name: &str| seats.iter().any(|seat| &*seat.name == name);
+    let (is_heard, is_looked_after) = (plan.is_some() || is_there("live"), is_there("herald"));
+    seats.extend((!is_looked_after).then(|| health::seat(&rounds, &shared.stop)));
     seats.extend(plan.map(|plan| live::seat(plan, &Arc::default())));
     watch(&alarms, &table, &statuses, &seats);
     for drill in &options.drills {
@@ -157,8 +159,20 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let crew: Crew = Arc::new(Mutex::new(table.lanes.iter().cloned().zip(statuses.iter().cloned()).collect()));
     let is_analysed = table.taps_depth() > 0;
     // From here on the seats hold the only senders, and those who make seats.
-    let ground =
-        Ground { shared, keepers, stages, lanes, roster, alarms, newcomers, crew: crew.clone(), agent, is_analysed, is_heard };
+    let ground = Ground {
+        shared,
+        keepers,
+        stages,
+        ring,
+        lanes,
+        roster,
+        alarms,
+        newcomers,
+        crew: crew.clone(),
+        agent,
+        is_analysed,
+        is_heard,
+    };
     let yard = Box::new(Works::new(config, &statuses, ground));
     let changes = Changes { inbox: changes, yard, reload: Box::new(move || keeper.reload()) };
     memory::settle();

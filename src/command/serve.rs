@@ -68,6 +68,7 @@ fn serve(options: &Options) -> Result<Exit, String> {
     let plan = Plan {
         live: None,
         clerk: None,
+        rounds: None,
         place,
         settings,
         sources: Box::new(Vec::new),

@@ -17,6 +17,27 @@ pub struct Heard {
     pub sound: Block,
 }
 
+/// The same, lent.
+#[derive(Clone, Copy)]
+pub struct Sound<'a> {
+    pub format: PcmFormat,
+    /// Whole frames; none says that nobody was there.
+    pub pcm: &'a [u8],
+    /// Number of the first frame, from the beginning of what is read.
+    pub first_frame: u64,
+    pub frames: u32,
+}
+
+impl Heard {
+    pub fn sound(&self) -> Sound<'_> {
+        let (pcm, first_frame, frames) = (self.sound.bytes(), self.sound.first_frame, self.sound.frames);
+        Sound { format: self.format, pcm, first_frame, frames }
+    }
+}
+
+/// Wakes somebody.
+pub type Ring = Arc<dyn Fn() + Send + Sync>;
+
 /// A way to follow a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum View {
@@ -195,7 +216,7 @@ pub struct Preview {
     /// Why that one could not be opened; told once.
     trouble: Mutex<Option<String>>,
     quality: Quality,
-    /// Wakes the one who opens devices.
+    /// Calls the one who opens devices.
     pub bell: Arc<Event>,
 }
 
@@ -209,6 +230,11 @@ impl Preview {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Of the device that somebody looks at.
+    pub fn wanted(&self) -> Option<Arc<Stage>> {
+        self.stage().filter(|stage| stage.is_listened())
+    }
+
     /// From now on it is this device; the name of the one that is looked at instead, if somebody does.
     pub fn aim(&self, device: &str) -> Result<Arc<Stage>, Arc<str>> {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,7 +244,9 @@ impl Preview {
             _ => {}
         }
         let name: Arc<str> = device.into();
-        let next = Stage::new(name.clone(), "device", name, self.quality, Arc::default()).of_station(self.bell.clone());
+        let bell = self.bell.clone();
+        let ring: Ring = Arc::new(move || _ = bell.notify(usize::MAX));
+        let next = Stage::new(name.clone(), "device", name, self.quality, Arc::default()).of_station(ring);
         Ok(stage.insert(Arc::new(next)).clone())
     }
 
@@ -243,8 +271,8 @@ pub struct Stage {
     pub title: Arc<str>,
     pub quality: Quality,
     status: Arc<LaneStatus>,
-    /// Of a station: what wakes the one who decodes it.
-    bell: Option<Arc<Event>>,
+    /// Of a station: wakes the one who decodes it.
+    ring: Option<Ring>,
     mounts: [Arc<Mount>; View::ALL.len()],
 }
 
@@ -256,18 +284,18 @@ impl Stage {
             title,
             quality,
             status,
-            bell: None,
+            ring: None,
             mounts: View::ALL.map(|view| Arc::new(Mount::new(view.manner()))),
         }
     }
 
     /// The same of a station: it is decoded for those only who look at it or listen to it, not for its level in a list of all.
-    pub fn of_station(self, bell: Arc<Event>) -> Stage {
-        Stage { bell: Some(bell), ..self }
+    pub fn of_station(self, ring: Ring) -> Stage {
+        Stage { ring: Some(ring), ..self }
     }
 
     pub fn is_station(&self) -> bool {
-        self.bell.is_some()
+        self.ring.is_some()
     }
 
     pub fn mount(&self, view: View) -> &Arc<Mount> {
@@ -278,7 +306,7 @@ impl Stage {
     pub fn listen(&self, view: View, client: Client) -> Listener {
         let listener = self.mount(view).listen(client);
         self.want();
-        self.bell.iter().for_each(|bell| _ = bell.notify(usize::MAX));
+        self.ring.iter().for_each(|ring| ring());
         listener
     }
 

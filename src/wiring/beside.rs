@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::Receiver;
 
-use super::health::STILL_MS;
+use super::health::{Rounds, STILL_MS};
 use super::library;
 use super::library::Sources;
 use super::live;
@@ -35,6 +35,7 @@ pub struct Around<'a> {
     pub stop: Arc<AtomicBool>,
     pub alarms: Arc<Alarms>,
     pub machine: Arc<Machine>,
+    pub rounds: Rounds,
 }
 
 /// Beside a recorder, over the folder of `[general]`; the page's port if there is to be a page. Sources that record elsewhere are heard of in the status only.
@@ -44,7 +45,7 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     around: Around,
 ) -> Result<(Vec<Seat>, Option<u16>), Fault> {
-    let Around { roster, clerk, keepers, stop, alarms, machine } = around;
+    let Around { roster, clerk, keepers, stop, alarms, machine, rounds } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -95,6 +96,7 @@ pub fn seats(
         live: Some(live),
         uploads: Some(uploads),
         clerk: Some(clerk),
+        rounds: Some(rounds),
     };
     if config.web.enabled {
         let (seats, port) = review::seats(&config.web, &config.live, plan);

@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::Sender;
-use event_listener::Event;
 
 use super::beside::Roster;
 use super::retention::Keepers;
@@ -22,7 +21,7 @@ use crate::config::difference::Fate;
 use crate::config::{Config, SourceConfig};
 use crate::device::stream::Agent;
 use crate::message::Lane;
-use crate::message::live::{Seen, Stages};
+use crate::message::live::{Ring, Seen, Stages};
 use crate::status::{Alarms, LaneStatus, Lanes};
 use crate::supervisor::{Hire, Yard};
 
@@ -37,6 +36,8 @@ pub struct Ground {
     pub shared: Shared,
     pub keepers: Arc<Keepers>,
     pub stages: Arc<Stages>,
+    /// When somebody comes to look at a station.
+    pub ring: Ring,
     pub lanes: Arc<Lanes>,
     pub roster: Arc<Roster>,
     pub alarms: Arc<Alarms>,
@@ -160,11 +161,8 @@ impl Works {
         self.ground.newcomers.try_send(place).map_err(|_| NO_MORE)?;
         self.next = lane.checked_add(1).ok_or(NO_MORE)?;
         self.ground.lanes.add(status.clone());
-        // A station of later is heard as it comes; the ear, which decodes stations to be looked at, knows those of the start.
-        let bell: Arc<Event> = Arc::default();
-        let mut seen = live::seen(&self.config, row, source, status, self.ground.is_heard.then_some(&bell));
-        seen.stage = seen.stage.filter(|stage| !stage.is_station());
-        self.ground.stages.set(lane, seen);
+        let ring = self.ground.is_heard.then_some(&self.ground.ring);
+        self.ground.stages.set(lane, live::seen(&self.config, row, source, status, ring));
         for alarm in [&status.alarm, &status.disk, &status.finish] {
             self.ground.alarms.watch(&source.name, alarm);
         }

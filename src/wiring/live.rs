@@ -1,24 +1,20 @@
-//! The seats of live and of the ear for stations, and what they weigh.
+//! The seats of live and of the preview, and what they weigh.
 
 use std::fmt;
 use std::sync::Arc;
 
-use event_listener::Event;
-
 use super::start::Shared;
 use super::{Feed, LaneRow, Table, sources, start};
-use crate::actor::ear::{Ear, Station};
 use crate::actor::live::Live;
 use crate::actor::preview::Preview;
 use crate::config::{Config, SourceConfig, SourceKind};
 use crate::edge::Receiver;
-use crate::message::Lane;
 use crate::message::handover::Hub;
-use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Seen, Stage, Stages, View};
+use crate::message::live::{self, Heard, ON_AIR_BYTES, OnAir, Quality, Ring, Seen, Stage, Stages, View};
 use crate::pool::Pool;
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, LaneStatus};
-use crate::supervisor::{Body, Seat};
+use crate::supervisor::{Body, Call, Seat};
 
 pub const STACK: usize = 256 << 10;
 /// Blocks of a tap, each of which holds a read: a tenth and a half of a second that live may be behind by.
@@ -30,10 +26,6 @@ const LIMIT_MS: u64 = 10_000;
 /// Of Opus: what more work than this adds is not heard at these bit rates, and a small board has other things to do.
 const COMPLEXITY: u8 = 5;
 
-/// Decoded sound of stations on its way to live.
-pub const STATION_BLOCKS: usize = 16;
-const STATION_BLOCK_BYTES: usize = 16 << 10;
-pub const EAR_BYTES: usize = STACK + STATION_BLOCKS * STATION_BLOCK_BYTES;
 /// A station that is looked at and listened to: its own bytes, a decoder with its window, and what live makes of its sound.
 pub const STATION_BYTES: usize = ON_AIR_BYTES + (512 << 10) + BUFFERS_BYTES + ALL_RINGS;
 const ALL_RINGS: usize = 848 << 10;
@@ -77,29 +69,30 @@ pub struct Plan {
     /// Where there is a page.
     pub preview: Option<Arc<live::Preview>>,
     pub tuning: Tuning,
-    /// Rung when somebody comes to look at a station.
-    bell: Arc<Event>,
+    /// When somebody comes to look at a station.
+    pub ring: Ring,
 }
 
 impl Plan {
     pub fn new(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>], inbox: Receiver<Heard>) -> Plan {
-        let (stages, bell): (Arc<Stages>, Arc<Event>) = Default::default();
+        let (stages, bell) = (Arc::new(Stages::default()), inbox.bell());
+        let ring: Ring = Arc::new(move || bell.ring());
         let has_page = table.page.is_some();
         for (lane, ((row, source), status)) in (0..).zip(table.lanes.iter().zip(start::recorded(config)).zip(statuses)) {
-            stages.set(lane, seen(config, row, source, status, has_page.then_some(&bell)));
+            stages.set(lane, seen(config, row, source, status, has_page.then_some(&ring)));
         }
         let quality = start::recorded(config)
             .next()
             .map(|source| Quality { bits_per_second: source.lane.icecast.kilobits_per_second * 1_000, complexity: COMPLEXITY });
         let preview = quality.filter(|_| table.has_preview()).map(|quality| Arc::new(live::Preview::new(quality)));
-        Plan { inbox, stages, preview, tuning: config.live.spectrum, bell }
+        Plan { inbox, stages, preview, tuning: config.live.spectrum, ring }
     }
 }
 
-/// `bell`: where there is a page; wakes who decodes stations.
-pub fn seen(config: &Config, lane: &LaneRow, source: &SourceConfig, status: &Arc<LaneStatus>, bell: Option<&Arc<Event>>) -> Seen {
-    let bell = bell.filter(|_| matches!(lane.feed, Feed::Stream { .. }));
-    if lane.ear.is_none() && bell.is_none() {
+/// `ring`: where there is a page; wakes who decodes stations.
+pub fn seen(config: &Config, lane: &LaneRow, source: &SourceConfig, status: &Arc<LaneStatus>, ring: Option<&Ring>) -> Seen {
+    let ring = ring.filter(|_| matches!(lane.feed, Feed::Stream { .. }));
+    if lane.ear.is_none() && ring.is_none() {
         return Seen::default();
     }
     let site = config.site.name.as_deref();
@@ -107,8 +100,8 @@ pub fn seen(config: &Config, lane: &LaneRow, source: &SourceConfig, status: &Arc
     let bits_per_second = source.lane.icecast.kilobits_per_second * 1_000;
     let quality = Quality { bits_per_second, complexity: COMPLEXITY };
     let stage = Stage::new(lane.name.clone(), kind(&source.kind), title.into(), quality, status.clone());
-    let stage = Some(Arc::new(if let Some(bell) = bell { stage.of_station(bell.clone()) } else { stage }));
-    Seen { stage, on_air: bell.map(|_| Arc::new(OnAir::new(lane.name.clone()))) }
+    let stage = Some(Arc::new(if let Some(ring) = ring { stage.of_station(ring.clone()) } else { stage }));
+    Seen { stage, on_air: ring.map(|_| Arc::new(OnAir::new(lane.name.clone()))) }
 }
 
 const fn kind(kind: &SourceKind) -> &'static str {
@@ -130,31 +123,20 @@ pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
     })
 }
 
-/// `None` where no station can be looked at.
-pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
-    let seen = (0..plan.stages.lanes()).map(|lane| (lane, plan.stages.of_lane(lane)));
-    let station = |(lane, seen): (Lane, Seen)| Some(Station { lane, stage: seen.stage?, on: seen.on_air? });
-    let stations: Vec<Station> = seen.filter_map(station).collect();
-    let pool = (!stations.is_empty()).then(|| Pool::new(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
-    let (bell, inbox, stop) = (plan.bell.clone(), shared.ears.clone(), shared.stop.clone());
-    Some(side("ear", LIMIT_MS, move |actor| {
-        let (stations, bell, pool, life) = (stations.clone(), bell.clone(), pool.clone(), actor.life());
-        let ear = Ear { stations, bell, pool, inbox: inbox.clone(), actor, stop: stop.clone() };
-        Box::new(move || ear.run(life))
-    }))
-}
-
 /// `None` without a page.
 pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
     let subject = plan.preview.clone()?;
     let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
     let (inbox, stop) = (shared.ears.clone(), shared.stop.clone());
-    Some(side("preview", PREVIEW_LIMIT_MS, move |actor| {
+    let wanted = subject.clone();
+    let call = Call { bell: subject.bell.clone(), is_wanted: Box::new(move || wanted.wanted().is_some()) };
+    let seat = side("preview", PREVIEW_LIMIT_MS, move |actor| {
         let (subject, pool, inbox, stop) = (subject.clone(), pool.clone(), inbox.clone(), stop.clone());
         let life = actor.life();
         let preview = Preview { subject, device: sources::unrecorded, pool, inbox, actor, stop };
         Box::new(move || preview.run(life))
-    }))
+    });
+    Some(seat.on_call(call))
 }
 
 fn side(name: &str, device_limit_ms: u64, mut body: impl FnMut(Arc<ActorStatus>) -> Body + 'static) -> Seat {

@@ -297,11 +297,10 @@ impl Table {
         self.lanes.iter().filter_map(|lane| lane.tap).map(|tap| tap.depth()).sum()
     }
 
-    /// What captures, and the ear of stations, may hand over to live.
+    /// What captures and the preview may hand over to live.
     pub fn ears_depth(&self) -> usize {
-        let of_stations = if self.stations() > 0 { live::STATION_BLOCKS } else { 0 };
         let of_preview = if self.has_preview() { live::PREVIEW_BLOCKS } else { 0 };
-        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum::<usize>() + of_stations + of_preview
+        self.lanes.iter().filter_map(|lane| lane.ear).map(|ear| ear.blocks).sum::<usize>() + of_preview
     }
 
     /// Devices that nobody records can be looked at.
@@ -332,22 +331,20 @@ impl Table {
             ("store", format!("thread, inbox of {} messages", self.inbox_depth()), STORE_STACK + inbox),
             ("log", "thread and 512 lines".into(), LOG_STACK + 512 * 160),
             ("supervisor", "main thread".into(), MAIN_STACK),
-            ("health", "thread".into(), health::STACK),
         ];
+        if self.page.is_none() {
+            shared.push(("health", "thread".into(), health::STACK));
+        }
         let depth = self.taps_depth();
         if depth > 0 {
             let bytes = analysis::STACK + depth * QUEUE_SLOT;
             shared.push(("analyser", format!("thread, inbox of {depth} messages"), bytes));
         }
-        let depth = self.ears_depth();
+        let (depth, stations) = (self.ears_depth(), self.stations().min(MOST_STATIONS));
         if depth > 0 {
-            let bytes = live::STACK + depth * QUEUE_SLOT;
-            shared.push(("live", format!("thread, inbox of {depth} messages"), bytes));
-        }
-        let stations = self.stations().min(MOST_STATIONS);
-        if stations > 0 {
-            let what = format!("thread, decoders and rings of {stations} stations while somebody looks and listens");
-            shared.push(("ear", what, live::EAR_BYTES + stations * live::STATION_BYTES));
+            let what =
+                format!("thread, inbox of {depth} messages, decoders and rings of {stations} stations while somebody looks");
+            shared.push(("live", what, live::STACK + depth * QUEUE_SLOT + stations * live::STATION_BYTES));
         }
         if self.has_preview() {
             let what = "thread, sound and rings of a device that is not recorded while somebody looks and listens";
@@ -480,6 +477,6 @@ mod tests {
         assert!(printed.abs_diff(table.bytes() / 1024) < 20, "{printed} KiB printed, {} counted", table.bytes() / 1024);
         assert!(table.bytes() < 64 << 20);
         let without = Table { lanes: table.lanes.clone(), ..Table::default() };
-        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 7, 8));
+        assert_eq!((table.threads() - without.threads(), without.threads()), (13 + 8, 8));
     }
 }

@@ -4,7 +4,7 @@
 //! | seat | thread | reads | writes | when its output is full |
 //! |---|---|---|---|---|
 //! | gate | own, tasks | the port | workers' socket, browsers | the browser is waited for, and cut off |
-//! | http | own, and 4 workers | the gate's socket | the desk, wishes | answers 503 |
+//! | http | own, and one more | the gate's socket | the desk, wishes | answers 503 |
 //! | librarian | own | wishes | catalogue, sidecars, events | slow listeners lose |
 //! | backlog | own, low priority | unanalysed recordings | wishes | waits |
 //! | uploader (beside a recorder only, one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, Sender};
 
 use super::backlog::{Backlog, Progress};
+use super::health::Rounds;
 use super::library::{self, Shelves, Sources};
 use super::live;
 use super::page::Page;
@@ -43,7 +44,6 @@ use crate::message::live::Stages;
 use crate::message::news::Listener;
 use crate::message::page::{Alarm, SourceStatus, Status};
 use crate::message::relay;
-use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
 use crate::status::{ActorStatus, Alarms};
 use crate::supervisor::{Body, Role, Seat};
@@ -86,8 +86,8 @@ pub struct PageRow {
 }
 
 impl PageRow {
-    /// Gate, http and its workers, librarian, backlog, herald.
-    pub const THREADS: usize = 5 + http::WORKERS;
+    /// Gate, librarian, backlog, herald, the workers and the server that they work for.
+    pub const THREADS: usize = 4 + http::WORKERS + http::SERVER_THREADS;
 
     pub fn bytes(self) -> usize {
         let carried = self.connections * CONNECTION_BYTES + self.listeners * LISTENER_BYTES;
@@ -133,6 +133,8 @@ pub struct Plan {
     pub uploads: Option<upload::Plan>,
     /// Who keeps the configuration.
     pub clerk: Option<Arc<dyn Clerk>>,
+    /// To look after sources and board, beside a recorder.
+    pub rounds: Option<Rounds>,
 }
 
 struct Shared {
@@ -162,6 +164,7 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
         live,
         uploads,
         clerk,
+        rounds,
     } = plan;
     let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
     let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
@@ -183,11 +186,12 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
     let uploads = uploads.map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop));
     seats.extend(uploads.into_iter().flatten());
     seats.extend(live.map(|plan| live::seat(plan, &hub)));
-    let herald = Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, root: shared.place.root.clone(), stop });
-    seats.push(seat(&shared, "herald", move |_, _| {
+    let herald =
+        Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, rounds, root: shared.place.root.clone(), stop });
+    seats.push(seat(&shared, "herald", move |actor, life| {
         let herald = herald.clone();
         Box::new(move || {
-            herald.run();
+            herald.run(&actor, life);
             Ok(())
         })
     }));
@@ -244,15 +248,7 @@ fn backlog_seat(
 fn seat(shared: &Shared, name: &str, mut body: impl FnMut(Arc<ActorStatus>, u32) -> Body + 'static) -> Seat {
     let actor = Arc::new(ActorStatus::default());
     let row = actor.clone();
-    Seat {
-        name: name.into(),
-        actor,
-        stack_bytes: STACK,
-        device_limit_ms: LIMIT_MS,
-        role: shared.role,
-        make: Some(Box::new(move || body(row.clone(), row.life()))),
-        budget: RestartBudget::new(),
-    }
+    Seat::new(name, actor, (STACK, LIMIT_MS), shared.role, move || body(row.clone(), row.life()))
 }
 
 fn librarian_seat(shared: &Shared, inbox: Receiver<Ask>) -> Seat {
@@ -295,7 +291,8 @@ fn page_seat(shared: &Shared, name: &str, page: &Arc<Page>) -> Seat {
     seat(shared, name, move |_, _| if is_gate { Box::new(page.gate()) } else { Box::new(page.workers()) })
 }
 
-/// Carries what happened to those who look, and what the store finished to the librarian; ends the page with the program.
+/// Carries what happened to those who look, and what the store finished to the librarian; looks after sources and board meanwhile,
+/// and ends the page with the program.
 struct Herald {
     events: Listener,
     recorded: Receiver<PathBuf>,
@@ -305,6 +302,7 @@ struct Herald {
     /// Sources whose levels are told by live, ten times a second.
     stages: Arc<Stages>,
     page: Arc<Page>,
+    rounds: Option<Rounds>,
     root: PathBuf,
     stop: Arc<AtomicBool>,
 }
@@ -316,7 +314,8 @@ enum Heard {
 }
 
 impl Herald {
-    fn run(&self) {
+    /// Until a stop, or until the thread has been left behind; `life` is the one that it was started for.
+    fn run(&self, actor: &ActorStatus, life: u32) {
         let (mut told, mut report) = (Vec::new(), Report::new());
         while !self.stop.load(Relaxed) {
             match self.listen() {
@@ -325,6 +324,10 @@ impl Herald {
                 Heard::Nothing => self.tell_state(&mut told),
             }
             report.write(&*self.shelves);
+            self.rounds.iter().for_each(|rounds| rounds.walk(actor));
+            if !actor.lives(life) {
+                return;
+            }
         }
         self.page.stop();
     }

@@ -20,7 +20,7 @@ use crate::format::metadata::Station;
 use crate::message::live::{Heard, OnAir, Stages};
 use crate::message::{Container, Lane, Notice, PcmFormat, Run, Tape, Tapped, ToStore};
 use crate::policy::outbox::Convert;
-use crate::policy::retry::{RestartBudget, Retry};
+use crate::policy::retry::Retry;
 use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::{Zone, zone_named};
 use crate::pool::Pool;
@@ -189,7 +189,7 @@ pub fn lane(
 /// The closure holds the only sender of the tape: when the seat is over, the tape closes and the encoder ends.
 fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let name = format!("{}/capture", parts.name).into();
+    let name = format!("{}/capture", parts.name);
     let (parts, row) = (parts.clone(), actor.clone());
     // Its own: it may end while others go on. What follows it ends with its tape.
     let (notices, stop) = (shared.notices.clone(), parts.status.stop.clone());
@@ -221,16 +221,7 @@ fn capture_seat(parts: &Arc<Parts>, tape: Sender<Tape>, shared: &Shared) -> Seat
             capture.run()
         })
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name,
-        actor,
-        stack_bytes: CAPTURE_STACK,
-        device_limit_ms: CAPTURE_LIMIT_MS,
-        role: Role::Source,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    }
+    Seat::new(name, actor, (CAPTURE_STACK, CAPTURE_LIMIT_MS), Role::Source, make)
 }
 
 fn ask_for_priority(capture: &Capture) {
@@ -242,7 +233,7 @@ fn ask_for_priority(capture: &Capture) {
 
 fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Seat {
     let actor = Arc::new(ActorStatus::default());
-    let name = format!("{}/encoder", parts.name).into();
+    let name = format!("{}/encoder", parts.name);
     let (parts, row) = (parts.clone(), actor.clone());
     let (store, stop) = (shared.store.clone(), shared.stop.clone());
     let tap = tap_ends(&parts, &actor, shared);
@@ -269,16 +260,7 @@ fn encoder_seat(parts: &Arc<Parts>, tape: Receiver<Tape>, shared: &Shared) -> Se
             encoder.run()
         })
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name,
-        actor,
-        stack_bytes: ENCODER_STACK,
-        device_limit_ms: ENCODER_LIMIT_MS,
-        role: Role::Path,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    }
+    Seat::new(name, actor, (ENCODER_STACK, ENCODER_LIMIT_MS), Role::Path, make)
 }
 
 fn tap_ends(parts: &Parts, actor: &Arc<ActorStatus>, shared: &Shared) -> Option<TapEnds> {

@@ -96,16 +96,7 @@ pub fn seat(
             lane.run()
         })
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name,
-        actor,
-        stack_bytes: STREAM_STACK,
-        device_limit_ms: STATION_LIMIT_MS,
-        role: Role::Source,
-        make: Some(make),
-        budget: crate::policy::retry::RestartBudget::new(),
-    }
+    Seat::new(name, actor, (STREAM_STACK, STATION_LIMIT_MS), Role::Source, make)
 }
 
 fn settings(lane: Lane, source: &SourceConfig, zone: Zone) -> Settings {

@@ -12,7 +12,6 @@ use crate::device::{Fault, FaultKind};
 use crate::edge::Receiver;
 use crate::message::ToStore;
 use crate::policy::name::Pattern;
-use crate::policy::retry::RestartBudget;
 use crate::policy::split::Zone;
 use crate::status::{ActorStatus, LaneStatus, State};
 use crate::supervisor::{Body, Role, Seat};
@@ -61,16 +60,7 @@ pub fn seat(
             }
         })
     };
-    let make: Box<dyn FnMut() -> Body> = Box::new(make);
-    Seat {
-        name: "store".into(),
-        actor,
-        stack_bytes: STORE_STACK,
-        device_limit_ms: STORE_LIMIT_MS,
-        role: Role::Path,
-        make: Some(make),
-        budget: RestartBudget::new(),
-    }
+    Seat::new("store", actor, (STORE_STACK, STORE_LIMIT_MS), Role::Path, make)
 }
 
 /// A little earlier than promised: sound is up to a second and a few blocks old before the store sees it, and a power cut must

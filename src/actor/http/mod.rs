@@ -1,7 +1,7 @@
 //! Answers requests that the gate let in: tiny_http on a private Unix socket, and a few threads that decide what is answered.
 //!
 //! No worker ever waits for a browser: short answers fit the socket's buffers, long ones go over the
-//! [`Desk`]. When tiny_http's own threads stop answering, a new server takes its place.
+//! [`Desk`]. When tiny_http's own threads stop answering, a new server takes its place: the first worker looks after that.
 
 pub mod ask;
 mod body;
@@ -34,16 +34,20 @@ use crate::web::auth::{Doorman, Words};
 use ask::{Answer, Ask};
 use library::Library;
 
-/// Requests that are decided at once; each takes milliseconds.
-pub const WORKERS: usize = 4;
+/// Requests that are decided at once; each takes milliseconds. One of them looks after the server as well.
+pub const WORKERS: usize = 2;
+/// Of tiny_http itself: it accepts with one and reads requests with four, or with more where more come at once.
+pub const SERVER_THREADS: usize = 5;
 /// Deciding needs little: the library's calls are the deepest.
 const STACK_BYTES: usize = 512 << 10;
 /// How often the server is asked whether it is well …
 const LOOK: Duration = Duration::from_secs(30);
 /// … and how long it may take to say so.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the watch sleeps before it looks whether it should end.
+/// How soon an end is noticed, and how often the desk is tidied.
 const NAP: Duration = Duration::from_millis(500);
+/// While its own question waits for an answer.
+const STEP: Duration = Duration::from_millis(20);
 /// A worker that nobody wakes looks by itself so seldom.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -75,15 +79,15 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
         let over = AtomicBool::new(false);
         let is_over = || stop.load(Relaxed) || over.load(Relaxed);
         let spawned = thread::scope(|scope| {
-            let spawned = (0..WORKERS).try_for_each(|n| {
+            let spawned = (1..WORKERS).try_for_each(|n| {
                 let builder = thread::Builder::new().name(format!("http {n}")).stack_size(STACK_BYTES);
                 builder.spawn_scoped(scope, || work(office, &server, &is_over)).map(drop)
             });
             if spawned.is_ok() {
-                watch(office, &path, stop);
+                lead(office, &server, &path, stop);
             }
             over.store(true, Relaxed);
-            (0..WORKERS).for_each(|_| server.unblock());
+            (1..WORKERS).for_each(|_| server.unblock());
             spawned
         });
         // While its socket is still there: it knocks at its own door to end its accepting thread.
@@ -97,41 +101,75 @@ pub fn run(office: &Office, address: &Address, folder: &Path, stop: &AtomicBool)
     Ok(())
 }
 
-/// Returns when the server at `path` is not well, or at `stop`; keeps the desk tidy meanwhile.
-fn watch(office: &Office, path: &Path, stop: &AtomicBool) {
-    let mut looked = Instant::now();
+/// Works as the others do, keeps the desk tidy, and returns when the server at `path` is not well, or at `stop`.
+fn lead(office: &Office, server: &Server, path: &Path, stop: &AtomicBool) {
+    let (mut looked, mut knock, mut tidied) = (Instant::now(), None, Instant::now());
     while !stop.load(Relaxed) {
-        thread::sleep(NAP);
-        office.desk.tidy(office.clock.mono());
-        if looked.elapsed() >= LOOK {
-            if let Err(e) = is_well(path) {
-                log::debug!("the HTTP server is silent: {e}");
-                return;
-            }
+        work_once(office, server, if knock.is_some() { STEP } else { NAP });
+        if tidied.elapsed() >= NAP {
+            office.desk.tidy(office.clock.mono());
+            tidied = Instant::now();
+        }
+        if knock.is_none() && looked.elapsed() >= LOOK {
             looked = Instant::now();
+            knock = Some(Knock::at(path));
+        }
+        let Some(heard) = knock.as_mut().and_then(Knock::heard) else { continue };
+        if let Err(e) = heard {
+            return log::debug!("the HTTP server is silent: {e}");
+        }
+        knock = None;
+    }
+}
+
+/// A question at the server's own door. Who asks works on meanwhile: it may be the one to answer.
+struct Knock {
+    door: io::Result<UnixStream>,
+    since: Instant,
+}
+
+impl Knock {
+    fn at(path: &Path) -> Knock {
+        let knocked = || {
+            let mut stream = UnixStream::connect(path)?;
+            stream.set_nonblocking(true)?;
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n")?;
+            Ok(stream)
+        };
+        Knock { door: knocked(), since: Instant::now() }
+    }
+
+    /// Once there is an answer, or time is up.
+    fn heard(&mut self) -> Option<io::Result<()>> {
+        let mut first = [0; 7];
+        let read = match &mut self.door {
+            Ok(stream) => stream.read(&mut first),
+            Err(e) => Err(e.kind().into()),
+        };
+        match read {
+            Ok(bytes @ 1..) if b"answer ".starts_with(&first[..bytes.min(7)]) => Some(Ok(())),
+            Ok(_) => Some(Err(io::ErrorKind::InvalidData.into())),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && self.since.elapsed() < PATIENCE => None,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Some(Err(io::ErrorKind::TimedOut.into())),
+            Err(e) => Some(Err(e)),
         }
     }
 }
 
-fn is_well(path: &Path) -> io::Result<()> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n")?;
-    let mut first = [0; 7];
-    stream.read_exact(&mut first)?;
-    if &first == b"answer " { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
-}
-
 fn work(office: &Office, server: &Server, is_over: &dyn Fn() -> bool) {
     while !is_over() {
-        match server.recv_timeout(IDLE) {
-            Ok(None) => {}
-            Ok(Some(request)) => serve(office, request),
-            // The accepting thread is gone; the watch sees that, too.
-            Err(e) => {
-                log::debug!("the HTTP server fails: {e}");
-                thread::sleep(NAP);
-            }
+        work_once(office, server, IDLE);
+    }
+}
+
+fn work_once(office: &Office, server: &Server, wait: Duration) {
+    match server.recv_timeout(wait) {
+        Ok(None) => {}
+        Ok(Some(request)) => serve(office, request),
+        // The accepting thread is gone; the knock hears that, too.
+        Err(e) => {
+            log::debug!("the HTTP server fails: {e}");
+            thread::sleep(NAP);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::device::clock::{Clock, RealClock};
 use crate::format::broadcast::Broadcast;
 use crate::format::wav;
-use crate::message::live::{Heard, Stage, View};
+use crate::message::live::{Sound, Stage, View};
 use crate::message::mount::Mount;
 use crate::message::{Depth, PcmFormat};
 use crate::signal::meter::{Meter, Reading};
@@ -69,23 +70,23 @@ impl Hearing {
         }
     }
 
-    pub fn fits(&self, heard: &Heard) -> bool {
-        self.format == heard.format
+    pub fn fits(&self, sound: Sound) -> bool {
+        self.format == sound.format
     }
 
     /// A new reading of the meter, when there is one and somebody looks at it.
-    pub fn hear(&mut self, heard: &Heard, stage: &Stage, is_looked_at: bool) -> Option<Reading> {
-        let pcm = heard.sound.bytes();
+    pub fn hear(&mut self, sound: Sound, stage: &Stage, is_looked_at: bool) -> Option<Reading> {
+        let pcm = sound.pcm;
         self.samples.clear();
         let is_needed = |view| stage.mount(view).listeners() > 0;
         if is_looked_at || is_needed(View::Opus) {
             self.samples.extend(pcm::values(self.format.depth, pcm));
         }
-        if heard.sound.first_frame != self.next {
+        if sound.first_frame != self.next {
             self.mono.clear(); // no spectrum over a hole
         }
-        self.next = heard.sound.first_frame + u64::from(heard.sound.frames);
-        let frames = heard.sound.frames as usize;
+        self.next = sound.first_frame + u64::from(sound.frames);
+        let frames = sound.frames as usize;
         if is_needed(View::Spectrum) || is_needed(View::Waterfall) {
             self.mix(pcm, frames);
         } else {
@@ -94,7 +95,7 @@ impl Hearing {
         self.look(stage, frames);
         self.columns(stage, frames);
         self.listen(stage, pcm);
-        self.broadcast(stage, heard);
+        self.broadcast(stage);
         (is_looked_at && self.meter.push(&self.samples)).then(|| self.meter.last()).flatten()
     }
 
@@ -191,7 +192,7 @@ impl Hearing {
 }
 
 impl Hearing {
-    fn broadcast(&mut self, stage: &Stage, heard: &Heard) {
+    fn broadcast(&mut self, stage: &Stage) {
         let mount = stage.mount(View::Opus);
         if mount.listeners() == 0 {
             return rest(&mut self.opus, mount);
@@ -199,7 +200,7 @@ impl Hearing {
         let Opus { broadcast, page } = self.opus.get_or_insert_with(|| {
             let (rate, channels) = (self.format.rate.hz(), self.format.channels);
             // Streams that follow each other on a mount differ in their numbers.
-            let serial = (heard.sound.stamp.1.0 >> 20) as u32;
+            let serial = (RealClock.mono().0 >> 20) as u32;
             let broadcast = Broadcast::new(rate, channels, stage.quality, serial)
                 .inspect(|broadcast| mount.begin(&broadcast.head(rate, &stage.title)))
                 .inspect_err(|e| log::warn!("no Opus of {}: {e}", stage.source));

@@ -1,21 +1,24 @@
 //! Live: what is heard of the sources just now, for whoever looks or listens.
 //!
-//! Captures hand it their sound as they read it, the ear that of stations, and only while somebody is there; it makes of it what is asked for (meters,
-//! spectra, columns, sound) and pushes that into mounts, whose listeners the gate serves. A side consumer: it may be slow, fall or
-//! hang, and costs no lane anything. When the last listener has left, captures are told to keep their sound to themselves, and this
-//! thread sleeps.
+//! Captures hand it their sound as they read it, and only while somebody is there; that of stations it decodes itself
+//! ([`ear`]). It makes of it what is asked for (meters, spectra, columns, sound) and pushes that into mounts, whose listeners the gate
+//! serves. A side consumer: it may be slow, fall or hang, and costs no lane anything. When the last listener has left, captures are
+//! told to keep their sound to themselves, and this thread sleeps.
 
+mod ear;
 mod hearing;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use self::ear::Ear;
 use self::hearing::Hearing;
 use crate::device::Fault;
-use crate::edge::Receiver;
+use crate::edge::{Nothing, Receiver};
 use crate::message::Lane;
 use crate::message::handover::Hub;
 use crate::message::library::{Event, Meter};
-use crate::message::live::{Heard, PREVIEW, Preview, Stage, Stages};
+use crate::message::live::{Heard, PREVIEW, Preview, Sound, Stage, Stages};
 use crate::signal::spectrum::Tuning;
 use crate::status::{ActorStatus, State};
 use crate::web::json;
@@ -38,30 +41,32 @@ pub struct Live {
 impl Live {
     /// Until every capture is gone, or until the thread has been left behind. `life` is the one that it was started for.
     pub fn run(self, life: u32) -> Result<(), Fault> {
-        let mut lanes: Vec<Slot> = Vec::new();
-        let mut preview: Slot = None;
-        // A predecessor may have fallen in the middle of something.
+        let (mut slots, mut ear) = (Slots::default(), Ear::default());
+        // A predecessor may have fallen in the middle of something, with somebody there.
         self.stages.all().iter().for_each(|stage| stage.rest());
+        let mut due = Some(Instant::now());
         loop {
             self.actor.enter(State::Idle);
-            let Ok(heard) = self.inbox.recv_until(None) else { return Ok(()) };
-            if !self.actor.lives(life) {
+            let heard = self.inbox.recv_until(due);
+            if heard.as_ref().is_err_and(|nothing| *nothing == Nothing::Closed) || !self.actor.lives(life) {
                 return Ok(());
             }
             self.actor.begin();
-            let lane = usize::from(heard.lane);
-            let slot = if heard.lane == PREVIEW {
-                &mut preview
-            } else {
-                if lanes.len() <= lane {
-                    lanes.resize_with(lane + 1, || None); // the first of this lane
-                }
-                &mut lanes[lane] // it is there now
-            };
-            match self.stage(heard.lane) {
-                Some(stage) => self.hear(&stage, slot, &heard),
-                None => *slot = None,
+            if let Ok(heard) = &heard {
+                self.hear(&mut slots, heard.lane, heard.sound());
             }
+            if heard.is_err() || due.is_some_and(|due| Instant::now() >= due) {
+                let goes_on = ear.turn(&self.stages, &self.actor, &mut |lane, sound| self.hear(&mut slots, lane, sound));
+                due = goes_on.then(|| Instant::now() + ear::TICK);
+            }
+        }
+    }
+
+    fn hear(&self, slots: &mut Slots, lane: Lane, sound: Sound) {
+        let slot = slots.of(lane);
+        match self.stage(lane) {
+            Some(stage) => self.make(&stage, slot, sound),
+            None => *slot = None,
         }
     }
 
@@ -69,20 +74,20 @@ impl Live {
         if lane == PREVIEW { self.preview.as_ref()?.stage() } else { self.stages.of_lane(lane).stage }
     }
 
-    fn hear(&self, stage: &Arc<Stage>, slot: &mut Slot, heard: &Heard) {
+    fn make(&self, stage: &Arc<Stage>, slot: &mut Slot, sound: Sound) {
         let is_looked_at = self.hub.is_heard();
         if !stage.is_listened() && (!is_looked_at || stage.is_station()) {
             *slot = None;
             return stage.unwant();
         }
-        if heard.sound.is_empty() {
+        if sound.pcm.is_empty() {
             return; // only said that nobody was there
         }
         let (_, hearing) = match slot.take() {
-            Some((of, hearing)) if hearing.fits(heard) && Arc::ptr_eq(&of, stage) => slot.insert((of, hearing)),
-            _ => slot.insert((stage.clone(), Hearing::new(heard.format, self.tuning))),
+            Some((of, hearing)) if hearing.fits(sound) && Arc::ptr_eq(&of, stage) => slot.insert((of, hearing)),
+            _ => slot.insert((stage.clone(), Hearing::new(sound.format, self.tuning))),
         };
-        if let Some(reading) = hearing.hear(heard, stage, is_looked_at) {
+        if let Some(reading) = hearing.hear(sound, stage, is_looked_at) {
             let meter = Meter {
                 source: stage.source.to_string(),
                 level: Some(reading.level),
@@ -91,5 +96,25 @@ impl Live {
             };
             self.hub.tell(&json::event(&Event::Level(vec![meter])));
         }
+    }
+}
+
+/// By lane.
+#[derive(Default)]
+struct Slots {
+    lanes: Vec<Slot>,
+    preview: Slot,
+}
+
+impl Slots {
+    fn of(&mut self, lane: Lane) -> &mut Slot {
+        if lane == PREVIEW {
+            return &mut self.preview;
+        }
+        let lane = usize::from(lane);
+        if self.lanes.len() <= lane {
+            self.lanes.resize_with(lane + 1, || None); // the first of this lane
+        }
+        &mut self.lanes[lane] // it is there now
     }
 }

@@ -15,17 +15,22 @@
 //!
 //! Shutdown travels with the data: captures stop, each closes its queue by leaving, what follows drains and leaves.
 
+mod seat;
+
 use std::any::Any;
+use std::future::poll_fn;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
-use smol::future::{FutureExt, or};
+use smol::future::{Future, FutureExt, or};
 use smol::stream::StreamExt;
 
 use crate::device::clock::{Clock, RealClock};
@@ -33,13 +38,11 @@ use crate::device::memory;
 use crate::device::service::ServiceManager;
 use crate::device::{Fault, FaultKind};
 use crate::message::Notice;
-use crate::policy::retry::{RestartBudget, Verdict};
+use crate::policy::retry::Verdict;
 use crate::policy::vital::{Sign, Vital};
-use crate::status::{ActorStatus, LaneStatus, Pulse, State};
+use crate::status::{LaneStatus, Pulse, State};
 use crate::wiring::settings::Change;
-
-/// What a seat's thread runs.
-pub type Body = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
+pub use seat::{Body, Call, Changes, Hire, Role, Seat, Yard};
 
 /// A busy actor that shows no sign of life for this long hangs.
 const HANG_MS: u64 = 10_000;
@@ -54,70 +57,6 @@ const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// Before a source is started anew.
 const SOURCE_PAUSE: Duration = Duration::from_millis(500);
-
-/// One row of the running machine.
-pub struct Seat {
-    /// "mic/encoder", "store".
-    pub name: Arc<str>,
-    pub actor: Arc<ActorStatus>,
-    pub stack_bytes: usize,
-    /// How long one call to its device may take before that counts as a hang.
-    pub device_limit_ms: u64,
-    pub role: Role,
-    /// Makes the body; holds the seat's ends of its queues until the seat is over.
-    pub make: Option<Box<dyn FnMut() -> Body>>,
-    pub budget: RestartBudget,
-}
-
-impl Seat {
-    /// Beside the way from a source to the disk. `sizes`: of its stack in bytes, and of the longest call to its device in milliseconds.
-    pub fn side(
-        name: impl Into<Arc<str>>,
-        actor: Arc<ActorStatus>,
-        sizes: (usize, u64),
-        make: impl FnMut() -> Body + 'static,
-    ) -> Seat {
-        let (stack_bytes, device_limit_ms) = sizes;
-        let (role, make, budget) = (Role::Side, Some(Box::new(make) as Box<dyn FnMut() -> Body>), RestartBudget::new());
-        Seat { name: name.into(), actor, stack_bytes, device_limit_ms, role, make, budget }
-    }
-}
-
-/// What a seat is to the recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Reads a source: it is not started anew while the program stops.
-    Source,
-    /// On the way from a source to the disk: nothing is recorded without it.
-    Path,
-    /// Beside that way: recording goes on without it.
-    Side,
-}
-
-/// Who makes lanes while the program runs.
-pub trait Yard {
-    /// From now on it is to be so: lanes that end with it are told to.
-    fn change(&mut self, change: Change);
-    /// Something waits for lanes to end.
-    fn is_busy(&self) -> bool;
-    /// The lanes that can begin; `is_over` tells of a seat by its name whether it has ended, or never was.
-    fn ready(&mut self, is_over: &dyn Fn(&str) -> bool) -> Vec<Hire>;
-}
-
-/// The seats of a lane that begins; one takes the place of a seat of the same name that is over.
-pub struct Hire {
-    pub seats: Vec<Seat>,
-    /// Of a new lane.
-    pub status: Option<Arc<LaneStatus>>,
-}
-
-/// The configuration may change while the program runs.
-pub struct Changes {
-    pub inbox: Receiver<Change>,
-    pub yard: Box<dyn Yard>,
-    /// Looks at the file, on SIGHUP.
-    pub reload: Box<dyn Fn()>,
-}
 
 /// How a body ended.
 enum Ending {
@@ -142,6 +81,8 @@ enum Event {
     Ended(usize, u32, Ending),
     Noticed(Notice),
     Changed(Box<Change>),
+    /// Somebody who is on call is wanted.
+    Called,
     Reload,
     Asked,
     Tick,
@@ -210,7 +151,9 @@ impl Supervisor {
             }
         };
         for index in 0..self.seats.len() {
-            if let Err(text) = self.start(index, Duration::ZERO) {
+            if self.seats[index].call.is_some() {
+                self.seats[index].is_asleep = true;
+            } else if let Err(text) = self.start(index, Duration::ZERO) {
                 log::error!("{text}");
                 return Outcome::Failed;
             }
@@ -250,6 +193,13 @@ impl Supervisor {
     async fn watch(&mut self, mut signals: Option<Signals>) -> Outcome {
         let mut ticks = smol::Timer::interval(Duration::from_secs(1));
         while !self.is_over() {
+            // Asked for before they are looked at: who rings in between is heard.
+            let mut bells: Vec<_> = self.seats.iter().filter(|seat| seat.is_asleep).filter_map(Seat::bell).collect();
+            self.wake();
+            let called = poll_fn(|cx| {
+                let is_rung = bells.iter_mut().any(|bell| Pin::new(bell).poll(cx).is_ready());
+                if is_rung { Poll::Ready(Event::Called) } else { Poll::Pending }
+            });
             let asked = async {
                 let signal = match &mut signals {
                     Some(signals) => signals.next().await,
@@ -281,7 +231,7 @@ impl Supervisor {
                 Event::Tick
             };
             // Notices first: what an actor said comes before its end.
-            let event = or(asked.boxed_local(), or(noticed, or(ended, or(changed, tick))).boxed_local()).await;
+            let event = or(asked.boxed_local(), or(noticed, or(ended, or(changed, or(called, tick)))).boxed_local()).await;
             let outcome = self.handle(event);
             self.advance();
             if let Some(outcome) = outcome {
@@ -293,8 +243,8 @@ impl Supervisor {
 
     /// Side seats are given a moment, for what they do is never half done on the disk.
     fn is_over(&mut self) -> bool {
-        let alive = |seat: &&Seat| seat.make.is_some();
-        if !self.seats.iter().any(|seat| seat.make.is_some()) {
+        let alive = |seat: &&Seat| seat.make.is_some() && !seat.is_asleep;
+        if !self.seats.iter().any(|seat| alive(&seat)) {
             return true;
         }
         if self.seats.iter().filter(alive).any(|seat| seat.role != Role::Side) {
@@ -312,6 +262,7 @@ impl Supervisor {
                     changes.yard.change(*change);
                 }
             }
+            Event::Called => {} // seen to at the next turn
             Event::Reload => self.changes.iter().for_each(|changes| (changes.reload)()),
             // The end of one that was left behind is no news.
             Event::Ended(index, life, _) if !self.seats[index].actor.lives(life) => {}
@@ -342,10 +293,26 @@ impl Supervisor {
         None
     }
 
-    /// Everybody looks at one of these.
-    fn stop_all(&self) {
+    /// Everybody looks at one of these; who sleeps holds ends of queues.
+    fn stop_all(&mut self) {
         let own = self.lanes.iter().flat_map(|lane| [&lane.stop, &lane.push.stop]);
         own.chain([&self.stop]).for_each(|stop| stop.store(true, Relaxed));
+        self.seats.iter_mut().filter(|seat| seat.is_asleep).for_each(|seat| seat.make = None);
+    }
+
+    /// Starts whoever is on call and wanted.
+    fn wake(&mut self) {
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            if seat.make.is_none() || !seat.is_called() {
+                continue;
+            }
+            seat.is_asleep = false;
+            if let Err(text) = self.start(index, Duration::ZERO) {
+                log::error!("{text}: it is tried again");
+                self.seats[index].is_asleep = true;
+            }
+        }
     }
 
     /// Begins the lanes that can begin.
@@ -400,6 +367,7 @@ impl Supervisor {
         let stopping = self.stopping.is_some();
         let seat = &mut self.seats[index];
         match ending {
+            Ending::Done if seat.call.is_some() && !self.stop.load(Relaxed) => seat.is_asleep = true,
             Ending::Done => seat.make = None,
             Ending::Failed(fault) if fault.kind == FaultKind::Config || (stopping && seat.role != Role::Path) => {
                 log::error!("{}: {fault}", seat.name);
