@@ -15,8 +15,8 @@
 //!
 //!  beside it, and never waited for:
 //!  capture ──Heard──► live ──units──► mounts ─► gate         spectra, columns, sound, while somebody is there
-//!                ▲                      └─► monitor          the sound of one source on the local output, if that is wanted
-//!  stream ─► on air ─► ear                                    a station's own bytes, decoded while somebody looks at it
+//!                                       └─► monitor          the sound of one source on the local output, if that is wanted
+//!  stream ─► on air ─► live                                   a station's own bytes, decoded while somebody looks at it
 //!  encoder ──Tapped──► analyser ──Analysed──► store         levels, bands, columns while a file is recorded
 //!  store ──path──► herald ──► librarian ◄──Ask── http       catalogue, marks, clips, deletion; backlog: files that were never analysed
 //!  librarian ◄──Ask── uploader (one a target) ─► S3, WebDAV, PUT, a stick     finished files, one after the other
@@ -80,6 +80,9 @@
 //! * **An alarm lies where its cause is known** ([`status::Alarm`]): its owner raises and clears it, and readers have a list of all.
 //! * **A changed configuration is compared key by key** ([`config::difference`]); the supervisor ends and begins only the lanes that it
 //!   concerns ([`wiring::change`]). What else was decided at the start stays decided, and is named.
+//! * **A thread is for what may have to wait for itself alone.** What decides in moments shares one with a neighbour: the splitter with
+//!   its encoder, stations that are looked at with live, health with the herald, the watch over the server with its first worker. What
+//!   is seldom wanted is on call ([`supervisor::Call`]). So the usual machine, with its page, is 24 threads.
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **Who hears a mount has no task.** One task serves all of a mount ([`actor::gate`]), since a thousand that wake for a page cost
 //!   six times as much as the writes themselves; a source's small pieces are gathered for a quarter of a second.

@@ -6,11 +6,11 @@
 //! | capture of a stream (the cutter inside) | own | its station | the store's inbox | waits for a free block; the server holds the sound |
 //! | encoder (one a lane, the splitter inside) | own | tape | the store's inbox | waits for a free block; the tape takes up the sound |
 //! | analyser | own | the taps of all encoders | the store's inbox | waits; what is tapped meanwhile is lost to it and analysed from the disk |
-//! | ear (where stations are recorded) | own | mounts of stations, while somebody looks or listens | live's inbox | jumps ahead |
-//! | live | own | the ears of all captures, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
+//! | live | own | the ears of all captures, mounts of stations, while somebody looks or listens | mounts | the oldest sound gives way; who is late jumps ahead |
 //! | icecast (one a source that is pushed) | own | its source's mount | a server elsewhere | jumps ahead, or begins anew |
 //! | monitor (where a source is heard here) | own, and the output's | a mount of live | the local output | silence, or less sound |
-//! | health | own | what sources show, sensors | alarms | |
+//! | preview (on call) | own | a device that nobody records, while somebody looks at it | live's inbox | loses |
+//! | health | the herald's; own without a page | what sources show, sensors | alarms | |
 //! | notifier (where somebody is told) | own | health's messages | servers elsewhere | the oldest message gives way, and is counted |
 //! | hooks (where a program is run for recordings) | own, and one program at a time | finished files | sidecars | what does not fit is found in the folder |
 //! | uploader (one a target) | own, low priority | finished files, catalogue | a target elsewhere, wishes | waits |
@@ -18,7 +18,7 @@
 //! | store | own | its inbox | the disk | keeps the blocks and tries again |
 //! | librarian (one a folder that the page is not of: [`retention`]) | own | wishes | catalogue; deletes for room | nobody waits for it |
 //! | mend (only while a long unfinished file is read) | own | a `.part` | what of it is whole | the store asks again |
-//! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 9 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
+//! | page (gate, http and its workers, librarian, backlog, herald: [`review`]) | 11 | browsers, recordings | browsers, catalogue, sidecars | browsers wait or get 503 |
 //! | log | own | lines | stderr, log_file | drops lines, counts them |
 //! | supervisor | main | endings, notices, signals | nothing | |
 //!
