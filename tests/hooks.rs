@@ -76,7 +76,8 @@ fn told(place: &Place) -> Vec<(String, Value)> {
 fn what_a_program_finds_is_labels_of_the_recording() {
     let place = Place::new();
     let script = "#!/usr/bin/env python3\nimport csv, json, os, sys\nfile, sidecar, result, source = sys.argv[1:]\n\
-                  assert json.load(open(sidecar))['sections'] is not None and os.path.getsize(file) > 1000\n\
+                  told = json.load(open(sidecar))\n\
+                  assert told['sections'] is not None and os.path.getsize(file) > told['frames'] > 0, told\n\
                   assert not [name for name in os.environ if 'SECRET' in name or 'CARGO' in name], os.environ\n\
                   print('hello from', source, flush=True)\nprint('nice', os.nice(0), file=sys.stderr)\n\
                   with open(result + '.birdnet.csv', 'w', newline='') as table:\n\

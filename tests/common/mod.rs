@@ -129,6 +129,12 @@ impl Recorder {
         }
     }
 
+    /// Whether a log line so far holds `text`.
+    pub fn has_said(&mut self, text: &str) -> bool {
+        self.log.extend(self.lines.try_iter());
+        self.log.iter().any(|line| line.contains(text))
+    }
+
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.is_ok_and(|s| s.success()), "signal {name} was sent");
