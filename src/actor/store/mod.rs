@@ -44,6 +44,7 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
+mod taking;
 mod watched;
 
 pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
