@@ -66,10 +66,10 @@ export function withPage(options, act) {
 		const complaints = [],
 			requests = [];
 		page.on("pageerror", (error) => complaints.push(error.stack));
-		page.on(
-			"console",
-			(message) => message.type() === "error" && !allow?.test(message.text()) && complaints.push(`${message.text()} ${message.location().url}`),
-		);
+		page.on("console", (message) => {
+			const counts = message.type() === "error" && !allow?.test(message.text());
+			if (counts) complaints.push(`${message.text()} ${message.location().url}`);
+		});
 		page.on("request", (request) => requests.push(decodeURIComponent(request.url().slice(base.length))));
 		try {
 			await prepare?.(page);
