@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod line;
+#[allow(clippy::duplicate_mod)] // some of them have `common` too
 #[path = "../common/venv.rs"]
 mod venv;
 
