@@ -23,8 +23,8 @@ run: setup-build ## record the built-in soundscape into ./recordings, no hardwar
 	$(CARGO) build --release --locked
 	./target/release/soundpost record --demo
 
-test: setup ## every test: pure code, real tools, real ALSA, kills, power cuts, the page in a browser (one optimised build)
-	$(CARGO) test --profile proof --locked
+test: setup ## every test: pure code, real tools, real ALSA, kills, power cuts, the page in a browser (one optimised build, JOBS=1: one by one)
+	sh board/tests.sh $(JOBS)
 
 page-test: setup ## only the page in headless Chromium, every function clicked or typed; pictures are put into target/screenshots
 	$(CARGO) test --profile proof --locked --test page --test field_day -- --nocapture

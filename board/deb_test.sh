@@ -13,17 +13,18 @@ esac
 [ "$(id -u)" = 0 ] || { echo "$0: a root file system is made: run it as root" >&2; exit 1; }
 sh "$here/packages.sh" mmdebstrap systemd curl python3
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+root=$(mktemp -d)
+log=$root/log
+recorder=
+trap '[ -z "$recorder" ] || kill -TERM "$recorder" 2>/dev/null || true; rm -rf "$root"' EXIT
+# shellcheck source=board/page_test.sh
+. "$here/page_test.sh"
 sh "$here/deb.sh" "$target"
 VERSION=$version+next sh "$here/deb.sh" "$target"
 
-root=$(mktemp -d)
-recorder=
-trap '[ -z "$recorder" ] || kill -TERM "$recorder" 2>/dev/null || true; rm -rf "$root"' EXIT
 mmdebstrap --quiet --variant=minbase bookworm "$root" "$(sh "$here/mirror.sh" main)"
 cp target/deb/soundpost_"$version"*_"$arch".deb "$root/"
 inside() { DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
-fail() { echo "$0: $*" >&2; exit 1; }
 
 ini=/etc/soundpost/soundpost.ini
 inside apt-get update -qq
@@ -62,7 +63,7 @@ inside soundpost verify /var/lib/soundpost/recordings
 recordings=$(cd "$root" && sha256sum var/lib/soundpost/recordings/*.flac)
 
 # Settings that are changed on the page, as the unit's user and with a system that it may not write to but where the unit says so.
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 writable=$(sed -n 's/^ReadWritePaths=//p' "$root/usr/lib/systemd/system/soundpost.service" "$root/lib/systemd/system/soundpost.service" 2>/dev/null | head -n 1)
 [ -n "$writable" ] || fail "the unit lets nothing be written"
 hash=$(printf 'secret\n' | inside soundpost hash-password)
@@ -75,36 +76,17 @@ unshare -m sh -c 'root=$1 seen=$2 ini=$3; shift 3
   mount -o remount,bind,ro "$seen"
   for path in "$@" /var/lib/soundpost /run/soundpost; do mount --bind "$root$path" "$seen$path"; done
   exec chroot "$seen" setpriv --reuid soundpost --regid soundpost --init-groups --inh-caps=-all \
-    sh -c "cd /var/lib/soundpost && RUNTIME_DIRECTORY=/run/soundpost exec soundpost record -c $ini"' sh "$root" "$seen" "$ini" $writable >"$root/log" 2>&1 &
+    sh -c "cd /var/lib/soundpost && RUNTIME_DIRECTORY=/run/soundpost exec soundpost record -c $ini"' sh "$root" "$seen" "$ini" $writable >"$log" 2>&1 &
 recorder=$!
-page() { curl -fsS -u ":secret" "$@" "http://127.0.0.1:$port/api/settings"; }
-tries=0
-until page >"$root/told.json" 2>/dev/null; do
-  tries=$((tries + 1))
-  if [ "$tries" -ge 300 ] || ! kill -0 "$recorder" 2>/dev/null; then fail "no settings after $tries tries: $(cat "$root/log")"; fi
-  sleep 0.1
-done
-python3 - "$root/told.json" >"$root/new.json" <<'P'
-import json, sys
-told = json.load(open(sys.argv[1]))
-assert told["locked"] is None, told["locked"]
-print(json.dumps({"text": told["text"] + "# of the page\n"}))
-P
-page -X PUT -H 'If-Match: *' -d @"$root/new.json" >/dev/null || fail "the settings are not taken: $(cat "$root/log")"
-tail -n 1 "$root$ini" | grep -qx '# of the page' || fail "the settings of the page are not in the file"
+change_settings "$recorder" "$root$ini"
 grep -q "^password_hash = .argon2" "$root$ini" || fail "the password is gone"
 [ "$(inside stat -c '%a %U:%G' "$ini" "$ini.bak" | sort -u)" = "640 soundpost:soundpost" ] || fail "the rights of the settings are others"
 # As systemctl reload has it, after somebody changed it by hand.
 printf '[second]\ntype = demo\nfilename_pattern = second_%%H%%M%%S\n' >>"$root$ini"
 kill -HUP "$recorder"
-tries=0
-until curl -fsS -u :secret "http://127.0.0.1:$port/api/status" | grep -q '"name":"second"'; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 300 ] || fail "HUP changes nothing: $(cat "$root/log")"
-  sleep 0.1
-done
+await "$recorder" "HUP changes nothing" shows /api/status '"name":"second"'
 kill -TERM "$recorder"
-wait "$recorder" || fail "it did not end well: $(cat "$root/log")"
+wait "$recorder" || fail "it did not end well"
 recorder=
 recordings=$(cd "$root" && sha256sum var/lib/soundpost/recordings/*.flac)
 

@@ -5,11 +5,10 @@ mod common;
 mod page_rig;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use common::lanes::no_boundary;
-use common::{Place, Recorder, noise};
+use common::{Place, Recorder, free_port, noise};
 use page_rig::Target;
 use serde_json::Value;
 
@@ -19,7 +18,7 @@ const RATE: usize = 48_000;
 fn recorder(place: &Place, general: &str, source: &str, web: &str, extra: &[&str]) -> (Recorder, Target) {
     let raw = place.raw("noise", &noise(7, 60 * RATE));
     // One that is free now; a configuration names one.
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let section = format!(
         "[web]\nport = {port}\n{web}\n[s]\ntype = file\npath = {}\npace = real\nloop = yes\nraw_bits = 16\nsample_rate = {RATE}\n\
          channels = 1\nformat = flac\nfilename_pattern = s/%Y%m%d_%H%M%S\n{source}\n",

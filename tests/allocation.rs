@@ -6,12 +6,12 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::lanes::no_boundary;
-use common::{Place, Recorder, noise, tool};
+use common::{Place, Recorder, free_port, noise, tool};
 
 /// Allocations that the counter file holds.
 fn count(path: &Path) -> u64 {
@@ -67,7 +67,7 @@ fn ten_seconds_of_lanes_allocate_nothing() {
 fn spectra_allocate_nothing() {
     let place = Place::new();
     let (library, counter) = counter(&place);
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let source = "[tone]\ntype = tone\npace = real\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
     let config = place.config(&no_boundary(), &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{source}"));
     let mut command = common::soundpost();

@@ -5,16 +5,16 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Place, Recorder, assert_sound, recordings, sidecar, soundpost};
+use common::{Place, Recorder, assert_sound, free_port, recordings, sidecar, soundpost, until_it_is};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
 /// A tone and a page; the machine's clock is out of reach of this process, whatever the machine's keepers think of it.
 fn start(place: &Place, keys: &str) -> (Recorder, String) {
     // Free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let port = free_port();
     let sections = format!(
         "[web]\nport = {port}\nbind = 127.0.0.1\n[s]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsync_seconds = 0.5\n{keys}\n"
     );
@@ -48,6 +48,8 @@ fn stop(mut recorder: Recorder) -> String {
     recorder.log.join("\n")
 }
 
+const SOON: Duration = Duration::from_secs(15);
+
 /// Each file with its sidecar, oldest first.
 fn files(place: &Place) -> Vec<(PathBuf, Value)> {
     let root = place.recordings();
@@ -56,14 +58,6 @@ fn files(place: &Place) -> Vec<(PathBuf, Value)> {
     files.sort_by_key(|(_, side)| side["first_frame"].as_u64());
     files.iter().for_each(|(path, _)| assert_sound(path));
     files
-}
-
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while !is() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Sets the clock of a recorder that records a tone to ten days later, after two seconds. `None` where the machine's clock is synced:
@@ -84,7 +78,7 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
         assert_eq!(set(&base, wrong).0, 422, "{wrong}");
     }
     // Enough of it that the two files begin in different seconds, or their names would differ by more than those.
-    until("sound", || get(&base, "api/status")["sources"][0]["frames"].as_u64() > Some(2 * 8000));
+    until_it_is("sound", SOON, || get(&base, "api/status")["sources"][0]["frames"].as_u64() > Some(2 * 8000));
     let (status, told) = set(&base, &format!("{{\"time\":\"{later}\"}}"));
     assert_eq!((status, told["by"].as_str()), (200, Some("offset")), "{told}");
     assert!((told["moved_s"].as_f64().expect("seconds") - 864_000.0).abs() < 5.0, "{told}");
@@ -93,7 +87,7 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
     let now: Timestamp = after["now"].as_str().expect("a time").parse().expect("RFC 3339");
     assert!((now.as_second() - later.as_second()).abs() < 5, "{now}");
     if !keys.contains("trigger") {
-        until("the file before ends by the clock", || recordings(&place.recordings()).len() == 1);
+        until_it_is("the file before ends by the clock", SOON, || recordings(&place.recordings()).len() == 1);
     }
     std::thread::sleep(Duration::from_secs(1));
     // The catalogue has the files under the names that they have.
@@ -103,7 +97,7 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
         found.sort();
         found
     };
-    until("the catalogue follows", || {
+    until_it_is("the catalogue follows", SOON, || {
         let listed = get(&base, "api/files");
         let closed = listed["files"].as_array().expect("a list").iter().filter(|file| file["state"] != "open");
         let mut listed: Vec<String> = closed.map(|file| file["name"].as_str().expect("a name").to_owned()).collect();
@@ -171,9 +165,9 @@ fn files_are_named_anew_where_that_is_wished_for() {
 fn a_table_lines_files_up() {
     let place = Place::new();
     let (recorder, base) = start(&place, "split_minutes = 0.02");
-    until("some files", || recordings(&place.recordings()).len() >= 3);
+    until_it_is("some files", SOON, || recordings(&place.recordings()).len() >= 3);
     let listed = || get(&base, "api/files")["files"].as_array().expect("a list").iter().filter(|f| f["state"] != "open").count();
-    until("they are in the catalogue", || listed() >= 3);
+    until_it_is("they are in the catalogue", SOON, || listed() >= 3);
     let table =
         |path: &str| ureq::get(format!("{base}{path}")).call().expect("answered").body_mut().read_to_string().expect("text");
     let text = table("api/exports/sync.csv");

@@ -8,9 +8,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Place, Recorder, soundpost};
+use common::{Place, Recorder, soundpost, until};
 use serde_json::{Value, json};
 use soundpost::format::clock_reference;
 
@@ -102,18 +102,6 @@ impl Drop for Island {
     }
 }
 
-#[track_caller]
-fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}: not in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 fn stop(mut recorder: Recorder) {
     recorder.signal("TERM");
     assert!(recorder.wait(Duration::from_secs(20)).success(), "{}", recorder.log.join("\n"));
@@ -137,7 +125,7 @@ fn chronyd_says_whom_it_follows() {
     let client = format!("server 127.0.0.1 port 32123 iburst minpoll -2 maxpoll 0\nport 0\n{}", pid("client.pid"));
     island.daemon(&place, "chronyd", &["-x", "-d", "-f", text(&write(&place, "client.conf", &client))]);
     let asked = || clock_reference::chrony(&island.says("chronyc", &["-n", "-c", "tracking"]));
-    let alone = until("chronyd (apt install chrony)", asked);
+    let alone = until("chronyd (apt install chrony)", PATIENCE, asked);
     assert_eq!((alone.keeper, alone.is_good, alone.offset_s), ("chrony", false, None), "nobody answers it yet");
 
     let server = format!(
@@ -145,9 +133,9 @@ fn chronyd_says_whom_it_follows() {
         pid("server.pid")
     );
     island.daemon(&place, "chronyd", &["-x", "-d", "-f", text(&write(&place, "server.conf", &server))]);
-    until("it follows the other", || asked().filter(|told| told.is_good));
+    until("it follows the other", PATIENCE, || asked().filter(|told| told.is_good));
     let recorder = island.recorder(&place);
-    let reference = until("the page says so", || island.reference());
+    let reference = until("the page says so", PATIENCE, || island.reference());
     let told = ["keeper", "id", "stratum", "good"].map(|key| &reference[key]);
     assert_eq!(told, [&json!("chrony"), &json!("127.0.0.1"), &json!(6), &json!(true)], "{reference}");
     assert!(reference["offset_s"].as_f64().is_some_and(|offset| offset.abs() < 0.1), "one clock follows itself: {reference}");
@@ -182,11 +170,11 @@ fn gpsd_says(has_fix: bool) {
     let log = write(&place, "receiver.nmea", &nmea(has_fix));
     island.daemon(&place, "gpsfake", &["-n", "-q", "-P", "2947", "-c", "0.1", text(&log)]);
     let mode = if has_fix { "\"mode\":3" } else { "\"mode\":1" };
-    until("gpsd hears its receiver (apt install gpsd gpsd-clients)", || {
+    until("gpsd hears its receiver (apt install gpsd gpsd-clients)", PATIENCE, || {
         island.says("timeout", &["5", "gpspipe", "-w", "-n", "8"]).contains(mode).then_some(())
     });
     let recorder = island.recorder(&place);
-    let reference = until("the page says so", || island.reference());
+    let reference = until("the page says so", PATIENCE, || island.reference());
     let told = ["keeper", "id", "stratum", "offset_s", "good"].map(|key| &reference[key]);
     // Without a pulse per second nobody knows the offset.
     assert_eq!(told, [&json!("gpsd"), &json!("NMEA0183"), &Value::Null, &Value::Null, &json!(has_fix)], "{reference}");

@@ -4,12 +4,11 @@
 mod common;
 mod page_rig;
 
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::lanes::no_boundary;
-use common::{Place, Recorder, noise};
+use common::{Place, Recorder, free_port, noise, venv};
 use page_rig::Target;
 use serde_json::Value;
 
@@ -17,7 +16,7 @@ const RATE: usize = 48_000;
 
 fn recorder(place: &Place, source: &str) -> (Recorder, Target) {
     let raw = place.raw("noise", &noise(7, 60 * RATE));
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let general = format!("retry_delay_seconds = 0.4\nsync_seconds = 0.2\n{}\nmemory_budget_mb = 512", no_boundary());
     let section = format!(
         "[web]\nport = {port}\nbind = 127.0.0.1\n[s \"1\"]\ntype = file\npath = {}\npace = real\nloop = yes\nraw_bits = 16\n\
@@ -44,10 +43,7 @@ fn healthz(page: &Target, within: Duration, status: u16) -> String {
 
 /// Every family that Prometheus' library finds, as JSON: name, type, help and samples.
 fn families(text: &[u8]) -> Vec<Value> {
-    let venv = ["tests/reference/venv.sh", "prometheus", "prometheus-client==0.23.1"];
-    let made = Command::new("sh").args(venv).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")).output().expect("sh");
-    assert!(made.status.success(), "prometheus-client from PyPI: {}", String::from_utf8_lossy(&made.stderr));
-    let python = String::from_utf8_lossy(&made.stdout).trim().to_owned() + "/python";
+    let python = venv("prometheus", "prometheus-client==0.23.1").join("python");
     let script = "import json, sys\nfrom prometheus_client.parser import text_string_to_metric_families as parse\n\
                   families = [[f.name, f.type, f.documentation, [[s.name, s.labels, s.value] for s in f.samples]]\n\
                   \x20           for f in parse(sys.stdin.read())]\nprint(json.dumps(families))";

@@ -5,12 +5,11 @@ mod common;
 mod page_rig;
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Place, Recorder, noise};
+use common::{Place, Recorder, free_port, noise, until};
 use page_rig::Target;
 use serde_json::Value;
 
@@ -35,18 +34,6 @@ fn recorder(place: &Place, seconds: usize, keys: &str, web: &str) -> Recorder {
         raw.display()
     );
     Recorder::start(&place.config("split_minutes = 0.05\nsync_seconds = 0.2\nmemory_budget_mb = 512", &section), &[])
-}
-
-#[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + SOON;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[track_caller]
@@ -76,7 +63,8 @@ fn told(place: &Place) -> Vec<(String, Value)> {
 fn what_a_program_finds_is_labels_of_the_recording() {
     let place = Place::new();
     let script = "#!/usr/bin/env python3\nimport csv, json, os, sys\nfile, sidecar, result, source = sys.argv[1:]\n\
-                  assert json.load(open(sidecar))['sections'] is not None and os.path.getsize(file) > 1000\n\
+                  told = json.load(open(sidecar))\n\
+                  assert told['sections'] is not None and os.path.getsize(file) > told['frames'] > 0, told\n\
                   assert not [name for name in os.environ if 'SECRET' in name or 'CARGO' in name], os.environ\n\
                   print('hello from', source, flush=True)\nprint('nice', os.nice(0), file=sys.stderr)\n\
                   with open(result + '.birdnet.csv', 'w', newline='') as table:\n\
@@ -85,15 +73,15 @@ fn what_a_program_finds_is_labels_of_the_recording() {
                   \x20   rows.writerow([0.0, 1.5, 'Erithacus rubecula', 'European \"Robin\", red', 0.8714])\n\
                   \x20   rows.writerow([1.5, 2.5, 'Turdus merula', 'Blackbird', 0.44])\n";
     let hook = program(&place, "my hook.py", script);
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let keys = format!("on_close = \"{}\" {{file}} {{sidecar}} '{{result}}' {{source}}", hook.display());
     let mut recorder = recorder(&place, 60, &keys, &format!("[web]\nport = {port}\nbind = 127.0.0.1"));
     let page = Target { port, folder: place.recordings() };
-    let name = until("a first one", || told(&place).first().map(|(name, _)| name.clone()));
+    let name = until("a first one", SOON, || told(&place).first().map(|(name, _)| name.clone()));
     recorder.wait_for_all(&["[mic] hello from mic"], SOON);
     recorder.wait_for_all(&["[mic] nice 19"], SOON);
     let mut seen = String::new();
-    let analysis = until("labels", || {
+    let analysis = until("labels", SOON, || {
         let reply = page.get(&format!("/api/files/{name}/analysis"));
         let now = format!("{} {}", reply.status, page.get(&format!("/api/files/{name}")).json());
         if now != seen {
@@ -107,7 +95,7 @@ fn what_a_program_finds_is_labels_of_the_recording() {
         "confidence": 0.8714, "f_lo_hz": null, "f_hi_hz": null,
     });
     assert_eq!((&analysis["labels"][0], analysis["labels"].as_array().map(Vec::len)), (&first, Some(2)), "{analysis}");
-    let details = until("in the catalogue", || {
+    let details = until("in the catalogue", SOON, || {
         let row = page.get(&format!("/api/files/{name}")).json();
         Some(row["details"].clone()).filter(|details| details["labels"].is_array())
     });
@@ -153,7 +141,7 @@ fn bad_programs_harm_nobody() {
             recorder.wait_for_all(&["[mic]", said], SOON);
             // Seconds later it still records, and nothing is missing between its files.
             recorder.wait_for_all(&["recorded"], SOON);
-            until("more files", || (recordings(&place).len() > 3).then_some(()));
+            until("more files", SOON, || (recordings(&place).len() > 3).then_some(()));
             stop(&mut recorder);
             let log = recorder.log.join("\n");
             assert!(
@@ -164,7 +152,7 @@ fn bad_programs_harm_nobody() {
             assert!(log.contains("captured") && log.contains(", lost 0, ") && log.contains(" 0 gaps"), "{name}: {log}");
             for pid in fs::read_to_string(place.path("list.pids")).unwrap_or_default().split_whitespace() {
                 let stat = Path::new("/proc").join(pid).join("stat");
-                until(&format!("{name}: {pid} goes"), || {
+                until(&format!("{name}: {pid} goes"), SOON, || {
                     fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z")).then_some(())
                 });
             }
@@ -190,8 +178,8 @@ fn what_was_missed_is_made_up_for() {
     let (hook, list) = (program(&place, "slow", slow), place.path("list"));
     let keys = format!("on_close = {} {{file}} {}", hook.display(), list.display());
     let mut first = recorder(&place, 60, &keys, "");
-    until("the first begins", || fs::read_to_string(&list).ok());
-    until("others wait", || (recordings(&place).len() > 2).then_some(()));
+    until("the first begins", SOON, || fs::read_to_string(&list).ok());
+    until("others wait", SOON, || (recordings(&place).len() > 2).then_some(()));
     stop(&mut first);
     assert!(told(&place).is_empty() && !place.path("list.done").exists(), "none was run to its end");
     let before = recordings(&place);
@@ -199,7 +187,9 @@ fn what_was_missed_is_made_up_for() {
 
     let mut second = recorder(&place, 60, &keys, "");
     let done = || fs::read_to_string(place.path("list.done")).unwrap_or_default();
-    until("all of the first run", || before.iter().all(|path| done().contains(path.to_str().expect("UTF-8"))).then_some(()));
+    until("all of the first run", SOON, || {
+        before.iter().all(|path| done().contains(path.to_str().expect("UTF-8"))).then_some(())
+    });
     stop(&mut second);
     let done = done();
     let mut lines: Vec<&str> = done.lines().collect();

@@ -5,13 +5,13 @@ mod common;
 mod page_rig;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use common::rig::Rig;
-use common::{Place, Recorder, gaps, recordings, soundpost, tool};
+use common::{Place, Recorder, free_port, gaps, recordings, soundpost, tool};
 use page_rig::{Target, memory_kb};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
@@ -106,7 +106,7 @@ fn visit(site: &Target, over: &AtomicBool) -> Vec<Duration> {
 #[test]
 fn a_recorder_under_attack_loses_nothing() {
     let (rig, place) = (Rig::new(&["mic:48000:2"]), Place::new());
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let sections = format!(
         "[web]\nbind = 127.0.0.1\nport = {port}\n[mic]\ntype = soundcard\ndevice = mic\nsample_rate = 48000\nformat = flac\n"
     );

@@ -2,8 +2,9 @@
 //! fields that it names.
 
 mod page_rig;
+#[path = "common/venv.rs"]
+mod venv;
 
-use std::path::Path;
 use std::process::Command;
 
 use page_rig::Site;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use soundpost::policy::split::Zone;
 use soundpost::web::head::Method;
 use soundpost::web::route::route;
+use venv::venv;
 
 fn document() -> Value {
     serde_json::from_str(include_str!("../webui/openapi.json")).expect("JSON")
@@ -78,11 +80,7 @@ fn every_address_is_in_the_document() {
 #[test]
 fn schemathesis() {
     let (site, notes) = (Site::new(), tempfile::tempdir().expect("a folder"));
-    let venv = ["tests/reference/venv.sh", "schemathesis", "schemathesis==4.32.0"];
-    let made = Command::new("sh").args(venv).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")).output().expect("sh");
-    assert!(made.status.success(), "schemathesis from PyPI: {}", String::from_utf8_lossy(&made.stderr));
-    let bin = String::from_utf8_lossy(&made.stdout).trim().to_owned();
-    let output = Command::new(Path::new(&bin).join("schemathesis"))
+    let output = Command::new(venv("schemathesis", "schemathesis==4.32.0").join("schemathesis"))
         .args(["run", concat!(env!("CARGO_MANIFEST_DIR"), "/webui/openapi.json"), "--url", &site.url("")])
         .args(["--exclude-path", "/api/events", "--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
         .args(["--max-examples", "40", "--seed", "1", "--workers", "2", "--no-color"])

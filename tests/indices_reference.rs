@@ -1,12 +1,16 @@
 //! The indices of a minute are those of scikit-maad (`tests/reference/indices.py`), with the tolerances said here: on a day in a
 //! wood, where its recordings are here, and on made-up ones. The first run fetches scikit-maad from PyPI.
 
+#[path = "common/venv.rs"]
+mod venv;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use soundpost::message::analysis::Indices;
 use soundpost::signal::{Analyzer, Scope, Shape};
+use venv::venv;
 
 /// What is compared, and how far it may differ: of what is expected or of 1, whichever is more.
 type Index = (&'static str, fn(&Indices) -> f32, f64);
@@ -30,9 +34,7 @@ fn reference(files: &[PathBuf]) -> Vec<Value> {
         assert!(out.status.success(), "{command:?}");
         String::from_utf8(out.stdout).expect("text")
     };
-    let venv = ["tests/reference/venv.sh", "maad", "scikit-maad==1.5.2"];
-    let bin = run(Command::new("sh").args(venv).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")));
-    let text = run(Command::new(Path::new(bin.trim()).join("python")).arg("tests/reference/indices.py").args(files));
+    let text = run(Command::new(venv("maad", "scikit-maad==1.5.2").join("python")).arg("tests/reference/indices.py").args(files));
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 

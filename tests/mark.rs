@@ -5,13 +5,12 @@ mod common;
 mod web;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::lanes::{RATE, counted, lane, no_boundary, stop};
-use common::{Place, Recorder, assert_sound, decode, gaps, noise, recordings, sidecar, soundpost, tool};
+use common::{Place, Recorder, assert_sound, decode, free_port, gaps, noise, recordings, sidecar, soundpost, tool};
 use serde_json::{Value, json};
 use soundpost::format::sidecar::parse_rfc3339;
 use soundpost::format::{flac, wav};
@@ -31,7 +30,7 @@ struct Http(String);
 
 impl Page {
     fn start(place: &Place, general: &str, sections: &str) -> Page {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         let config = place.config(general, &format!("[web]\nbind = 127.0.0.1\nport = {port}\n{sections}"));
         let mut recorder = Recorder::start(&config, &[]);
         recorder.wait_for("the page: ", PATIENCE);

@@ -5,7 +5,6 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::cards::find;
 use common::lanes::{counted, stop};
 use common::rig::Rig;
-use common::{Place, Recorder, bytes_of, gaps, noise, recordings, soundpost, tool};
+use common::{Place, Recorder, bytes_of, free_port, gaps, noise, recordings, soundpost, tool};
 use rustix::process::Signal;
 
 const RATE: usize = 48_000;
@@ -183,7 +182,7 @@ fn what_cannot_be_heard_is_one_line() {
         assert!(took < Duration::from_secs(5), "{words:?}: {took:?}");
     }
     let sources = "[mic]\ntype = demo\n[radio]\ntype = stream\nurl = http://127.0.0.1:9/x\nfilename_pattern = radio/%H\n";
-    let config = place.config("", &format!("[web]\nbind = 127.0.0.1\nport = {}\n{sources}", port()));
+    let config = place.config("", &format!("[web]\nbind = 127.0.0.1\nport = {}\n{sources}", free_port()));
     for (words, code, says) in [
         (&["mic"][..], 1, "start `soundpost record -c "),
         (&["micro"], 2, "no source of the configuration; those that can be heard: mic"),
@@ -194,14 +193,10 @@ fn what_cannot_be_heard_is_one_line() {
     }
 }
 
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
-
 /// A tone of 3 kHz at -12 dBFS is recorded; `web` stands in its section, after bind and port.
 fn tone(place: &Place, general: &str, web: &str) -> PathBuf {
     let source = "[tone]\ntype = tone\nhz = 3000\ndbfs = -12\nsample_rate = 48000\nchannels = 2\nformat = flac\n";
-    place.config(general, &format!("[web]\nbind = 127.0.0.1\nport = {}\n{web}\n{source}", port()))
+    place.config(general, &format!("[web]\nbind = 127.0.0.1\nport = {}\n{web}\n{source}", free_port()))
 }
 
 /// Waits until the output got so many seconds of sound.

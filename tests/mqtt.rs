@@ -6,11 +6,10 @@ mod common;
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, Recorder, noise};
+use common::{Place, Recorder, free_port, noise};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -25,7 +24,7 @@ struct Broker<'a> {
 
 impl<'a> Broker<'a> {
     fn new(place: &'a Place) -> Broker<'a> {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         let accounts = place.path("accounts");
         let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&accounts).args(["box", "s3cret"]).status();
         assert!(made.expect("mosquitto_passwd (Debian package mosquitto)").success());

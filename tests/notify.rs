@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::lanes::no_boundary;
-use common::{Place, Recorder, noise};
+use common::{Place, Recorder, noise, venv};
 use serde_json::Value;
 
 const RATE: usize = 48_000;
@@ -99,11 +99,8 @@ const SOON: Duration = Duration::from_secs(90);
 
 /// What its own clients send for an alarm: method and path, and the body.
 fn reference(scheme: &str) -> Asked {
-    let venv = ["tests/reference/venv.sh", "apprise", "apprise==1.9.5"];
-    let made = Command::new("sh").args(venv).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR")).output().expect("sh");
-    assert!(made.status.success(), "apprise from PyPI: {}", String::from_utf8_lossy(&made.stderr));
+    let python = venv("apprise", "apprise==1.9.5").join("python");
     let (port, asked) = server(|_| 200);
-    let python = String::from_utf8_lossy(&made.stdout).trim().to_owned() + "/python";
     let script = format!(
         "import apprise\na = apprise.Apprise()\nassert a.add('{scheme}://127.0.0.1:{port}/s3cret?method=json')\n\
          assert a.notify(title='t', body='b', notify_type=apprise.NotifyType.WARNING)"

@@ -3,13 +3,11 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::volume::Volume;
-use common::{Place, Recorder, assert_sound, recordings};
+use common::{Place, Recorder, assert_sound, free_port, recordings, until};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,18 +27,6 @@ fn stop(recorder: &mut Recorder) {
     assert!(recorder.wait(PATIENCE).success(), "{}", recorder.log.join("\n"));
 }
 
-#[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 struct Page(String);
 
 impl Page {
@@ -51,7 +37,7 @@ impl Page {
             .body(body.to_owned())
             .expect("a request");
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        until(path, || {
+        until(path, PATIENCE, || {
             let mut answer = agent.run(request.clone()).ok()?;
             let text = answer.body_mut().read_to_string().ok()?;
             (answer.status() == 200).then(|| serde_json::from_str(&text).expect("JSON"))
@@ -72,7 +58,7 @@ fn beside(root: &Path, name: &str) -> PathBuf {
 fn a_small_disk_records_for_ever_and_what_is_locked_stays() {
     let (place, volume) = (Place::new(), Volume::new(64 << 10));
     let root = volume.path.join("recordings");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
     let storage = "[storage]\nmin_free_hours = 0\nmin_free_bytes = 16M\n";
     let config = place.config("memory_budget_mb = 256", &format!("{LOUD}{storage}[web]\nbind = 127.0.0.1\nport = {port}\n"));
     let inside = volume.inside().join("recordings");
@@ -84,7 +70,7 @@ fn a_small_disk_records_for_ever_and_what_is_locked_stays() {
     let page = Page(format!("http://127.0.0.1:{port}/"));
 
     // The first is locked, the fourth is elsewhere, nobody has touched the others.
-    let four = until("four recordings", || Some(names(&root)).filter(|names| names.len() >= 4));
+    let four = until("four recordings", PATIENCE, || Some(names(&root)).filter(|names| names.len() >= 4));
     let (locked, uploaded) = (&four[0], &four[3]);
     assert_eq!(page.ask("PUT", &format!("api/files/{}/lock", locked), "{\"locked\":true}")["locked"], true);
     let side = beside(&root, uploaded);
@@ -98,19 +84,19 @@ fn a_small_disk_records_for_ever_and_what_is_locked_stays() {
     let first = recorder.wait_for(": deleted, for room: ", Duration::from_secs(60));
     assert!(first.contains(&format!("{uploaded}: deleted, for room: uploaded")), "{first}");
     recorder.wait_for(&format!("{}: deleted, for room: ", four[1]), PATIENCE);
-    let status = until("a status with it", || {
+    let status = until("a status with it", PATIENCE, || {
         Some(page.ask("GET", "api/status", "")).filter(|s| s["retention"]["deleted"].as_u64() >= Some(2))
     });
     assert_eq!(status["retention"]["floor_bytes"], 16 << 20);
     assert!(status["retention"]["last"]["reason"].as_str().is_some_and(|why| why.starts_with("for room: ")), "{status}");
 
-    // The rest is taken by somebody else: for real there is no room for a byte.
-    let filler = volume.fill();
-    recorder.wait_for("cannot write", PATIENCE);
+    // The rest is taken by somebody else: for real there is no room for a byte. Where room is made before the recorder needs any,
+    // nobody notices; so that is taken too.
+    let filler = volume.fill_until(|| recorder.has_said("cannot write"));
     recorder.wait_for("recording again", PATIENCE);
     assert!(root.join(locked).is_file() && filler.is_file());
     let after = names(&root);
-    until("more recordings", || (names(&root).last() > after.last()).then_some(()));
+    until("more recordings", PATIENCE, || (names(&root).last() > after.last()).then_some(()));
 
     stop(&mut recorder);
     let log = recorder.log.join("\n");
@@ -219,7 +205,9 @@ fn a_dry_run_tells_what_the_command_does() {
     // Beside a recorder it is the recorder's.
     let mut recorder = record(&volume, &config);
     recorder.wait_for("decided at start", PATIENCE);
-    until("a file", || root.read_dir().ok()?.flatten().any(|e| e.path().extension().is_some_and(|e| e == "part")).then_some(()));
+    until("a file", PATIENCE, || {
+        root.read_dir().ok()?.flatten().any(|e| e.path().extension().is_some_and(|e| e == "part")).then_some(())
+    });
     let (code, _, said) = run(&volume, &config, &[]);
     assert!(code == Some(1) && said.contains("a recorder is at work here"), "{said}");
     stop(&mut recorder);
@@ -242,7 +230,9 @@ fn a_recorder_starts_on_a_disk_without_room_for_a_catalogue() {
     let config = place.config("", &source);
     let mut recorder = record(&volume, &config);
     recorder.wait_for("c.wav: deleted, for room: uploaded", PATIENCE);
-    until("a file", || root.read_dir().ok()?.flatten().any(|e| e.path().extension().is_some_and(|e| e == "part")).then_some(()));
+    until("a file", PATIENCE, || {
+        root.read_dir().ok()?.flatten().any(|e| e.path().extension().is_some_and(|e| e == "part")).then_some(())
+    });
     stop(&mut recorder);
     assert!(root.join("a.wav").is_file() && root.join("2001-01-01_000000.wav").is_file() && filler.is_file());
     assert!(summary(&recorder).contains("1 files"), "{}", recorder.log.join("\n"));

@@ -8,7 +8,6 @@ mod page_rig;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use std::time::Duration;
 use common::cards::{card, find, joined};
 use common::lanes::no_boundary;
 use common::rig::Rig;
-use common::{Place, Recorder, bytes_of, decode, gaps, noise, recordings, sidecar, soundpost, tool};
+use common::{Place, Recorder, bytes_of, decode, free_port, gaps, noise, recordings, sidecar, soundpost, tool};
 use icecast::{Icecast, PASSWORD};
 use page_rig::{Reply, Target, memory_kb};
 use serde_json::{Value, json};
@@ -44,7 +43,7 @@ impl Running {
 
     fn with<const N: usize>(web: &str, sources: &str, environment: [(&'static str, PathBuf); N]) -> Running {
         let place = Place::new();
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         let sections = format!("[web]\nbind = 127.0.0.1\nport = {port}\n{web}{sources}");
         let config = place.config(&no_boundary(), &sections);
         let mut recorder = Recorder::spawn(soundpost().arg("record").arg("-c").arg(&config).envs(environment));

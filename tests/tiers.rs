@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::lanes::no_boundary;
-use common::{Place, Recorder, decode, noise, sidecar, soundpost, tool};
+use common::{Place, Recorder, decode, free_port, noise, sidecar, soundpost, tool};
 use serde_json::{Value, json};
 use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{Librarian, Settings, Shared};
@@ -508,7 +508,7 @@ fn a_recorder_keeps_in_less_what_is_old() {
         &no_boundary(),
         "[storage]\nfull_days = 3\n[web]\nbind = 127.0.0.1\nport = PORT\n[wood]\ntype = tone\nsample_rate = 8000\nchannels = 1\n",
     );
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let port = free_port();
     let text = fs::read_to_string(&config).expect("read").replace("PORT", &port.to_string());
     fs::write(&config, text).expect("written");
     let say = |command: &[&str]| {

@@ -12,16 +12,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Place, Recorder, noise, soundpost};
+use common::{Place, Recorder, free_port, noise, soundpost};
 use serde_json::Value;
 use upload_rig::line::{Fault, Line};
 use upload_rig::{S3Server, files, nginx, rclone};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
 
 fn get(port: u16, path: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -35,19 +31,6 @@ fn get(port: u16, path: &str) -> Option<Value> {
 /// The row of a target in the status.
 fn target(port: u16, name: &str) -> Option<Value> {
     get(port, "/api/status")?["uploads"].as_array()?.iter().find(|row| row["name"] == name).cloned()
-}
-
-#[track_caller]
-fn wait_until(what: &str, recorder: &mut Recorder, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(recorder.child.try_wait().expect("known").is_none(), "{what}: it has ended");
-        if Instant::now() > until {
-            recorder.kill();
-            panic!("{what}: not in {PATIENCE:?}; the log:\n{}", recorder.log.join("\n"));
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// A recording of so many seconds that comes at once, and a tone that goes on.
@@ -109,7 +92,7 @@ fn the_power_goes_in_the_middle_of_a_long_file() {
     let config = place.config("split_minutes = 1440\n", &(web.clone() + &sources(&place, 250, "wav") + &slow));
     let mut recorder = record(&config, &server);
     // 24 MB in parts of 5 MiB, at 3 MB/s.
-    wait_until("the third part", &mut recorder, || {
+    recorder.wait_until("the third part", PATIENCE, || {
         target(port, "upload.s3").is_some_and(|row| row["part"] == 3 && row["sent_bytes"].as_u64() > Some(11 << 20))
     });
     recorder.kill();
@@ -121,8 +104,9 @@ fn the_power_goes_in_the_middle_of_a_long_file() {
     let mut recorder = record(&config, &server);
     let root = place.recordings();
     let events = follow(port);
-    wait_until("all is there", &mut recorder, || arrived(&server.listing()) == recorded(&root) && !recorded(&root).is_empty());
-    wait_until("the list of the day", &mut recorder, || server.listing().keys().any(|key| key.ends_with("events.jsonl")));
+    recorder
+        .wait_until("all is there", PATIENCE, || arrived(&server.listing()) == recorded(&root) && !recorded(&root).is_empty());
+    recorder.wait_until("the list of the day", PATIENCE, || server.listing().keys().any(|key| key.ends_with("events.jsonl")));
     let row = target(port, "upload.s3").expect("a row");
     assert!(row["sent_bytes"].as_u64() < Some(16 << 20), "two parts of five were there: {row}");
     assert_eq!((&row["trouble"], server.unfinished()), (&Value::Null, 0));
@@ -196,7 +180,7 @@ fn several_targets_each_have_everything_once() {
     let config = place.config("split_minutes = 0.1\n", &sections);
     let mut recorder = record(&config, &server);
     let root = place.recordings();
-    wait_until("three of four have all", &mut recorder, || {
+    recorder.wait_until("three of four have all", PATIENCE, || {
         let want = recorded(&root);
         want.len() >= 10
             && arrived(&server.listing()) == want
@@ -214,12 +198,12 @@ fn several_targets_each_have_everything_once() {
     );
 
     fs::create_dir(&stick).expect("put in");
-    wait_until("the stick may be pulled", &mut recorder, || {
+    recorder.wait_until("the stick may be pulled", PATIENCE, || {
         arrived(&files(&stick)) == recorded(&root)
             && target(port, "upload.stick")
                 .is_some_and(|row| row["note"].as_str().is_some_and(|note| note.contains("safe to pull")))
     });
-    wait_until("all count as uploaded", &mut recorder, || uploaded(&root) >= 10);
+    recorder.wait_until("all count as uploaded", PATIENCE, || uploaded(&root) >= 10);
     recorder.signal("TERM");
     assert!(recorder.wait(PATIENCE).success());
     let mut lines = ledger(&root);
@@ -249,7 +233,7 @@ fn without_a_page_recordings_are_uploaded_all_the_same() {
     let config = place.config("split_minutes = 0.1\n", &(sources(&place, 20, "flac") + &target));
     let mut recorder = Recorder::start(&config, &[]);
     let root = place.recordings();
-    wait_until("all is there", &mut recorder, || recorded(&root).len() >= 3 && arrived(&files(&stick)) == recorded(&root));
+    recorder.wait_until("all is there", PATIENCE, || recorded(&root).len() >= 3 && arrived(&files(&stick)) == recorded(&root));
     recorder.signal("TERM");
     assert!(recorder.wait(PATIENCE).success());
 }
@@ -269,7 +253,7 @@ fn a_page_whose_port_is_taken_keeps_nobody_from_uploading() {
     let mut recorder = Recorder::start(&place.config("split_minutes = 0.1\n", &sections), &[]);
     recorder.wait_for("no page: ", PATIENCE);
     let root = place.recordings();
-    wait_until("all is there", &mut recorder, || recorded(&root).len() >= 3 && arrived(&files(&stick)) == recorded(&root));
+    recorder.wait_until("all is there", PATIENCE, || recorded(&root).len() >= 3 && arrived(&files(&stick)) == recorded(&root));
     recorder.signal("TERM");
     assert!(recorder.wait(PATIENCE).success());
 }
@@ -302,15 +286,15 @@ fn recordings_of_every_folder_are_uploaded() {
         sound.map(|(key, sum)| (key.rsplit('/').next().expect("a name").to_owned(), sum.clone())).collect()
     };
     let folders = [("mic", place.recordings()), ("pond", second), ("hill", third)];
-    wait_until("all is there", &mut recorder, || {
+    recorder.wait_until("all is there", PATIENCE, || {
         let listing = server.listing();
         folders.iter().all(|(source, root)| recorded(root).len() >= 3 && of(&listing, source) == recorded(root))
     });
     for (source, root) in &folders {
-        wait_until("it is entered", &mut recorder, || {
+        recorder.wait_until("it is entered", PATIENCE, || {
             uploaded(root) >= 3 && ledger(root).iter().filter(|line| line[2].starts_with("mic/")).count() >= 3
         });
-        wait_until("the list of the day", &mut recorder, || {
+        recorder.wait_until("the list of the day", PATIENCE, || {
             let day = format!("source={source}/date=");
             server.listing().keys().any(|key| key.contains(&day) && key.ends_with("events.jsonl"))
         });
@@ -320,7 +304,7 @@ fn recordings_of_every_folder_are_uploaded() {
         let listing = server.listing();
         assert!([".analysis.json", ".profile"].iter().all(|ending| listing.contains_key(&format!("{key}{ending}"))), "{key}");
     }
-    wait_until("nothing waits", &mut recorder, || {
+    recorder.wait_until("nothing waits", PATIENCE, || {
         target(port, "upload.s3").is_some_and(|row| row["backlog_files"] == 0 && row["uploaded_files"].as_u64() >= Some(9))
     });
     recorder.signal("TERM");

@@ -9,18 +9,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Place, Recorder, noise, soundpost};
+use common::{Place, Recorder, free_port, noise, soundpost};
 use serde_json::Value;
 use upload_rig::{S3Server, files, sha256};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
 
 fn target(port: u16) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -30,19 +25,6 @@ fn target(port: u16) -> Option<Value> {
     stream.read_to_string(&mut text).ok()?;
     let status: Value = serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()?;
     status["uploads"].as_array()?.first().cloned()
-}
-
-#[track_caller]
-fn wait_until(what: &str, recorder: &mut Recorder, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(recorder.child.try_wait().expect("known").is_none(), "{what}: it has ended");
-        if Instant::now() > until {
-            recorder.kill();
-            panic!("{what}: not in {PATIENCE:?}; the log:\n{}", recorder.log.join("\n"));
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
 }
 
 fn config(place: &Place, server: &S3Server, port: u16, input: &str, more: &str) -> PathBuf {
@@ -92,7 +74,7 @@ fn a_wav_arrives_as_flac_and_the_very_wav_can_be_made_of_it() {
     fs::write(&raw, &sound).expect("written");
     let slow = config(&place, &server, port, &raw.display().to_string(), "upload_rate = 24000");
     let mut recorder = record(&slow, &server);
-    wait_until("the third part", &mut recorder, || {
+    recorder.wait_until("the third part", PATIENCE, || {
         target(port).is_some_and(|row| row["part"] == 3 && row["sent_bytes"].as_u64() > Some(11 << 20))
     });
     recorder.kill();
@@ -102,10 +84,10 @@ fn a_wav_arrives_as_flac_and_the_very_wav_can_be_made_of_it() {
 
     let fast = config(&place, &server, port, &place.path("none.raw").display().to_string(), "");
     let mut recorder = record(&fast, &server);
-    wait_until("all is there", &mut recorder, || {
+    recorder.wait_until("all is there", PATIENCE, || {
         server.listing().keys().any(|key| key.contains("mic") && key.ends_with(".flac.analysis.json"))
     });
-    wait_until("the list of the day", &mut recorder, || {
+    recorder.wait_until("the list of the day", PATIENCE, || {
         server.listing().keys().any(|key| key.contains("mic") && key.ends_with("events.jsonl"))
     });
     let row = target(port).expect("a row");
@@ -158,7 +140,7 @@ fn floats_arrive_as_they_are() {
     assert!(made.expect("sox (apt install sox)").success());
     let config = config(&place, &server, port, &place.path("none.raw").display().to_string(), "");
     let mut recorder = record(&config, &server);
-    wait_until("it is there", &mut recorder, || server.listing().keys().any(|key| key.ends_with("20260522_050000.wav")));
+    recorder.wait_until("it is there", PATIENCE, || server.listing().keys().any(|key| key.ends_with("20260522_050000.wav")));
     let want = sha256(&fs::read(&path).expect("it stays"));
     let listing = server.listing();
     let (key, sum) = listing.iter().find(|(key, _)| key.ends_with("20260522_050000.wav")).expect("there");

@@ -12,20 +12,27 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { chromium } from "playwright-core";
 import { mock } from "./mock.mjs";
 
 export const PATIENCE = 30e3;
 const shots = process.env.SCREENSHOTS,
 	station = process.env.STATION;
 let browser, server;
+
+/** Begun by the first test that needs it: of most files no test is run in most passes, and a browser takes seconds to begin. */
+function launched() {
+	browser ??= import("playwright-core").then(({ chromium }) =>
+		chromium.launch({
+			executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+			args: ["--no-sandbox", "--autoplay-policy=user-gesture-required"],
+		}),
+	);
+	return browser;
+}
+
 export let base = process.env.BASE_URL?.replace(/\/?$/, "/");
 
 before(async () => {
-	browser = await chromium.launch({
-		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-		args: ["--no-sandbox", "--autoplay-policy=user-gesture-required"],
-	});
 	if (base) return;
 	server = mock({ full: 2, extra: 60 });
 	await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
@@ -33,7 +40,7 @@ before(async () => {
 });
 
 after(async () => {
-	await browser?.close();
+	await (await browser)?.close();
 	server?.closeAllConnections();
 	server?.close();
 });
@@ -46,7 +53,8 @@ export const DESKTOP = { width: 1440, height: 900 },
 export function withPage(options, act) {
 	return async (t) => {
 		const { hash = "", size = DESKTOP, theme = "dark", ready = ".row", prepare, allow } = options;
-		const context = await browser.newContext({
+		const chromium = await launched();
+		const context = await chromium.newContext({
 			viewport: size,
 			colorScheme: theme,
 			reducedMotion: options.motion ?? "reduce",
@@ -58,10 +66,10 @@ export function withPage(options, act) {
 		const complaints = [],
 			requests = [];
 		page.on("pageerror", (error) => complaints.push(error.stack));
-		page.on(
-			"console",
-			(message) => message.type() === "error" && !allow?.test(message.text()) && complaints.push(message.text()),
-		);
+		page.on("console", (message) => {
+			const counts = message.type() === "error" && !allow?.test(message.text());
+			if (counts) complaints.push(`${message.text()} ${message.location().url}`);
+		});
 		page.on("request", (request) => requests.push(decodeURIComponent(request.url().slice(base.length))));
 		try {
 			await prepare?.(page);

@@ -1,11 +1,13 @@
 //! What the end-to-end tests share: the program, sound that can be recognised, and readers of what was recorded.
-#![allow(dead_code)] // each test binary uses its own part
+#![allow(dead_code, unused_imports)] // each test binary uses its own part
 
 pub mod cards;
 pub mod follow;
 pub mod lanes;
 pub mod rig;
+pub mod venv;
 pub mod volume;
+pub mod wait;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,6 +16,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use follow::free_port;
+pub use venv::venv;
+pub use wait::{until, until_it_is};
 
 /// The program under test.
 pub fn soundpost() -> Command {
@@ -126,6 +132,26 @@ impl Recorder {
                 }
                 Err(_) => panic!("no line with {parts:?} in {within:?}; the log:\n{}", self.log.join("\n")),
             }
+        }
+    }
+
+    /// Whether a log line so far holds `text`.
+    pub fn has_said(&mut self, text: &str) -> bool {
+        self.log.extend(self.lines.try_iter());
+        self.log.iter().any(|line| line.contains(text))
+    }
+
+    /// Waits until it is so; fails with the whole log when it is not in time, or the recorder has ended.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
+        let until = Instant::now() + within;
+        while !is_so() {
+            assert!(self.child.try_wait().expect("known").is_none(), "{what}: it has ended");
+            if Instant::now() > until {
+                self.kill();
+                panic!("{what}: not in {within:?}; the log:\n{}", self.log.join("\n"));
+            }
+            thread::sleep(Duration::from_millis(100));
         }
     }
 

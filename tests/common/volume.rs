@@ -4,6 +4,11 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Until somebody notices that a full file system is full.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A tmpfs in a mount namespace that a process of ours holds open. When it is dropped, the kernel takes the file system away.
 pub struct Volume {
@@ -44,11 +49,22 @@ impl Volume {
 
     /// Takes all the room there is. Removing the file that comes back gives it back.
     pub fn fill(&self) -> PathBuf {
+        self.fill_until(|| true)
+    }
+
+    /// Takes all the room there is, and what somebody makes meanwhile, until it is so.
+    pub fn fill_until(&self, mut is_so: impl FnMut() -> bool) -> PathBuf {
         let path = self.path.join("filler");
         let mut file = File::create(&path).expect("created");
-        let piece = vec![0x5A; 4_096];
-        while file.write_all(&piece).is_ok() {}
-        path
+        let (piece, end) = (vec![0x5A; 4_096], Instant::now() + PATIENCE);
+        loop {
+            while file.write_all(&piece).is_ok() {}
+            if is_so() {
+                return path;
+            }
+            assert!(Instant::now() < end, "full for {PATIENCE:?}, and nobody minds");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Nobody can write to it any more.

@@ -2,6 +2,9 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod line;
+#[allow(clippy::duplicate_mod)] // some of them have `common` too
+#[path = "../common/venv.rs"]
+mod venv;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -16,6 +19,8 @@ use soundpost::device::remote::{Access, Manner, Parcel, Receipt, Remote, S3, Tro
 use soundpost::device::stream::{Agent, Client, Limits, Options};
 use soundpost::policy::outbox::State;
 
+pub use venv::venv;
+
 /// A server of another's making; ended when dropped.
 pub struct Server {
     child: Child,
@@ -27,15 +32,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The bin folder of a virtual environment with this package.
-pub fn venv(name: &str, package: &str) -> PathBuf {
-    let mut sh = Command::new("sh");
-    let sh = sh.args(["tests/reference/venv.sh", name, package]).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR"));
-    let made = sh.output().expect("sh");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    PathBuf::from(String::from_utf8_lossy(&made.stdout).trim())
 }
 
 pub fn moto() -> PathBuf {

@@ -26,14 +26,17 @@ use crate::time::Mono;
 
 mod analysed;
 mod begun;
+mod choice;
 mod closing;
 mod core;
 mod correct;
+mod fallen;
 mod fresh;
 mod lane;
 mod ledger;
 mod look;
 mod machine;
+mod mending;
 mod naming;
 mod rename;
 mod repair;
@@ -41,6 +44,7 @@ mod rest;
 mod restart;
 mod root;
 mod steps;
+mod taking;
 mod watched;
 
 pub use ledger::{parse as parse_gap_line, recent as recent_gaps};
