@@ -1,7 +1,8 @@
 //! Fixed buffers that circulate: the only bulk memory of a lane.
 //!
 //! A [`Pool`] allocates and touches all its buffers at start. Who fills blocks takes them from the pool; whoever drops a
-//! [`Block`], wherever that is, sends its buffer home. Nothing is allocated or freed in between.
+//! [`Block`], wherever that is, sends its buffer home. Nothing is allocated or freed in between. Only beside recording, where
+//! often nobody looks for weeks, buffers are made when they are first taken ([`Pool::when_taken`]).
 
 use std::time::Instant;
 
@@ -84,6 +85,15 @@ impl Pool {
         Pool { free, home, blocks, block_bytes }
     }
 
+    /// As many and as large at most; each is made when it is taken for the first time, and stays from then on.
+    pub fn when_taken(blocks: usize, block_bytes: usize) -> Pool {
+        let (home, free) = edge(blocks);
+        for _ in 0..blocks {
+            let _ = home.try_send(Box::default());
+        }
+        Pool { free, home, blocks, block_bytes }
+    }
+
     /// An empty block if one is free.
     pub fn try_take(&self) -> Option<Block> {
         self.free.try_recv().ok().map(|data| self.wrap(data))
@@ -94,7 +104,10 @@ impl Pool {
         self.free.recv_until(deadline).map(|data| self.wrap(data))
     }
 
-    fn wrap(&self, data: Box<[u8]>) -> Block {
+    fn wrap(&self, mut data: Box<[u8]>) -> Block {
+        if data.len() != self.block_bytes {
+            data = vec![0; self.block_bytes].into_boxed_slice();
+        }
         Block { data, len: 0, home: self.home.clone(), first_frame: 0, frames: 0, stamp: (0, Mono(0)) }
     }
 
@@ -110,7 +123,7 @@ impl Pool {
         self.block_bytes
     }
 
-    /// Bytes held for ever.
+    /// Bytes held for ever, or at most.
     pub fn bytes(&self) -> usize {
         self.blocks * self.block_bytes
     }
@@ -129,6 +142,16 @@ mod tests {
         assert!(pool.take_until(None).is_ok());
         done.join().expect("joined");
         assert_eq!(pool.free(), 3);
+    }
+
+    #[test]
+    fn what_nobody_takes_is_not_made() {
+        let pool = Pool::when_taken(2, 64);
+        let first = pool.try_take().expect("one is free");
+        assert_eq!((first.capacity(), pool.free()), (64, 1));
+        drop(first);
+        let made = || std::iter::from_fn(|| pool.free.try_recv().ok()).map(|data| data.len()).collect::<Vec<_>>();
+        assert_eq!(made(), [0, 64]);
     }
 
     #[test]

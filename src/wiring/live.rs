@@ -135,7 +135,7 @@ pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
     let seen = (0..plan.stages.lanes()).map(|lane| (lane, plan.stages.of_lane(lane)));
     let station = |(lane, seen): (Lane, Seen)| Some(Station { lane, stage: seen.stage?, on: seen.on_air? });
     let stations: Vec<Station> = seen.filter_map(station).collect();
-    let pool = (!stations.is_empty()).then(|| Pool::new(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
+    let pool = (!stations.is_empty()).then(|| Pool::when_taken(STATION_BLOCKS, STATION_BLOCK_BYTES))?;
     let (bell, inbox, stop) = (plan.bell.clone(), shared.ears.clone(), shared.stop.clone());
     Some(side("ear", LIMIT_MS, move |actor| {
         let (stations, bell, pool, life) = (stations.clone(), bell.clone(), pool.clone(), actor.life());
@@ -147,7 +147,7 @@ pub fn ear(plan: &Plan, shared: &Shared) -> Option<Seat> {
 /// `None` without a page.
 pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
     let subject = plan.preview.clone()?;
-    let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
+    let pool = Pool::when_taken(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
     let (inbox, stop) = (shared.ears.clone(), shared.stop.clone());
     Some(side("preview", PREVIEW_LIMIT_MS, move |actor| {
         let (subject, pool, inbox, stop) = (subject.clone(), pool.clone(), inbox.clone(), stop.clone());

@@ -230,8 +230,15 @@ impl Audience {
     }
 
     fn look_after(&self, gate: &Gate) {
-        let (gone, there): (Vec<Hearer>, _) = self.hearers.take().into_iter().partition(Hearer::is_gone);
-        self.hearers.replace(there);
-        gone.into_iter().for_each(|hearer| hearer.leave(gate));
+        let mut hearers = self.hearers.take();
+        let mut at = 0;
+        while let Some(hearer) = hearers.get(at) {
+            if hearer.is_gone() {
+                hearers.swap_remove(at).leave(gate);
+            } else {
+                at += 1;
+            }
+        }
+        self.hearers.replace(hearers);
     }
 }
