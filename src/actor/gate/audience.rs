@@ -242,3 +242,13 @@ impl Audience {
         self.hearers.replace(hearers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hears_is_little_more_than_a_socket_and_a_cursor() {
+        assert!(size_of::<Hearer>() <= 128, "{} bytes", size_of::<Hearer>());
+    }
+}

@@ -222,7 +222,8 @@ pub fn run(gate: &Gate, listener: TcpListener, stop: &Receiver<()>) -> Result<()
         let _ = stop.recv().await;
     };
     let doors = smol::future::or(accept(gate, &executor, &listener), attend(gate, &executor));
-    smol::block_on(executor.run(smol::future::or(stopped, doors)));
+    // The poller has a thread of its own, which looks in every few milliseconds while `smol::block_on` polls beside it.
+    smol::future::block_on(executor.run(smol::future::or(stopped, doors)));
     // The connections end with the executor; their tasks must not be waited for.
     drop(gate.guests.take());
     Ok(())
