@@ -86,6 +86,8 @@
 //! * **Workers decide, the gate carries**: however slow a browser is, no thread waits for it ([`message::handover`]).
 //! * **Who hears a mount has no task.** One task serves all of a mount ([`actor::gate`]), since a thousand that wake for a page cost
 //!   six times as much as the writes themselves; a source's small pieces are gathered for a quarter of a second.
+//! * **One thread polls sockets and timers for all.** Who waits does so by `smol::future::block_on`: beside `smol::block_on`, which
+//!   polls as well, that thread wakes up to ten times for an event, and an idle recorder needs half as much again.
 //! * **What is uploaded is told by the catalogue, what is there by the sidecar.** The uploader keeps no list and no state of its own; a
 //!   recording that was sent and could not be entered is offered again, and found to be there.
 //! * **A WAV header vouches only for what was synced**, so repair knows which part of the tail is sure.

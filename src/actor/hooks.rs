@@ -76,7 +76,7 @@ impl<D: Desk> Hooks<D> {
     }
 
     fn wait(&self, until: Instant) -> Result<Option<PathBuf>, async_channel::RecvError> {
-        smol::block_on(smol::future::or(async { self.inbox.recv().await.map(Some) }, async {
+        smol::future::block_on(smol::future::or(async { self.inbox.recv().await.map(Some) }, async {
             smol::Timer::at(until).await;
             Ok(None)
         }))

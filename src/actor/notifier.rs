@@ -87,7 +87,7 @@ impl Notifier {
     }
 
     fn wait(&self, at_most: Duration) -> Result<Option<Item>, async_channel::RecvError> {
-        smol::block_on(smol::future::or(async { self.inbox.recv().await.map(Some) }, async {
+        smol::future::block_on(smol::future::or(async { self.inbox.recv().await.map(Some) }, async {
             smol::Timer::after(at_most).await;
             Ok(None)
         }))

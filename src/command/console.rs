@@ -35,7 +35,7 @@ impl Asked {
             Timer::after(pause).await;
             false
         };
-        smol::block_on(or(asked, pause))
+        smol::future::block_on(or(asked, pause))
     }
 }
 

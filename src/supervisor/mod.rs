@@ -160,7 +160,7 @@ impl Supervisor {
         }
         self.manager.ready();
         let sources = self.seats.iter().filter(|s| s.role == Role::Source).count();
-        let outcome = smol::block_on(self.watch(signals));
+        let outcome = smol::future::block_on(self.watch(signals));
         while let Ok(notice) = self.notices.try_recv() {
             log(&notice);
         }

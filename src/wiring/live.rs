@@ -126,15 +126,17 @@ pub fn seat(plan: Plan, hub: &Arc<Hub>) -> Seat {
 /// `None` without a page.
 pub fn preview(plan: &Plan, shared: &Shared) -> Option<Seat> {
     let subject = plan.preview.clone()?;
-    let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
     let (inbox, stop) = (shared.ears.clone(), shared.stop.clone());
     let wanted = subject.clone();
     let call = Call { bell: subject.bell.clone(), is_wanted: Box::new(move || wanted.wanted().is_some()) };
     let seat = side("preview", PREVIEW_LIMIT_MS, move |actor| {
-        let (subject, pool, inbox, stop) = (subject.clone(), pool.clone(), inbox.clone(), stop.clone());
+        let (subject, inbox, stop) = (subject.clone(), inbox.clone(), stop.clone());
         let life = actor.life();
-        let preview = Preview { subject, device: sources::unrecorded, pool, inbox, actor, stop };
-        Box::new(move || preview.run(life))
+        Box::new(move || {
+            // There while somebody looks.
+            let pool = Pool::new(PREVIEW_BLOCKS, PREVIEW_BLOCK_BYTES);
+            Preview { subject, device: sources::unrecorded, pool, inbox, actor, stop }.run(life)
+        })
     });
     Some(seat.on_call(call))
 }

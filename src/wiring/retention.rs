@@ -254,7 +254,7 @@ fn make_room_first(settings: &librarian::Settings, shared: &Arc<librarian::Share
 fn wait(inbox: &Receiver<Ask>, pause: Duration) -> bool {
     let over = std::time::Instant::now() + pause;
     loop {
-        let ask = smol::block_on(smol::future::or(async { inbox.recv().await.ok().map(Some) }, async {
+        let ask = smol::future::block_on(smol::future::or(async { inbox.recv().await.ok().map(Some) }, async {
             smol::Timer::at(over).await;
             Some(None)
         }));

@@ -349,7 +349,7 @@ impl Herald {
             smol::Timer::after(BEAT).await;
             Heard::Nothing
         };
-        smol::block_on(smol::future::or(event, smol::future::or(recorded, beat)))
+        smol::future::block_on(smol::future::or(event, smol::future::or(recorded, beat)))
     }
 
     fn look_at(&self, path: &Path) {

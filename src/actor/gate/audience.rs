@@ -230,8 +230,25 @@ impl Audience {
     }
 
     fn look_after(&self, gate: &Gate) {
-        let (gone, there): (Vec<Hearer>, _) = self.hearers.take().into_iter().partition(Hearer::is_gone);
-        self.hearers.replace(there);
-        gone.into_iter().for_each(|hearer| hearer.leave(gate));
+        let mut hearers = self.hearers.take();
+        let mut at = 0;
+        while let Some(hearer) = hearers.get(at) {
+            if hearer.is_gone() {
+                hearers.swap_remove(at).leave(gate);
+            } else {
+                at += 1;
+            }
+        }
+        self.hearers.replace(hearers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hears_is_little_more_than_a_socket_and_a_cursor() {
+        assert!(size_of::<Hearer>() <= 128, "{} bytes", size_of::<Hearer>());
     }
 }

@@ -70,18 +70,40 @@ pub struct Gate {
     pub words: Arc<Mutex<Words>>,
     readers: Semaphore,
     relays: Semaphore,
-    guests: RefCell<Vec<Seat>>,
+    guests: RefCell<Guests>,
     /// Of those who hear mounts.
     audiences: RefCell<Vec<Rc<Audience>>>,
     /// Rings when one of them has no task yet; once is enough.
     begun: (Sender<()>, Receiver<()>),
 }
 
+/// All connections, in two lists of the same order: who decides about the next one looks at the first as it is.
+#[derive(Default)]
+struct Guests {
+    guests: Vec<Guest>,
+    seats: Vec<Seat>,
+}
+
 struct Seat {
     number: u64,
-    guest: Guest,
     /// Dropped, it ends the connection; who hears a mount has none.
     task: Option<Task<()>>,
+}
+
+impl Guests {
+    fn find(&self, number: u64) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.number == number)
+    }
+
+    fn push(&mut self, guest: Guest, seat: Seat) {
+        self.guests.push(guest);
+        self.seats.push(seat);
+    }
+
+    fn remove(&mut self, at: usize) -> Seat {
+        self.guests.swap_remove(at);
+        self.seats.swap_remove(at)
+    }
 }
 
 impl Gate {
@@ -103,19 +125,16 @@ impl Gate {
         }
     }
 
-    fn guests(&self) -> Vec<Guest> {
-        self.guests.borrow().iter().map(|seat| seat.guest).collect()
-    }
-
     fn enters(&self, number: u64, phase: Phase) {
-        if let Some(seat) = self.guests.borrow_mut().iter_mut().find(|seat| seat.number == number) {
-            seat.guest.phase = phase;
+        let mut guests = self.guests.borrow_mut();
+        if let Some(at) = guests.find(number) {
+            guests.guests[at].phase = phase;
         }
     }
 
     /// From now on it is one of those who listen, if there is room for one more.
     fn may_listen(&self, number: u64, host: Host) -> bool {
-        let may = may_listen(&self.guests(), host, self.settings.caps);
+        let may = may_listen(&self.guests.borrow().guests, host, self.settings.caps);
         if may {
             self.enters(number, Phase::Listening);
         }
@@ -124,7 +143,7 @@ impl Gate {
 
     /// From now on it is one of those who hear a mount, if there is room for one more.
     fn may_hear(&self, number: u64) -> bool {
-        let may = may_hear(&self.guests(), self.settings.caps);
+        let may = may_hear(&self.guests.borrow().guests, self.settings.caps);
         if may {
             self.enters(number, Phase::Hearing);
         }
@@ -133,8 +152,8 @@ impl Gate {
 
     fn leaves(&self, number: u64) {
         let mut guests = self.guests.borrow_mut();
-        if let Some(at) = guests.iter().position(|seat| seat.number == number) {
-            if let Some(task) = guests.swap_remove(at).task {
+        if let Some(at) = guests.find(number) {
+            if let Some(task) = guests.remove(at).task {
                 task.detach(); // it is this very task, and about to end
             }
         }
@@ -143,7 +162,9 @@ impl Gate {
     /// From now on its connection is its audience's.
     fn hears(&self, number: u64, hearer: Hearer) {
         // The task is this very one; a handle that stays would keep its memory.
-        let task = self.guests.borrow_mut().iter_mut().find(|seat| seat.number == number).and_then(|seat| seat.task.take());
+        let mut guests = self.guests.borrow_mut();
+        let task = guests.find(number).and_then(|at| guests.seats[at].task.take());
+        drop(guests);
         task.into_iter().for_each(Task::detach);
         Audience::enter(self, hearer);
     }
@@ -163,9 +184,13 @@ impl Gate {
     /// Lets a newcomer in, or sends it away with one sentence.
     fn admit<'a>(&'a self, executor: &LocalExecutor<'a>, number: u64, stream: Async<TcpStream>, peer: SocketAddr) {
         let host = Host::of(peer.ip());
-        match enter(&self.guests(), host, self.settings.caps) {
+        let verdict = enter(&self.guests.borrow().guests, host, self.settings.caps);
+        match verdict {
             Verdict::Full => return turn_away(&stream),
-            Verdict::Instead(n) => drop(self.guests.borrow_mut().remove(n)),
+            Verdict::Instead(n) => {
+                let seat = self.guests.borrow_mut().remove(n);
+                drop(seat); // what its task holds goes without the list in hand
+            }
             Verdict::Welcome => {}
         }
         let guest = Guest { host, phase: Phase::Asking, since: self.clock.mono() };
@@ -177,7 +202,7 @@ impl Gate {
             }
             self.leaves(number);
         });
-        self.guests.borrow_mut().push(Seat { number, guest, task: Some(task) });
+        self.guests.borrow_mut().push(guest, Seat { number, task: Some(task) });
     }
 }
 
@@ -197,9 +222,10 @@ pub fn run(gate: &Gate, listener: TcpListener, stop: &Receiver<()>) -> Result<()
         let _ = stop.recv().await;
     };
     let doors = smol::future::or(accept(gate, &executor, &listener), attend(gate, &executor));
-    smol::block_on(executor.run(smol::future::or(stopped, doors)));
+    // The poller has a thread of its own, which looks in every few milliseconds while `smol::block_on` polls beside it.
+    smol::future::block_on(executor.run(smol::future::or(stopped, doors)));
     // The connections end with the executor; their tasks must not be waited for.
-    gate.guests.borrow_mut().clear();
+    drop(gate.guests.take());
     Ok(())
 }
 

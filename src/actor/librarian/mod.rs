@@ -308,7 +308,7 @@ enum Got {
 }
 
 fn receive(inbox: &Receiver<Ask>, until: Instant) -> Got {
-    smol::block_on(smol::future::or(async { inbox.recv().await.map_or(Got::End, Got::Ask) }, async {
+    smol::future::block_on(smol::future::or(async { inbox.recv().await.map_or(Got::End, Got::Ask) }, async {
         smol::Timer::at(until).await;
         Got::Nothing
     }))

@@ -119,7 +119,7 @@ fn wait(news: impl Future<Output = ()>) {
     let beat = async {
         Timer::after(BEAT).await;
     };
-    smol::block_on(or(news, beat));
+    smol::future::block_on(or(news, beat));
 }
 
 /// As those see it who look after the recorder.

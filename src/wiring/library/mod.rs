@@ -131,7 +131,7 @@ impl Shelves {
             smol::Timer::after(PATIENCE).await;
             None
         });
-        smol::block_on(waited).unwrap_or(Err(Trouble::Busy(10)))
+        smol::future::block_on(waited).unwrap_or(Err(Trouble::Busy(10)))
     }
 
     /// Of a recording that has its name.
