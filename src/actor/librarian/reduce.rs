@@ -82,6 +82,22 @@ impl tier::Shelf for Order<'_> {
     }
 }
 
+/// Of a recording of which nothing is cut out.
+fn task_of(row: &FileRow, left: Left, days: f64) -> Task {
+    Task {
+        name: row.name.clone(),
+        bytes: row.bytes,
+        version: row.version,
+        is_uploaded: row.uploaded_at.is_some(),
+        rate_hz: row.rate_hz,
+        frames: row.frames,
+        left,
+        parts: Vec::new(),
+        floor_bytes: 0,
+        days,
+    }
+}
+
 impl Librarian {
     /// Opus files of which only the sections stay, and the bytes that they gave back.
     pub(super) fn let_spent_go(
@@ -154,35 +170,13 @@ impl Librarian {
     fn task(&self, name: &str, left: Left, days: f64, floor_bytes: u64, now: Wall) -> Result<Option<Task>, Refused> {
         let row = self.closed(name, now)?.row;
         let parts = tier::parts(&row.sections, row.frames, row.rate_hz);
-        Ok(parts.map(|parts| Task {
-            name: row.name.clone(),
-            bytes: row.bytes,
-            version: row.version,
-            is_uploaded: row.uploaded_at.is_some(),
-            rate_hz: row.rate_hz,
-            frames: row.frames,
-            left,
-            parts,
-            floor_bytes,
-            days,
-        }))
+        Ok(parts.map(|parts| Task { parts, floor_bytes, ..task_of(&row, left, days) }))
     }
 
     /// It says so, and is not looked at again.
     fn leave_full(&mut self, name: &str, left: Left, days: f64, now: Wall) -> Result<(), Refused> {
         let row = self.closed(name, now)?.row;
-        let task = Task {
-            name: name.to_owned(),
-            bytes: row.bytes,
-            version: row.version,
-            is_uploaded: row.uploaded_at.is_some(),
-            rate_hz: row.rate_hz,
-            frames: row.frames,
-            left,
-            parts: Vec::new(),
-            floor_bytes: 0,
-            days,
-        };
+        let task = task_of(&row, left, days);
         let done = Reduced { task, sha256: String::new(), pieces: Vec::new(), placed: Vec::new(), copy: None, is_last: true };
         self.may_write_analyses()?;
         let turn = self.settings.turns.wait(&self.shelf.beside(name, SIDECAR));
