@@ -94,11 +94,12 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let keepers = Arc::new(Keepers::new(config, &table));
     let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
-    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &keepers.turns), recorded_in.clone()).unzip();
-    let recorded = [recorded_in].into_iter().chain(finished).collect();
+    let (mut hooks, finished) =
+        hooks::Post::new(config, (&alarms, &machine), (&shared.stop, &keepers.turns), recorded_in.clone());
+    let recorded = vec![recorded_in, finished];
     let ends = storage::Ends { inbox: store_out, recorded, newcomers: newcomers_out };
     let mut seats = vec![storage::seat(config, &table, &statuses, ends, &keepers)];
-    seats.extend(hooks);
+    seats.extend(hooks.seat());
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     let mut agent = None;
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.stages, &mut agent)?);
@@ -157,8 +158,20 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let crew: Crew = Arc::new(Mutex::new(table.lanes.iter().cloned().zip(statuses.iter().cloned()).collect()));
     let is_analysed = table.taps_depth() > 0;
     // From here on the seats hold the only senders, and those who make seats.
-    let ground =
-        Ground { shared, keepers, stages, lanes, roster, alarms, newcomers, crew: crew.clone(), agent, is_analysed, is_heard };
+    let ground = Ground {
+        shared,
+        keepers,
+        hooks,
+        stages,
+        lanes,
+        roster,
+        alarms,
+        newcomers,
+        crew: crew.clone(),
+        agent,
+        is_analysed,
+        is_heard,
+    };
     let yard = Box::new(Works::new(config, &statuses, ground));
     let changes = Changes { inbox: changes, yard, reload: Box::new(move || keeper.reload()) };
     memory::settle();

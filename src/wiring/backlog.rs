@@ -1,17 +1,15 @@
-//! Recordings that nobody has analysed yet: streams, files that others made, what the taps lost. One after the other, the newest
-//! first, when nothing more urgent wants the processor.
+//! Recordings that nobody has analysed yet: streams, files that others made, what the taps or a power cut lost. One after the other,
+//! of each folder in turn the newest first, when nothing more urgent wants the processor.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
-use async_channel::Sender;
 
 use crate::actor::analyser::Reading;
 use crate::actor::side;
 use crate::device::disk::RealDisk;
 use crate::message::analysis::Detection;
-use crate::message::library::{Answer, Ask, Found, Trouble, Wish};
+use crate::message::folders::{Folder, Folders};
+use crate::message::library::{Answer, Found, Trouble, Wish};
 use crate::signal::{Scope, sections};
 use crate::status::{ActorStatus, State};
 
@@ -26,14 +24,23 @@ pub struct Progress {
 }
 
 pub struct Backlog {
-    pub root: PathBuf,
+    pub folders: Arc<Folders>,
     pub detection: Detection,
     /// Somebody else may be about to tell of a recording: it is waited for a little while.
     pub is_patient: bool,
-    pub asks: Sender<Ask>,
     pub progress: Arc<Progress>,
     pub actor: Arc<ActorStatus>,
     pub stop: Arc<AtomicBool>,
+}
+
+/// What comes next.
+struct Next {
+    /// The number of its folder.
+    at: usize,
+    folder: Folder,
+    name: String,
+    /// How many there are in all folders, if they were counted.
+    waiting: Option<u64>,
 }
 
 impl Backlog {
@@ -41,27 +48,28 @@ impl Backlog {
     pub fn run(&self, life: u32) {
         // What is recorded comes first.
         let _ = rustix::process::setpriority_process(None, 15);
-        let (mut waited_for, mut counted_at) = (String::new(), None);
+        let (mut turn, mut waited_for, mut counted_at) = (0, None, None);
         while self.goes_on(life) {
             self.actor.begin();
             let done = self.progress.done.load(Relaxed);
             let count = counted_at.is_none_or(|at| done - at >= COUNT_EVERY || done >= self.progress.total.load(Relaxed));
-            let Some((name, waiting)) = self.next(count) else {
+            let Some(Next { at, folder, name, waiting }) = self.next(turn, count) else {
                 self.progress.total.store(done, Relaxed);
                 counted_at = None;
                 self.rest(life);
                 continue;
             };
-            if self.is_patient && name != waited_for {
-                waited_for = name;
+            if self.is_patient && waited_for.as_ref().is_none_or(|(n, other)| (*n, other) != (at, &name)) {
+                (turn, waited_for) = (at, Some((at, name)));
                 self.rest(life);
                 continue;
             }
+            turn = at + 1;
             if let Some(waiting) = waiting {
                 self.progress.total.store(done + waiting, Relaxed);
                 counted_at = Some(done);
             }
-            let wish = match self.analyse(&name, life) {
+            let wish = match self.analyse(&folder, &name, life) {
                 Ok(Some(found)) => Wish::Analysed { name, found: Box::new(found) },
                 Ok(None) => return,
                 Err(why) => {
@@ -70,7 +78,7 @@ impl Backlog {
                 }
             };
             self.progress.done.fetch_add(1, Relaxed);
-            match self.ask(wish) {
+            match self.ask(&folder, wish) {
                 Ok(_) | Err(Trouble::Absent | Trouble::Open) => {}
                 Err(_) => self.rest(life),
             }
@@ -78,26 +86,37 @@ impl Backlog {
     }
 
     fn goes_on(&self, life: u32) -> bool {
-        side::goes_on(&self.actor, &self.stop, life) && !self.asks.is_closed()
+        side::goes_on(&self.actor, &self.stop, life) && self.folders.are_kept()
     }
 
     fn rest(&self, life: u32) {
         side::rest(&self.actor, || self.goes_on(life));
     }
 
-    /// The newest, and how many there are if they are to be counted.
-    fn next(&self, count: bool) -> Option<(String, Option<u64>)> {
-        let Ok(Answer::Next { name, waiting }) = self.ask(Wish::Next { count }) else { return None };
-        Some((name?, waiting))
+    /// The newest of the first folder that has one, from that of this number on.
+    fn next(&self, turn: usize, count: bool) -> Option<Next> {
+        let mut folders: Vec<(usize, Folder)> = self.folders.after(0).into_iter().enumerate().collect();
+        let first = turn % folders.len().max(1);
+        folders.rotate_left(first);
+        let (mut found, mut waiting) = (None, None::<u64>);
+        for (at, folder) in folders {
+            let Ok(Answer::Next { name, waiting: here }) = self.ask(&folder, Wish::Next { count }) else { continue };
+            waiting = here.map(|here| here + waiting.unwrap_or(0)).or(waiting);
+            found = found.or(name.map(|name| (at, folder, name)));
+            if found.is_some() && !count {
+                break;
+            }
+        }
+        found.map(|(at, folder, name)| Next { at, folder, name, waiting })
     }
 
-    fn ask(&self, wish: Wish) -> Result<Answer, Trouble> {
-        side::ask(&self.actor, &self.asks, wish, State::Busy)
+    fn ask(&self, folder: &Folder, wish: Wish) -> Result<Answer, Trouble> {
+        side::ask(&self.actor, &folder.asks, wish, State::Busy)
     }
 
     /// `None` when it is to stop.
-    fn analyse(&self, name: &str, life: u32) -> Result<Option<Found>, String> {
-        let file = RealDisk.open_to_read(&self.root.join(name)).map_err(|e| e.to_string())?;
+    fn analyse(&self, folder: &Folder, name: &str, life: u32) -> Result<Option<Found>, String> {
+        let file = RealDisk.open_to_read(&folder.root.join(name)).map_err(|e| e.to_string())?;
         let mut reading =
             Reading::open(Box::new(file), super::library::extension(name), Scope::ALL).map_err(|e| e.to_string())?;
         while reading.step().map_err(|e| e.to_string())? {

@@ -87,6 +87,7 @@ pub fn seats(
         sources,
         alarms,
         asks,
+        folders: keepers.folders.clone(),
         retention,
         recorded,
         stop,
