@@ -10,6 +10,7 @@
 
 pub mod analysis;
 pub mod clock;
+pub mod folders;
 pub mod handover;
 pub mod library;
 pub mod live;

@@ -8,6 +8,7 @@ mod page_rig;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -414,6 +415,46 @@ fn a_folder_that_comes_with_a_change_is_kept_too() {
         catalogue.is_some_and(|db| db.query_row("SELECT count(*) FROM files", [], |_| Ok(())).is_ok())
     };
     running.site.wait_for(known);
+    running.stop();
+}
+
+/// Whoever works through recordings hears of a folder that comes while the recorder runs: uploads, programs and the analyses of later.
+/// When its source has gone, what it had finished is uploaded all the same.
+#[test]
+fn a_folder_that_comes_with_a_change_is_uploaded_and_hooked() {
+    let targets = Place::new();
+    let (stick, seen) = (targets.path("stick"), targets.path("seen"));
+    fs::create_dir_all(&stick).expect("made");
+    let program = targets.path("program.sh");
+    fs::write(&program, format!("#!/bin/sh\necho \"$1\" >> {}\n", seen.display())).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let upload = format!("[upload.stick]\ntype = folder\nfolder = {}\nmounted = no\n", stick.display());
+    let running = Running::start(&format!("password_hash = {HASH}\n"), &format!("{SOURCES}{upload}"));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    let folder = running.place.path("elsewhere");
+    // A recording that another program left there, which nobody has analysed.
+    fs::create_dir_all(&folder).expect("made");
+    let left = folder.join("left.wav");
+    let tone = "sine=frequency=440:sample_rate=8000:duration=2";
+    tool("ffmpeg", &["-v", "error", "-f", "lavfi", "-i", tone, left.to_str().expect("a path")]);
+    let far = format!(
+        "[far]\ntype = tone\nsample_rate = 8000\nchannels = 1\nsplit_minutes = 0.05\nfilename_pattern = far-%H%M%S\n\
+         output_directory = {}\non_close = {} {{file}}\n",
+        folder.display(),
+        program.display()
+    );
+    running.change(|text| format!("{text}{far}"));
+    running.wait_until(|sources| all_record(sources, &["mic", "bat", "far"]));
+    let arrived = || tool("find", &[stick.to_str().expect("a path"), "-name", "far-*.wav"]).lines().count();
+    let hooked = || fs::read_to_string(&seen).unwrap_or_default();
+    running.site.wait_for(|_| arrived() >= 1 && hooked().contains("far-"));
+    running.site.wait_for(|_| folder.join("analyses/left.wav.profile").exists());
+    // It goes; what it has finished by then is still uploaded.
+    running.change(|text| text.split("[far]").next().expect("a text").to_owned());
+    running.wait_until(|sources| all_record(sources, &["mic", "bat"]));
+    let made: Vec<PathBuf> = recordings(&folder).into_iter().filter(|path| path.to_string_lossy().contains("far-")).collect();
+    let is_hooked = |path: &PathBuf| hooked().contains(path.to_str().expect("a path"));
+    running.site.wait_for(|_| arrived() == made.len() && made.iter().all(is_hooked));
     running.stop();
 }
 

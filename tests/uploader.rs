@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use soundpost::actor::librarian::{self, Librarian, Prober};
 use soundpost::actor::store::parse_gap_line;
-use soundpost::actor::uploader::{Memory, Settings, Shelf, Step, Uploader};
+use soundpost::actor::uploader::{Memory, Settings, Step, Uploader};
 use soundpost::device::clock::SimulatedClock;
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::device::{Fault, FaultKind};
 use soundpost::message::Identity;
+use soundpost::message::folders::{Folder, Folders};
 use soundpost::message::library::{Ask, Mark, Wish};
 use soundpost::policy::outbox::{Convert, Layout, Order};
 use soundpost::policy::schedule::{Hours, Rules, Schedule, parse_windows};
@@ -84,7 +85,8 @@ fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> 
             hours,
         },
         remote: Box::new(FakeRemote { stock: stock.clone(), script: Arc::clone(&script) }),
-        shelves: vec![Shelf::new(place.clone(), place.join("analyses"), &place.join("catalogue.db"), asks.clone())],
+        folders: Arc::new(Folders::of(folder_of(&place, &asks))),
+        shelves: Vec::new(),
         clock: clock.clone(),
         actor: Arc::new(ActorStatus::default()),
         status: Arc::new(TargetStatus::new("t", "folder")),
@@ -92,6 +94,11 @@ fn open(folder: tempfile::TempDir, order: Order, window: &str, stock: Stock) -> 
         state: Memory::default(),
     };
     Bench { folder, asks, keeper: Some(keeper), stock, script, clock, uploader }
+}
+
+fn folder_of(place: &Path, asks: &async_channel::Sender<Ask>) -> Folder {
+    let (root, asks) = (place.to_owned(), asks.clone());
+    Folder { analyses: root.join("analyses"), catalogue: root.join("catalogue.db"), root, asks }
 }
 
 /// The librarian of a folder, which has looked through it.
@@ -245,8 +252,7 @@ fn several_folders_are_one_queue() {
             File::options().write(true).open(&path).and_then(|file| file.set_modified(at)).expect("dated");
         }
         let (asks, _keeper) = keep(&second);
-        let catalogue = second.join("catalogue.db");
-        bench.uploader.shelves.push(Shelf::new(second.clone(), second.join("analyses"), &catalogue, asks));
+        bench.uploader.folders.add(folder_of(&second, &asks)); // as when it comes while this runs
         bench.step();
         assert_eq!(bench.uploader.status.look().backlog_files, 4, "of both");
         let first: Vec<_> = bench.keys();

@@ -94,11 +94,12 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let (recorded_in, recorded_out) = async_channel::bounded(review::RECORDED);
     let keepers = Arc::new(Keepers::new(config, &table));
     let (alarms, machine): (Arc<Alarms>, Arc<Machine>) = Default::default();
-    let (hooks, finished) = hooks::seat(config, (&alarms, &machine), (&shared.stop, &keepers.turns), recorded_in.clone()).unzip();
-    let recorded = [recorded_in].into_iter().chain(finished).collect();
+    let (mut hooks, finished) =
+        hooks::Post::new(config, (&alarms, &machine), (&shared.stop, &keepers.turns), recorded_in.clone());
+    let recorded = vec![recorded_in, finished.clone()];
     let ends = storage::Ends { inbox: store_out, recorded, newcomers: newcomers_out };
     let mut seats = vec![storage::seat(config, &table, &statuses, ends, &keepers)];
-    seats.extend(hooks);
+    seats.extend(hooks.seat());
     let heard = live::Plan::new(config, &table, &statuses, ears_out);
     let mut agent = None;
     seats.extend(start::lanes(config, &table, &statuses, &shared, &heard.stages, &mut agent)?);
@@ -127,6 +128,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
             roster: roster.clone(),
             clerk: keeper.clone(),
             rounds: rounds.clone(),
+            told: finished,
             keepers: &keepers,
             stop: shared.stop.clone(),
             alarms: alarms.clone(),
@@ -162,6 +164,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     let ground = Ground {
         shared,
         keepers,
+        hooks,
         stages,
         ring,
         lanes,

@@ -14,6 +14,7 @@ use crate::device::disk::{Disk, RealDisk, real_path};
 use crate::device::memory;
 use crate::logging;
 use crate::message::analysis::Detection;
+use crate::message::folders::{Folder, Folders};
 use crate::policy::split::Zone;
 use crate::supervisor::{Outcome, Role, Supervisor};
 use crate::wiring::library::Settings;
@@ -65,15 +66,20 @@ fn serve(options: &Options) -> Result<Exit, String> {
     let (_nobody, recorded) = async_channel::bounded(1);
     let root = place.root.display().to_string();
     let read_only = if place.read_only { ", read only" } else { "" };
+    let asks = async_channel::bounded(review::ASKS);
+    let Place { root: folder, analyses, catalogue, .. } = place.clone();
+    let folder = Folder { root: folder, analyses, catalogue, asks: asks.0.clone() };
     let plan = Plan {
         live: None,
         clerk: None,
         rounds: None,
+        told: None,
         place,
         settings,
         sources: Box::new(Vec::new),
         alarms: Arc::default(),
-        asks: async_channel::bounded(review::ASKS),
+        asks,
+        folders: Arc::new(Folders::of(folder)),
         retention: None,
         recorded,
         stop: stop.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 
 use super::health::{Rounds, STILL_MS};
 use super::library;
@@ -36,6 +36,8 @@ pub struct Around<'a> {
     pub alarms: Arc<Alarms>,
     pub machine: Arc<Machine>,
     pub rounds: Rounds,
+    /// Who runs programs for recordings.
+    pub told: Sender<PathBuf>,
 }
 
 /// Beside a recorder, over the folder of `[general]`; the page's port if there is to be a page. Sources that record elsewhere are heard of in the status only.
@@ -45,7 +47,7 @@ pub fn seats(
     recorded: Receiver<PathBuf>,
     around: Around,
 ) -> Result<(Vec<Seat>, Option<u16>), Fault> {
-    let Around { roster, clerk, keepers, stop, alarms, machine, rounds } = around;
+    let Around { roster, clerk, keepers, stop, alarms, machine, rounds, told } = around;
     let general = &config.general.lane;
     let root = real_path(&general.output_directory);
     let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
@@ -88,8 +90,10 @@ pub fn seats(
         sources,
         alarms,
         asks,
+        folders: keepers.folders.clone(),
         retention,
         recorded,
+        told: Some(told),
         stop,
         turns,
         role: Role::Side,

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_channel::Sender;
 
 use super::beside::Roster;
+use super::hooks::Post;
 use super::retention::Keepers;
 use super::settings::Change;
 use super::start::{self, Shared};
@@ -23,7 +24,7 @@ use crate::device::stream::Agent;
 use crate::message::Lane;
 use crate::message::live::{Ring, Seen, Stages};
 use crate::status::{Alarms, LaneStatus, Lanes};
-use crate::supervisor::{Hire, Yard};
+use crate::supervisor::{Hire, Seat, Yard};
 
 /// More than a person ever makes by hand.
 pub const MOST_LATER: usize = 200;
@@ -35,6 +36,8 @@ pub type Crew = Arc<Mutex<Vec<(LaneRow, Arc<LaneStatus>)>>>;
 pub struct Ground {
     pub shared: Shared,
     pub keepers: Arc<Keepers>,
+    /// Who runs programs.
+    pub hooks: Post,
     pub stages: Arc<Stages>,
     /// When somebody comes to look at a station.
     pub ring: Ring,
@@ -57,6 +60,8 @@ pub struct Works {
     /// Those that record, or wait for it.
     held: Vec<Held>,
     pending: Vec<Pending>,
+    /// What came with a lane and serves others too: hired whatever becomes of the lane.
+    besides: Vec<Seat>,
     next: Lane,
 }
 
@@ -84,7 +89,7 @@ impl Works {
         let held: Vec<Held> =
             held.map(|(lane, (source, status))| Held { source: source.name.clone(), lane, status: status.clone() }).collect();
         let next = Lane::try_from(held.len()).unwrap_or(Lane::MAX);
-        Works { config: config.clone(), ground, held, pending: Vec::new(), next }
+        Works { config: config.clone(), ground, held, pending: Vec::new(), besides: Vec::new(), next }
     }
 
     fn plan(&mut self, source: &str, next: Next) {
@@ -127,6 +132,7 @@ impl Works {
         let row = self.row(source).ok_or("cannot be recorded")?;
         let format = super::sources::expected_format(source);
         let keeper = self.ground.keepers.more(&self.config, source, row.feed, &self.ground.alarms);
+        self.besides.extend(keeper);
         let (lane, status, is_new) = match self.held.iter().find(|held| held.source == source.name) {
             Some(held) if next == Next::InItsLane => (held.lane, held.status.clone(), false),
             _ => {
@@ -148,7 +154,6 @@ impl Works {
             let stage = self.ground.stages.of_lane(lane).stage;
             seats.extend(push::one(&self.config, source, &status, stage, &mut self.ground.agent));
         }
-        seats.extend(keeper);
         log::info!("[{}]: {}", source.name, if is_new { "records from now on" } else { "is begun anew with its new settings" });
         Ok(Hire { seats, status: is_new.then_some(status) })
     }
@@ -160,6 +165,11 @@ impl Works {
         let place = storage::lane(&self.config, source, row, status, &self.ground.keepers);
         self.ground.newcomers.try_send(place).map_err(|_| NO_MORE)?;
         self.next = lane.checked_add(1).ok_or(NO_MORE)?;
+        self.ground.hooks.enter(&self.config, source);
+        if let Some(hooks) = self.ground.hooks.seat() {
+            self.ground.alarms.watch(&hooks.name, &hooks.actor.given_up);
+            self.besides.push(hooks);
+        }
         self.ground.lanes.add(status.clone());
         let ring = self.ground.is_heard.then_some(&self.ground.ring);
         self.ground.stages.set(lane, live::seen(&self.config, row, source, status, ring));
@@ -206,6 +216,10 @@ impl Yard for Works {
                 Some(Ok(hire)) => hired.push(hire),
                 Some(Err(why)) => log::error!("[{name}]: {why}"),
             }
+        }
+        let seats = std::mem::take(&mut self.besides);
+        if !seats.is_empty() {
+            hired.push(Hire { seats, status: None });
         }
         hired
     }

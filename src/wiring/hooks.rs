@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_channel::Sender;
 use serde_json::{Value, json};
 
+use super::retention::analyses;
 use super::start;
 use crate::actor::hooks::{Desk, Hooks, INBOX, Job};
 use crate::actor::librarian::shelf::{SECOND, SIDECAR, Shelf};
-use crate::config::Config;
 use crate::config::source::OnClose;
+use crate::config::{Config, SourceConfig};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
 use crate::device::folder;
@@ -42,66 +43,94 @@ pub fn is_wanted(config: &Config) -> bool {
     start::recorded(config).any(|source| source.lane.on_close.is_some())
 }
 
-/// And where finished recordings are to be told. `told`: whoever wants to hear of a sidecar that has changed.
-pub fn seat(
-    config: &Config,
-    (alarms, machine): (&Alarms, &Arc<Machine>),
-    (stop, turns): (&Arc<AtomicBool>, &Arc<Turns>),
-    told: Sender<PathBuf>,
-) -> Option<(Seat, Sender<PathBuf>)> {
-    if !is_wanted(config) {
-        return None;
-    }
-    let (finished, inbox) = async_channel::bounded(INBOX);
-    let trouble: Arc<Alarm> = Arc::default();
-    alarms.watch("", &trouble);
-    let desk = Sidecars::new(config, turns.clone(), told);
-    let hooks = Hooks { desk, inbox, machine: machine.clone(), trouble, stop: stop.clone() };
-    // One at a time, whatever becomes of its predecessor.
-    let hooks = Arc::new(Mutex::new(hooks));
-    let actor = Arc::new(ActorStatus::default());
-    let row = actor.clone();
-    let make = move || -> Body {
-        let (hooks, row) = (hooks.clone(), row.clone());
-        Box::new(move || hooks.lock().unwrap_or_else(PoisonError::into_inner).run(&row))
-    };
-    let seat = Seat::side("hooks", actor, (STACK, LIMIT_MS), make);
-    Some((seat, finished))
+/// Who runs programs, and hears of sources that come later. It has a seat from the first source on that wants one.
+pub struct Post {
+    book: Arc<Mutex<Book>>,
+    /// Until it has a seat.
+    hooks: Option<Hooks<Sidecars>>,
 }
 
-struct Sidecars {
+impl Post {
+    /// And where finished recordings are to be told. `told`: whoever wants to hear of a sidecar that has changed.
+    pub fn new(
+        config: &Config,
+        (alarms, machine): (&Alarms, &Arc<Machine>),
+        (stop, turns): (&Arc<AtomicBool>, &Arc<Turns>),
+        told: Sender<PathBuf>,
+    ) -> (Post, Sender<PathBuf>) {
+        let (finished, inbox) = async_channel::bounded(INBOX);
+        let trouble: Arc<Alarm> = Arc::default();
+        alarms.watch("", &trouble);
+        let book: Arc<Mutex<Book>> = Arc::default();
+        let desk = Sidecars { book: book.clone(), turns: turns.clone(), told };
+        let hooks = Hooks { desk, inbox, machine: machine.clone(), trouble, stop: stop.clone() };
+        let post = Post { book, hooks: Some(hooks) };
+        start::recorded(config).for_each(|source| post.enter(config, source));
+        (post, finished)
+    }
+
+    /// The seat, once: when a source wants it.
+    pub fn seat(&mut self) -> Option<Seat> {
+        if open(&self.book).programs.is_empty() {
+            return None;
+        }
+        let hooks = self.hooks.take()?;
+        // What was told before there was a program is not for it.
+        while hooks.inbox.try_recv().is_ok() {}
+        // One at a time, whatever becomes of its predecessor.
+        let hooks = Arc::new(Mutex::new(hooks));
+        let actor = Arc::new(ActorStatus::default());
+        let row = actor.clone();
+        let make = move || -> Body {
+            let (hooks, row) = (hooks.clone(), row.clone());
+            Box::new(move || hooks.lock().unwrap_or_else(PoisonError::into_inner).run(&row))
+        };
+        Some(Seat::side("hooks", actor, (STACK, LIMIT_MS), make))
+    }
+
+    /// A source that is recorded from now on. What one that has gone left keeps its program.
+    pub fn enter(&self, config: &Config, source: &SourceConfig) {
+        let mut book = open(&self.book);
+        let Some(on_close) = &source.lane.on_close else {
+            book.programs.remove(&source.name);
+            return;
+        };
+        book.programs.insert(source.name.clone(), on_close.clone());
+        let root = real_path(&source.lane.output_directory);
+        let shelf = Shelf { analyses: analyses(config, &root), root };
+        if !book.shelves.contains(&shelf) {
+            book.shelves.push(shelf);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Book {
     /// Of each source that has one.
     programs: HashMap<String, OnClose>,
     shelves: Vec<Shelf>,
+}
+
+fn open(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Sidecars {
+    book: Arc<Mutex<Book>>,
     turns: Arc<Turns>,
     told: Sender<PathBuf>,
 }
 
 impl Sidecars {
-    fn new(config: &Config, turns: Arc<Turns>, told: Sender<PathBuf>) -> Sidecars {
-        let (mut programs, mut shelves) = (HashMap::new(), Vec::new());
-        for source in start::recorded(config) {
-            let Some(on_close) = &source.lane.on_close else { continue };
-            programs.insert(source.name.clone(), on_close.clone());
-            let root = real_path(&source.lane.output_directory);
-            let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
-            let shelf = Shelf { root, analyses };
-            if !shelves.contains(&shelf) {
-                shelves.push(shelf);
-            }
-        }
-        Sidecars { programs, shelves, turns, told }
-    }
-
-    fn place<'a>(&self, file: &'a Path) -> Option<(&Shelf, &'a str)> {
+    fn place<'a>(&self, file: &'a Path) -> Option<(Shelf, &'a str)> {
         let below = |shelf: &Shelf| file.strip_prefix(&shelf.root).ok().and_then(Path::to_str);
-        self.shelves.iter().find_map(|shelf| below(shelf).map(|name| (shelf, name)))
+        open(&self.book).shelves.iter().find_map(|shelf| below(shelf).map(|name| (shelf.clone(), name)))
     }
 
     fn job_at(&self, file: &Path, now: Wall) -> Option<Job> {
         let (shelf, name) = self.place(file)?;
         let sidecar = shelf.sidecar(name)?;
-        let on_close = self.programs.get(&sidecar.source)?;
+        let on_close = open(&self.book).programs.get(&sidecar.source)?.clone();
         let other = &sidecar.other;
         // A piece of a recording that somebody kept is not looked through again.
         if sidecar.is_begun() || other.contains_key(KEY) || other.contains_key("mark") || other.contains_key("piece_of") {
@@ -133,7 +162,8 @@ impl Desk for Sidecars {
 
     fn missed(&mut self) -> Vec<PathBuf> {
         let (now, mut missed) = (RealClock.look().wall, Vec::new());
-        for shelf in &self.shelves {
+        let shelves = open(&self.book).shelves.clone();
+        for shelf in &shelves {
             let mut visit = |found: folder::Found<'_>| {
                 let is_recent = (0..LATEST_NS).contains(&now.since(found.modified));
                 let path = shelf.root.join(found.name);

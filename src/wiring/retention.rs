@@ -2,7 +2,7 @@
 //! its other work; any other folder has one for this alone.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -23,6 +23,7 @@ use crate::device::scratch::Scratch;
 use crate::device::turns::Turns;
 use crate::message::Container;
 use crate::message::analysis::Centibel;
+use crate::message::folders::{Folder, Folders};
 use crate::message::library::{Ask, Trouble, Wish};
 use crate::policy::retention::{Age, Rules, Source};
 use crate::policy::split::Zone;
@@ -52,8 +53,8 @@ pub struct Keeper {
 /// All of them; that of the page, if there is one, first.
 pub struct Keepers {
     each: Vec<Keeper>,
-    /// Of folders that are recorded to since the configuration was changed.
-    later: Mutex<Vec<Keeper>>,
+    /// And of folders that are recorded to since the configuration was changed: all who work through recordings look here.
+    pub folders: Arc<Folders>,
     /// Of all who write sidecars.
     pub turns: Arc<Turns>,
 }
@@ -70,6 +71,11 @@ impl Keeper {
     pub fn asks(&self) -> (Sender<Ask>, Receiver<Ask>) {
         self.asks.clone()
     }
+
+    fn folder(&self, config: &Config) -> Folder {
+        let root = self.root.clone();
+        Folder { analyses: analyses(config, &root), catalogue: root.join("catalogue.db"), root, asks: self.asks.0.clone() }
+    }
 }
 
 impl Keepers {
@@ -79,8 +85,10 @@ impl Keepers {
             let here: Vec<(&SourceConfig, f64)> = here.map(|(source, row)| (source, expected(row.feed))).collect();
             Keeper::new(root, config, &here)
         };
-        let each = folders(config).into_iter().map(keeper).collect();
-        Keepers { each, later: Mutex::default(), turns: Arc::default() }
+        let each: Vec<Keeper> = folders(config).into_iter().map(keeper).collect();
+        let folders: Arc<Folders> = Arc::default();
+        each.iter().for_each(|keeper| folders.add(keeper.folder(config)));
+        Keepers { each, folders, turns: Arc::default() }
     }
 
     /// Who makes room in the folder of a source that is recorded from now on; nobody new if it is kept already.
@@ -92,32 +100,17 @@ impl Keepers {
         let keeper = Keeper::new(root, config, &[(source, expected(feed))]);
         let seat = seat(&keeper, config, &self.turns, alarms);
         alarms.watch(&seat.name, &seat.actor.given_up);
-        self.later().push(keeper);
+        self.folders.add(keeper.folder(config));
         Some(seat)
     }
 
     /// Where wishes for this folder go.
     pub fn wishes(&self, root: &Path) -> Option<Sender<Ask>> {
-        let known = |keeper: &Keeper| (keeper.root == root).then(|| keeper.asks.0.clone());
-        self.each.iter().find_map(known).or_else(|| self.later().iter().find_map(known))
-    }
-
-    fn later(&self) -> MutexGuard<'_, Vec<Keeper>> {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folders.wishes(root)
     }
 
     pub fn of(&self, root: &Path) -> Option<&Keeper> {
         self.each.iter().find(|keeper| keeper.root == root)
-    }
-
-    /// All but that of the page: where each is, and who keeps it.
-    pub fn elsewhere(&self, config: &Config) -> Vec<(review::Place, Sender<Ask>)> {
-        let of = |keeper: &Keeper| {
-            let at = settings(keeper.root.clone(), config, self.turns.clone(), keeper.keeping.clone());
-            let librarian::Settings { root, analyses, catalogue, read_only, .. } = at;
-            (review::Place { root, analyses, catalogue, read_only }, keeper.asks.0.clone())
-        };
-        self.each.iter().filter(|keeper| keeper.root != page_folder(config)).map(of).collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Keeper> {
@@ -151,6 +144,11 @@ fn folder(source: &SourceConfig) -> PathBuf {
     real_path(&source.lane.output_directory)
 }
 
+/// Where what is known of the recordings of a folder lies.
+pub fn analyses(config: &Config, root: &Path) -> PathBuf {
+    config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path)
+}
+
 /// Bytes an hour of a lane that has recorded nothing yet.
 fn expected(feed: Feed) -> f64 {
     let share = if let Feed::Sound(_, Container::Flac) = feed { FLAC_SHARE } else { 1.0 };
@@ -180,9 +178,8 @@ pub fn rules(config: &Config, here: &[(&SourceConfig, f64)]) -> Rules {
 }
 
 pub fn settings(root: PathBuf, config: &Config, turns: Arc<Turns>, keeping: Keeping) -> librarian::Settings {
-    let analyses = config.analysis.analyses_dir.as_deref().map_or_else(|| root.join("analyses"), real_path);
     librarian::Settings {
-        analyses,
+        analyses: analyses(config, &root),
         catalogue: root.join("catalogue.db"),
         root,
         read_only: false,

@@ -12,7 +12,7 @@
 //! | herald | own | events, finished files, levels | browsers' events, wishes | drops |
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,8 +38,9 @@ use crate::device::clock::{Clock, RealClock};
 use crate::device::service::RuntimeFolder;
 use crate::device::turns::Turns;
 use crate::message::analysis::Detection;
+use crate::message::folders::Folders;
 use crate::message::handover::Hub;
-use crate::message::library::{Ask, Event, Meter, Wish};
+use crate::message::library::{Ask, Event, Meter};
 use crate::message::live::Stages;
 use crate::message::news::Listener;
 use crate::message::page::{Alarm, SourceStatus, Status};
@@ -118,10 +119,14 @@ pub struct Plan {
     pub alarms: Arc<Alarms>,
     /// Of the librarian: others may have wishes too.
     pub asks: (Sender<Ask>, Receiver<Ask>),
+    /// That of the place, and all that are recorded to.
+    pub folders: Arc<Folders>,
     /// `None`: nothing is ever deleted by itself.
     pub retention: Option<Keeping>,
     /// Paths of files that the store began, finished or analysed.
     pub recorded: Receiver<PathBuf>,
+    /// Who runs programs for recordings, which wait for their analysis.
+    pub told: Option<Sender<PathBuf>>,
     pub stop: Arc<AtomicBool>,
     /// With whoever writes sidecars besides.
     pub turns: Arc<Turns>,
@@ -139,6 +144,8 @@ pub struct Plan {
 
 struct Shared {
     place: Place,
+    folders: Arc<Folders>,
+    told: Option<Sender<PathBuf>>,
     zone: Zone,
     librarian: Arc<librarian::Shared>,
     turns: Arc<Turns>,
@@ -156,8 +163,10 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
         sources,
         alarms,
         asks: (asks, inbox),
+        folders,
         retention,
         recorded,
+        told,
         stop,
         turns,
         role,
@@ -167,7 +176,8 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
         rounds,
     } = plan;
     let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
+    let (zone, librarian) = (settings.zone.clone(), Arc::default());
+    let shared = Shared { place, folders, told, zone, librarian, turns, role, targets, retention };
     alarms.watch("", &shared.librarian.stuck);
     let (progress, hub) = (Arc::new(Progress::default()), Arc::new(Hub::default()));
     let detection = settings.detection;
@@ -177,17 +187,17 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
     let preview = live.as_ref().and_then(|plan| plan.preview.clone());
     let page = match Page::open(web, relay, shelves.clone(), hub.clone(), stages.clone(), preview) {
         Ok(page) => Arc::new(page),
-        Err(fault) => return (alone(&shared, detection, (asks, inbox), &stop, &progress, uploads), Err(fault)),
+        Err(fault) => return (alone(&shared, detection, inbox, &stop, &progress, uploads), Err(fault)),
     };
     let port = page.port();
     let events = shared.librarian.news.listen();
     let mut seats = vec![librarian_seat(&shared, inbox), page_seat(&shared, "gate", &page), page_seat(&shared, "http", &page)];
-    seats.extend(backlog_seat(&shared, detection, &asks, &stop, &progress));
-    let uploads = uploads.map(|plan| plan.seats(&shared.place, &shared.zone, &asks, &stop));
+    seats.extend(backlog_seat(&shared, detection, &stop, &progress));
+    let uploads = uploads.map(|plan| plan.seats(&shared.place.root, &shared.zone, &stop));
     seats.extend(uploads.into_iter().flatten());
     seats.extend(live.map(|plan| live::seat(plan, &hub)));
-    let herald =
-        Arc::new(Herald { events, recorded, asks, hub, shelves, stages, page, rounds, root: shared.place.root.clone(), stop });
+    let folders = shared.folders.clone();
+    let herald = Arc::new(Herald { events, recorded, folders, hub, shelves, stages, page, rounds, stop });
     seats.push(seat(&shared, "herald", move |actor, life| {
         let herald = herald.clone();
         Box::new(move || {
@@ -201,43 +211,38 @@ pub fn seats(web: &Web, relay: &Live, plan: Plan) -> (Vec<Seat>, Result<u16, Fau
 /// Where there is no page: who keeps the catalogue and analyses, and whoever uploads by it. What is recorded is found by the librarian's own
 /// looks.
 pub fn without_page(plan: Plan) -> Vec<Seat> {
-    let Plan { place, settings, alarms, asks: (asks, inbox), retention, stop, turns, role, uploads, .. } = plan;
+    let Plan { place, settings, alarms, asks: (_, inbox), folders, retention, told, stop, turns, role, uploads, .. } = plan;
     let targets = uploads.as_ref().map(upload::Plan::names).unwrap_or_default();
-    let shared = Shared { place, zone: settings.zone.clone(), librarian: Arc::default(), turns, role, targets, retention };
+    let (zone, librarian) = (settings.zone.clone(), Arc::default());
+    let shared = Shared { place, folders, told, zone, librarian, turns, role, targets, retention };
     alarms.watch("", &shared.librarian.stuck);
-    alone(&shared, settings.detection, (asks, inbox), &stop, &Arc::default(), uploads)
+    alone(&shared, settings.detection, inbox, &stop, &Arc::default(), uploads)
 }
 
 fn alone(
     shared: &Shared,
     detection: Detection,
-    (asks, inbox): (Sender<Ask>, Receiver<Ask>),
+    inbox: Receiver<Ask>,
     stop: &Arc<AtomicBool>,
     progress: &Arc<Progress>,
     uploads: Option<upload::Plan>,
 ) -> Vec<Seat> {
     let mut seats = vec![librarian_seat(shared, inbox)];
-    seats.extend(backlog_seat(shared, detection, &asks, stop, progress));
-    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place, &shared.zone, &asks, stop)));
+    seats.extend(backlog_seat(shared, detection, stop, progress));
+    seats.extend(uploads.into_iter().flat_map(|plan| plan.seats(&shared.place.root, &shared.zone, stop)));
     seats
 }
 
 /// None where nothing may be written.
-fn backlog_seat(
-    shared: &Shared,
-    detection: Detection,
-    asks: &Sender<Ask>,
-    stop: &Arc<AtomicBool>,
-    progress: &Arc<Progress>,
-) -> Option<Seat> {
+fn backlog_seat(shared: &Shared, detection: Detection, stop: &Arc<AtomicBool>, progress: &Arc<Progress>) -> Option<Seat> {
     if shared.place.read_only && shared.place.analyses.starts_with(&shared.place.root) {
         return None;
     }
-    let (root, asks, stop, progress) = (shared.place.root.clone(), asks.clone(), stop.clone(), progress.clone());
+    let (folders, told, stop, progress) = (shared.folders.clone(), shared.told.clone(), stop.clone(), progress.clone());
     let is_patient = shared.role == Role::Side;
     Some(seat(shared, "backlog", move |actor, life| {
-        let (root, asks, stop, progress) = (root.clone(), asks.clone(), stop.clone(), progress.clone());
-        let backlog = Backlog { root, detection, is_patient, asks, progress, actor, stop };
+        let (folders, told, stop, progress) = (folders.clone(), told.clone(), stop.clone(), progress.clone());
+        let backlog = Backlog { folders, detection, is_patient, progress, told, actor, stop };
         Box::new(move || {
             backlog.run(life);
             Ok(())
@@ -296,14 +301,13 @@ fn page_seat(shared: &Shared, name: &str, page: &Arc<Page>) -> Seat {
 struct Herald {
     events: Listener,
     recorded: Receiver<PathBuf>,
-    asks: Sender<Ask>,
+    folders: Arc<Folders>,
     hub: Arc<Hub>,
     shelves: Arc<dyn Library>,
     /// Sources whose levels are told by live, ten times a second.
     stages: Arc<Stages>,
     page: Arc<Page>,
     rounds: Option<Rounds>,
-    root: PathBuf,
     stop: Arc<AtomicBool>,
 }
 
@@ -320,7 +324,7 @@ impl Herald {
         while !self.stop.load(Relaxed) {
             match self.listen() {
                 Heard::Event(event) => self.hub.tell(&json::event(&event)),
-                Heard::Recorded(path) => self.look_at(&path),
+                Heard::Recorded(path) => self.folders.look_at(&path),
                 Heard::Nothing => self.tell_state(&mut told),
             }
             report.write(&*self.shelves);
@@ -350,12 +354,6 @@ impl Herald {
             Heard::Nothing
         };
         smol::future::block_on(smol::future::or(event, smol::future::or(recorded, beat)))
-    }
-
-    fn look_at(&self, path: &Path) {
-        let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { return };
-        // Should it not fit, the next scan finds the file.
-        let _ = self.asks.try_send(Ask { wish: Wish::Look { name: name.to_owned() }, reply: None });
     }
 
     /// Levels, and alarms that were not `told` or have ended.

@@ -6,11 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_channel::Sender;
-
 use super::retention::Keepers;
-use super::review;
-use crate::actor::uploader::{Memory, Settings, Shelf, Uploader};
+use crate::actor::uploader::{Memory, Settings, Uploader};
 use crate::config::Config;
 use crate::config::upload::{Place, Server, Target, Verify};
 use crate::device::clock::{Clock, RealClock};
@@ -18,7 +15,7 @@ use crate::device::disk::real_path;
 use crate::device::remote::{Access, Folder, Put, Remote, S3, WebDav};
 use crate::device::stream::{Agent, Auth, Client, Limits, Options};
 use crate::device::{Fault, FaultKind};
-use crate::message::library::Ask;
+use crate::message::folders::Folders;
 use crate::policy::schedule::{Hours, Schedule};
 use crate::policy::split::Zone;
 use crate::status::upload::TargetStatus;
@@ -44,11 +41,8 @@ pub struct Plan {
     site: String,
     agent: Option<Agent>,
     place: Option<crate::policy::sun::Place>,
-    /// Folders that are recorded to besides that of the page, with their librarians.
-    elsewhere: Vec<Shelved>,
+    folders: Arc<Folders>,
 }
-
-type Shelved = (review::Place, Sender<Ask>);
 
 struct Row {
     target: Target,
@@ -69,7 +63,7 @@ impl Plan {
             site: config.site.name.clone().unwrap_or_else(host_name),
             agent: if is_remote { agent(config.general.ca_file.as_deref()) } else { None },
             place: config.site.position.map(Into::into),
-            elsewhere: keepers.elsewhere(config),
+            folders: keepers.folders.clone(),
         }
     }
 
@@ -82,31 +76,31 @@ impl Plan {
         self.rows.iter().map(|row| row.status.clone()).collect()
     }
 
-    pub fn seats(&self, place: &review::Place, zone: &Zone, asks: &Sender<Ask>, stop: &Arc<AtomicBool>) -> Vec<Seat> {
-        self.rows.iter().map(|row| self.seat(row, place, zone, asks, stop)).collect()
+    /// `root`: of the page.
+    pub fn seats(&self, root: &Path, zone: &Zone, stop: &Arc<AtomicBool>) -> Vec<Seat> {
+        self.rows.iter().map(|row| self.seat(row, root, zone, stop)).collect()
     }
 
-    fn seat(&self, row: &Row, place: &review::Place, zone: &Zone, asks: &Sender<Ask>, stop: &Arc<AtomicBool>) -> Seat {
+    fn seat(&self, row: &Row, root: &Path, zone: &Zone, stop: &Arc<AtomicBool>) -> Seat {
         let actor = Arc::new(ActorStatus::default());
         let (target, status, site, agent, sun) =
             (row.target.clone(), row.status.clone(), self.site.clone(), self.agent.clone(), self.place);
-        let (zone, stop, own, root) = (zone.clone(), stop.clone(), actor.clone(), place.root.clone());
-        let folders: Vec<Shelved> = [(place.clone(), asks.clone())].into_iter().chain(self.elsewhere.iter().cloned()).collect();
+        let (zone, stop, own, root) = (zone.clone(), stop.clone(), actor.clone(), root.to_owned());
+        let folders = self.folders.clone();
         // One at a time, whatever becomes of its predecessor.
         let busy = Arc::new(Mutex::new(()));
         let make = move || -> Body {
             let settings = settings(&target, &site, &zone, sun);
             let remote = remote(&target, agent.as_ref(), &root, &stop);
-            let shelf =
-                |(place, asks): &Shelved| Shelf::new(place.root.clone(), place.analyses.clone(), &place.catalogue, asks.clone());
-            let shelves = folders.iter().map(shelf).collect();
+            let (folders, shelves) = (folders.clone(), Vec::new());
             let (actor, status, stop, busy) = (own.clone(), status.clone(), stop.clone(), busy.clone());
             let life = own.life();
             Box::new(move || {
                 let (settings, remote) = (settings?, remote?);
                 let _busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
                 let clock = Arc::new(RealClock);
-                let mut uploader = Uploader { settings, remote, shelves, clock, actor, status, stop, state: Memory::default() };
+                let state = Memory::default();
+                let mut uploader = Uploader { settings, remote, folders, shelves, clock, actor, status, stop, state };
                 uploader.run(life);
                 Ok(())
             })

@@ -13,7 +13,7 @@ use async_channel::Receiver;
 use soundpost::actor::librarian::retention::{How, Keeping};
 use soundpost::actor::librarian::{self, Librarian};
 use soundpost::actor::store::{LaneSettings, Machine, Settings, parse_gap_line};
-use soundpost::actor::uploader::{self, Memory, Shelf, Step, Uploader};
+use soundpost::actor::uploader::{self, Memory, Step, Uploader};
 use soundpost::command::rebuild::Headers;
 use soundpost::device::catalogue::Reader;
 use soundpost::device::clock::{Clock, SimulatedClock};
@@ -21,6 +21,7 @@ use soundpost::device::folder::room;
 use soundpost::device::remote::{FakeRemote, Stock, Trouble};
 use soundpost::format::sidecar::Sidecar;
 use soundpost::message::analysis::Centibel;
+use soundpost::message::folders::{Folder, Folders};
 use soundpost::message::library::{Ask, FileState, Mark, Wish};
 use soundpost::message::{Cause, ClockState, Closing, Container, Identity, Lane, NewFile, ToStore};
 use soundpost::policy::outbox::{Convert, Layout, Order};
@@ -215,10 +216,12 @@ impl World {
             bytes_per_second: 0,
             hours: None,
         };
+        let folder = Folder { root: self.root.clone(), analyses: self.analyses(), catalogue: self.catalogue.clone(), asks };
         let uploader = Uploader {
             settings,
             remote: Box::new(FakeRemote { stock: self.stock.clone(), script: self.faults.clone() }),
-            shelves: vec![Shelf::new(self.root.clone(), self.analyses(), &self.catalogue, asks)],
+            folders: Arc::new(Folders::of(folder)),
+            shelves: Vec::new(),
             clock: self.clock.clone(),
             actor: Arc::new(ActorStatus::default()),
             status: Arc::new(TargetStatus::new(TARGET, "put")),

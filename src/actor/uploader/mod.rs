@@ -30,6 +30,7 @@ use crate::device::disk::{RealDisk, RealFile};
 use crate::device::remote::{Manner, Parcel, Receipt, Remote, Trouble};
 use crate::device::{Fault, FaultKind};
 use crate::format::{ReadAt, events, repack};
+use crate::message::folders::Folders;
 use crate::message::library::{self, Answer, Ask, Date, FileRow, Upload, Wish};
 use crate::policy::outbox::layout::EVENTS;
 use crate::policy::outbox::{Backoff, Convert, Layout, Names, Order, Rate, State as Stage, Why};
@@ -71,7 +72,9 @@ impl Settings {
 pub struct Uploader {
     pub settings: Settings,
     pub remote: Box<dyn Remote>,
-    /// All folders that are recorded to.
+    /// All that are recorded to.
+    pub folders: Arc<Folders>,
+    /// Those of them that it knows: it begins with none, and looks for more with each step.
     pub shelves: Vec<Shelf>,
     pub clock: Arc<dyn Clock>,
     pub actor: Arc<ActorStatus>,
@@ -114,11 +117,12 @@ impl Uploader {
     }
 
     fn goes_on(&self, life: u32) -> bool {
-        side::goes_on(&self.actor, &self.stop, life) && !self.shelves.iter().all(|shelf| shelf.asks.is_closed())
+        side::goes_on(&self.actor, &self.stop, life) && self.folders.are_kept()
     }
 
     /// One recording, or one list of events, or nothing.
     pub fn step(&mut self, life: u32) -> Step {
+        self.shelves.extend(self.folders.after(self.shelves.len()).into_iter().map(Shelf::new));
         let now = self.clock.look();
         if self.settings.hours.as_mut().is_some_and(|hours| !hours.is_on(now.wall)) {
             self.show("held");

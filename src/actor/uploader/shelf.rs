@@ -1,12 +1,13 @@
 //! The folders that are uploaded, each with its catalogue and its librarian, and what comes next of all of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_channel::Sender;
 
 use super::Settings;
 use crate::device::catalogue::{Backlog, Reader};
 use crate::format::repack;
+use crate::message::folders::Folder;
 use crate::message::library::{Ask, Date, FileRow, GapRow};
 use crate::policy::outbox::{Convert, Order};
 use crate::time::{SECOND_NS, Wall};
@@ -26,8 +27,8 @@ pub struct Shelf {
 pub type Next = (usize, FileRow);
 
 impl Shelf {
-    pub fn new(root: PathBuf, analyses: PathBuf, catalogue: &Path, asks: Sender<Ask>) -> Shelf {
-        Shelf { root, analyses, reader: Reader::new(catalogue, Default::default()), asks, is_begun: false }
+    pub fn new(Folder { root, analyses, catalogue, asks }: Folder) -> Shelf {
+        Shelf { root, analyses, reader: Reader::new(&catalogue, Default::default()), asks, is_begun: false }
     }
 }
 
