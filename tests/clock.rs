@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use common::kernel_clock::kernel_clock;
 use common::{Place, Recorder, assert_sound, free_port, recordings, sidecar, soundpost, until_it_is};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
 /// A tone and a page; the machine's clock is out of reach of this process, whatever the machine's keepers think of it.
-fn start(place: &Place, keys: &str) -> (Recorder, String) {
+fn start(place: &Place, keys: &str, is_synced: bool) -> (Recorder, String) {
     // Free a moment ago.
     let port = free_port();
     let sections = format!(
@@ -21,6 +22,7 @@ fn start(place: &Place, keys: &str) -> (Recorder, String) {
     let config = place.config(&common::lanes::no_boundary(), &sections);
     let mut command = Command::new("setpriv");
     command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time", "--"]).arg(soundpost().get_program());
+    command.env("LD_PRELOAD", kernel_clock(place, is_synced));
     let mut recorder = Recorder::spawn(command.arg("record").arg("-c").arg(config));
     let line = recorder.wait_for("http://", Duration::from_secs(30));
     let port = line.trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
@@ -60,19 +62,22 @@ fn files(place: &Place) -> Vec<(PathBuf, Value)> {
     files
 }
 
-/// Sets the clock of a recorder that records a tone to ten days later, after two seconds. `None` where the machine's clock is synced:
-/// then nobody may set it.
-fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
+#[test]
+fn a_clock_that_is_kept_is_not_set_by_a_browser() {
+    let place = Place::new();
+    let (recorder, base) = start(&place, "", true);
+    let (before, later) = (get(&base, "api/status"), Timestamp::now() + 240.hours());
+    assert_eq!((&before["clock"]["synced"], &before["clock"]["source"]), (&true.into(), &"system".into()));
+    assert_eq!(set(&base, &format!("{{\"time\":\"{later}\"}}")).0, 409);
+    stop(recorder);
+}
+
+/// Sets the clock of a recorder that records a tone to ten days later, after two seconds.
+fn set_by_a_browser(place: &Place, keys: &str) -> Timestamp {
     let root = place.recordings();
-    let (recorder, base) = start(place, keys);
+    let (recorder, base) = start(place, keys, false);
     let before = get(&base, "api/status");
     let later = Timestamp::now() + 240.hours();
-    if before["clock"]["synced"] == true {
-        println!("the clock of this machine is synced: only that is shown");
-        assert_eq!((&before["clock"]["source"], set(&base, &format!("{{\"time\":\"{later}\"}}")).0), (&"system".into(), 409));
-        stop(recorder);
-        return None;
-    }
     assert_eq!(before["clock"]["source"], "none");
     for wrong in ["", "{}", "{\"time\":7}", "{\"time\":\"soon\"}", "{\"time\":\"1999-01-01T00:00:00Z\"}"] {
         assert_eq!(set(&base, wrong).0, 422, "{wrong}");
@@ -106,13 +111,13 @@ fn set_by_a_browser(place: &Place, keys: &str) -> Option<Timestamp> {
     });
     let log = stop(recorder);
     assert!(log.contains("set by a browser at 127.0.0.1"), "{log}");
-    Some(later)
+    later
 }
 
 #[test]
 fn a_browser_is_the_clock_of_a_recorder_that_has_none() {
     let place = Place::new();
-    let Some(later) = set_by_a_browser(&place, "") else { return };
+    let later = set_by_a_browser(&place, "");
     let files = files(&place);
     assert_eq!(files.len(), 2, "{files:?}");
     let (first, second) = (&files[0].1, &files[1].1);
@@ -136,7 +141,7 @@ fn a_browser_is_the_clock_of_a_recorder_that_has_none() {
 fn files_are_named_anew_where_that_is_wished_for() {
     let place = Place::new();
     let keys = "rename_corrected = yes\nfilename_pattern = %Y-%m-%d/s_%H%M%S";
-    let Some(later) = set_by_a_browser(&place, keys) else { return };
+    let later = set_by_a_browser(&place, keys);
     let files = files(&place);
     assert_eq!(files.len(), 2, "{files:?}");
     let zone = common::lanes::no_boundary().rsplit_once("= ").expect("a zone").1.to_owned();
@@ -164,7 +169,7 @@ fn files_are_named_anew_where_that_is_wished_for() {
 #[test]
 fn a_table_lines_files_up() {
     let place = Place::new();
-    let (recorder, base) = start(&place, "split_minutes = 0.02");
+    let (recorder, base) = start(&place, "split_minutes = 0.02", false);
     until_it_is("some files", SOON, || recordings(&place.recordings()).len() >= 3);
     let listed = || get(&base, "api/files")["files"].as_array().expect("a list").iter().filter(|f| f["state"] != "open").count();
     until_it_is("they are in the catalogue", SOON, || listed() >= 3);
@@ -193,7 +198,7 @@ fn a_table_lines_files_up() {
 #[test]
 fn what_was_only_heard_is_on_its_true_day() {
     let place = Place::new();
-    let Some(later) = set_by_a_browser(&place, "trigger = level\npre_roll = 0\nsplit_minutes = 60") else { return };
+    let later = set_by_a_browser(&place, "trigger = level\npre_roll = 0\nsplit_minutes = 60");
     let root = place.recordings().join("analyses/.watch");
     let zone = common::lanes::no_boundary().rsplit_once("= ").expect("a zone").1.to_owned();
     let date = later.in_tz(&zone).expect("a zone").strftime("%Y-%m-%d").to_string();

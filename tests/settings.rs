@@ -270,6 +270,12 @@ fn stations_and_pushes_come_and_go() {
     );
     icecast.wait_for(&["live.mp3"]);
     let running = Running::locked();
+    let hours_for = |bytes_per_hour: f64| {
+        let status = running.site.ask("GET", "/api/status", KEY, "").json();
+        let [free, hours] = ["free_bytes", "hours_left"].map(|key| status["disk"][key].as_f64().expect("a number"));
+        (hours * bytes_per_hour / free - 1.0).abs() < 0.01
+    };
+    assert!(hours_for(2.0 * 16_000.0 * 3_600.0), "two tones of 8 kHz as WAV");
     let radio = format!("[radio]\ntype = stream\nurl = {}\nfilename_pattern = radio-%H%M%S\n", icecast.url("live.mp3"));
     let push = format!("hz = 500\nicecast_url = icecast://source:{PASSWORD}@127.0.0.1:{}/bat.opus", icecast.port);
     let answer = running.change(|text| format!("{}\n{radio}", text.replace("hz = 500", &push)));
@@ -278,6 +284,7 @@ fn stations_and_pushes_come_and_go() {
     let is_in =
         |sources: &[Value], name: &str| sources.iter().any(|source| source["name"] == name && source["state"] == "recording");
     running.wait_until(|sources| is_in(sources, "radio") && is_in(sources, "bat") && is_in(sources, "mic"));
+    assert!(!hours_for(2.0 * 16_000.0 * 3_600.0), "a station takes room, too");
     running.site.wait_for(|site| {
         let mut stream = site.connect();
         let head = format!("GET /live/radio.mp3 HTTP/1.1\r\nHost: 127.0.0.1\r\n{KEY}\r\n");

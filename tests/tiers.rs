@@ -499,9 +499,7 @@ fn what_has_changed_meanwhile_is_left_alone() {
 #[test]
 fn a_recorder_keeps_in_less_what_is_old() {
     let place = Place::new();
-    let (root, library) = (place.recordings(), place.path("synced.so"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/synced_clock.c");
-    tool("cc", &["-shared", "-fPIC", "-O2", "-o", library.to_str().expect("plain"), source]);
+    let (root, library) = (place.recordings(), common::kernel_clock::kernel_clock(&place, true));
     fs::create_dir_all(&root).expect("made");
     let whole = record(&root, "wood_20260501_120000.flac", (48_000, 1, 60), &[20, 50], &json!({}));
     let config = place.config(

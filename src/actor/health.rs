@@ -138,6 +138,7 @@ impl Health {
             wifi_dbm: seen.wifi_dbm,
             wall_s: now.wall.0.div_euclid(SECOND_NS),
             is_synced: now.synced,
+            has_clock: seen.has_clock,
             hours_left: (self.room)(),
         };
         for (matter, told) in self.board.iter_mut().zip(self.health.look(now.mono, &facts)) {

@@ -111,7 +111,7 @@ fn record(parsed: &Parsed, options: &Options) -> Result<Exit, String> {
     seats.extend(teller);
     #[cfg(feature = "mqtt")]
     seats.extend(crate::wiring::mqtt::seat(config, &table, &statuses, (&alarms, &machine), &shared.stop));
-    let roster = Arc::new(Roster::new(config, &statuses));
+    let roster = Arc::new(Roster::new(config, &table, &statuses));
     let rounds = health::rounds(config, &table, &statuses, &roster, (&alarms, &machine), then);
     let (changes_in, changes) = async_channel::bounded(settings::CHANGES);
     let keeper = Arc::new(Keeper::new(options.config.clone(), Environment::of_process(), parsed.clone(), changes_in));

@@ -20,11 +20,14 @@ pub struct Board {
     /// The supply is too weak just now.
     pub under_voltage: Option<bool>,
     pub wifi_dbm: Option<i32>,
+    /// A clock module keeps the time while there is no power.
+    pub has_clock: bool,
 }
 
 /// The files below `root`, which is `/`.
 pub fn look(root: &Path) -> Board {
-    Board { temperature_c: temperature(root), under_voltage: under_voltage(root), wifi_dbm: wifi(root) }
+    let has_clock = !folders(&root.join("sys/class/rtc"), "rtc").is_empty();
+    Board { temperature_c: temperature(root), under_voltage: under_voltage(root), wifi_dbm: wifi(root), has_clock }
 }
 
 fn temperature(root: &Path) -> Option<f64> {
@@ -108,8 +111,10 @@ mod tests {
             ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n"),
             ("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n"),
             ("proc/net/wireless", &wireless),
+            ("sys/class/rtc/rtc0/name", "rtc-ds1307 1-0068\n"),
         ]);
-        assert_eq!(board, Board { temperature_c: Some(61.5), under_voltage: Some(false), wifi_dbm: Some(-56) });
+        let known = Board { temperature_c: Some(61.5), under_voltage: Some(false), wifi_dbm: Some(-56), has_clock: true };
+        assert_eq!(board, known);
     }
 
     #[test]

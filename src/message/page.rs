@@ -170,6 +170,8 @@ pub struct SourceStatus {
     pub peak: Option<Centibel>,
     pub rate_hz: u32,
     pub channels: u8,
+    /// What it takes of the disk, as far as that can be known before.
+    pub bytes_per_hour: f64,
     pub frames: u64,
     pub xruns: u64,
     pub gaps: u64,

@@ -32,6 +32,8 @@ pub enum Why {
 pub struct Reconnect {
     delay_ns: i64,
     alarm_after_ns: i64,
+    /// Between two tries of one that is away for long.
+    seldom_ns: i64,
     running_since: Option<Mono>,
     /// Since when there has been no good connection.
     lost_at: Option<Mono>,
@@ -50,6 +52,7 @@ impl Reconnect {
         Reconnect {
             delay_ns,
             alarm_after_ns,
+            seldom_ns: SELDOM_NS,
             running_since: None,
             lost_at: None,
             silent_at: None,
@@ -57,6 +60,11 @@ impl Reconnect {
             failures: 0,
             wait_ns: 0,
         }
+    }
+
+    /// However long it was away, it is found to be there again within so many seconds, unless it refuses.
+    pub fn found_within(self, seconds: u32) -> Reconnect {
+        Reconnect { seldom_ns: i64::from(seconds) * SECOND_NS, ..self }
     }
 
     /// Sound comes.
@@ -81,7 +89,8 @@ impl Reconnect {
             Why::Gone if soon => self.delay_ns.clamp(LEAST_NS, SOON_NS),
             Why::Refused | Why::Wrong if soon && self.has_sounded => self.delay_ns.clamp(LEAST_NS, SOON_NS),
             Why::Gone | Why::Refused => {
-                (self.wait_ns.saturating_mul(2)).clamp(self.delay_ns.max(SOON_NS), self.delay_ns.max(SELDOM_NS))
+                let seldom_ns = if why == Why::Gone { self.seldom_ns } else { SELDOM_NS };
+                (self.wait_ns.saturating_mul(2)).clamp(self.delay_ns.max(SOON_NS).min(seldom_ns), self.delay_ns.max(seldom_ns))
             }
             Why::Wrong => self.delay_ns.max(SELDOM_NS),
         };
@@ -135,6 +144,19 @@ mod tests {
         check(10, 5.0, Some(1), Why::Wrong, 2, "1500! 1500!");
         let first_minute = "1500! ".repeat(40);
         check(10, 5.0, Some(20), Why::Refused, 43, &format!("{first_minute}5000! 10000! 20000!"));
+    }
+
+    #[test]
+    fn who_is_to_be_found_soon_is_asked_often_for_ever() {
+        let mut reconnect = Reconnect::new(10, 1.0).found_within(4);
+        let mut now = Mono(0);
+        for _ in 0..1_000 {
+            let again = reconnect.failed(Why::Gone, now);
+            assert!(again.at.since(now) <= 4 * SECOND_NS);
+            now = again.at;
+        }
+        assert_eq!(reconnect.failed(Why::Gone, now).at.since(now), 4 * SECOND_NS);
+        assert!(reconnect.failed(Why::Wrong, now).at.since(now) > 4 * SECOND_NS, "a wrong password stays wrong");
     }
 
     /// A server that sends sound for two seconds and falls, for ten minutes.

@@ -10,12 +10,14 @@ use super::health::{Rounds, STILL_MS};
 use super::library;
 use super::library::Sources;
 use super::live;
-use super::retention::Keepers;
+use super::retention::{self, Keepers};
 use super::review::{self, Place, Plan};
+use super::sources;
 use super::upload;
+use super::{LaneRow, Table};
 use crate::actor::health::Charge;
 use crate::actor::http::clerk::Clerk;
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use crate::device::clock::{Clock, RealClock};
 use crate::device::disk::real_path;
 use crate::device::{Fault, FaultKind};
@@ -118,24 +120,26 @@ pub struct Roster(Mutex<Vec<Row>>);
 struct Row {
     name: String,
     format: Option<PcmFormat>,
+    bytes_per_hour: f64,
     status: Arc<LaneStatus>,
     change: Option<(SourceState, Wall)>,
 }
 
 impl Roster {
-    pub fn new(config: &Config, statuses: &[Arc<LaneStatus>]) -> Roster {
+    pub fn new(config: &Config, table: &Table, statuses: &[Arc<LaneStatus>]) -> Roster {
         let roster = Roster::default();
-        for (source, status) in super::start::recorded(config).zip(statuses) {
-            roster.set(&source.name, super::sources::expected_format(source), status);
+        for ((source, lane), status) in super::start::recorded(config).zip(&table.lanes).zip(statuses) {
+            roster.set(source, lane, status);
         }
         roster
     }
 
     /// A new one comes last.
-    pub fn set(&self, name: &str, format: Option<PcmFormat>, status: &Arc<LaneStatus>) {
-        let row = Row { name: name.to_owned(), format, status: status.clone(), change: None };
+    pub fn set(&self, source: &SourceConfig, lane: &LaneRow, status: &Arc<LaneStatus>) {
+        let (format, bytes_per_hour) = (sources::expected_format(source), retention::expected(lane.feed));
+        let row = Row { name: source.name.clone(), format, bytes_per_hour, status: status.clone(), change: None };
         let mut rows = self.rows();
-        match rows.iter_mut().find(|row| row.name == name) {
+        match rows.iter_mut().find(|row| row.name == source.name) {
             Some(old) => *old = row,
             None => rows.push(row),
         }
@@ -159,8 +163,17 @@ impl Roster {
         self.rows().iter().map(charge).collect()
     }
 
+    /// What all of them take of the disk.
+    pub fn bytes_per_hour(&self) -> f64 {
+        self.rows().iter().map(|row| row.bytes_per_hour).sum()
+    }
+
     fn look(&self) -> Vec<SourceStatus> {
-        self.rows().iter_mut().map(|row| source(&row.name, row.format, &row.status, &mut row.change)).collect()
+        let look = |row: &mut Row| SourceStatus {
+            bytes_per_hour: row.bytes_per_hour,
+            ..source(&row.name, row.format, &row.status, &mut row.change)
+        };
+        self.rows().iter_mut().map(look).collect()
     }
 
     fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
@@ -189,6 +202,7 @@ fn source(name: &str, format: Option<PcmFormat>, status: &LaneStatus, change: &m
         peak: status.peak().filter(|_| state.is_heard()).map(Centibel),
         rate_hz: format.map_or(0, |format| format.rate.hz()),
         channels: format.map_or(0, |format| format.channels),
+        bytes_per_hour: 0.0,
         frames: status.frames_captured.load(Relaxed),
         xruns: status.xruns.load(Relaxed).into(),
         gaps: status.gaps.load(Relaxed),

@@ -130,7 +130,6 @@ impl Works {
 
     fn begin(&mut self, source: &SourceConfig, next: Next) -> Result<Hire, String> {
         let row = self.row(source).ok_or("cannot be recorded")?;
-        let format = super::sources::expected_format(source);
         let keeper = self.ground.keepers.more(&self.config, source, row.feed, &self.ground.alarms);
         self.besides.extend(keeper);
         let (lane, status, is_new) = match self.held.iter().find(|held| held.source == source.name) {
@@ -144,7 +143,7 @@ impl Works {
         status.stop.store(false, Relaxed);
         status.recording.store(false, Relaxed);
         status.alarm.clear(); // what was wrong was wrong with its old settings
-        self.ground.roster.set(&source.name, format, &status);
+        self.ground.roster.set(source, &row, &status);
         let names: Vec<&str> = self.config.sources.iter().map(|source| source.name.as_str()).collect();
         self.ground.roster.order(&names);
         let on_air = self.ground.stages.of_lane(lane).on_air;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::beside::Roster;
 use super::notify::Then;
-use super::{LaneRow, Table, library, sources, start};
+use super::{LaneRow, Table, library};
 use crate::actor::health::Health;
 use crate::config::Config;
 use crate::config::storage::WhenFull;
@@ -74,14 +74,11 @@ pub fn rounds(
     for (lane, status) in table.lanes.iter().zip(statuses) {
         status.blocks.store(blocks(lane), Relaxed);
     }
-    let roster = roster.clone();
+    let (roster, all) = (roster.clone(), roster.clone());
     let folder = real_path(&config.general.lane.output_directory);
-    let samples = |format: &crate::message::PcmFormat| f64::from(format.rate.hz()) * f64::from(format.channels);
-    let formats = start::recorded(config).filter_map(sources::expected_format);
-    let per_second: f64 = formats.map(|format| samples(&format)).sum();
     // Where old recordings give way to new ones, the disk is never full.
     let is_filled = config.storage.when_full == WhenFull::Stop;
-    let room = Box::new(move || if is_filled { library::room(&folder, per_second).hours_left } else { None });
+    let room = Box::new(move || if is_filled { library::room(&folder, all.bytes_per_hour()).hours_left } else { None });
     let health = Health::new(
         Box::new(move || roster.charges()),
         alarms.clone(),

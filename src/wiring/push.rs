@@ -20,8 +20,9 @@ const STACK: usize = 192 << 10;
 pub const BYTES: usize = STACK + (56 << 10);
 /// Connecting tries one address after another; every wait in it ends when the program is to stop.
 const LIMIT_MS: u64 = 5 * 60_000;
-/// Every 1.5 s, and less and less often after a minute.
+/// Every 1.5 s, and a little less often after a minute: a server that was away for an hour has the sound back within five seconds.
 const RETRIES: (u32, f64) = (10, 1.5);
+const FOUND_WITHIN_S: u32 = 4;
 
 /// Whether a source is to be pushed.
 pub fn is_wanted(source: &SourceConfig) -> bool {
@@ -72,7 +73,7 @@ fn seat(source: &SourceConfig, stage: &Arc<Stage>, status: &Arc<LaneStatus>, age
             actor: row.clone(),
             status: status.clone(),
             stop: stop.clone(),
-            reconnect: Reconnect::new(RETRIES.0, RETRIES.1),
+            reconnect: Reconnect::new(RETRIES.0, RETRIES.1).found_within(FOUND_WITHIN_S),
         };
         Box::new(move || push.run())
     };

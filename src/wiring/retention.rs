@@ -150,7 +150,7 @@ pub fn analyses(config: &Config, root: &Path) -> PathBuf {
 }
 
 /// Bytes an hour of a lane that has recorded nothing yet.
-fn expected(feed: Feed) -> f64 {
+pub fn expected(feed: Feed) -> f64 {
     let share = if let Feed::Sound(_, Container::Flac) = feed { FLAC_SHARE } else { 1.0 };
     feed.bytes_per_second() as f64 * 3_600.0 * share
 }

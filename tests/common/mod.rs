@@ -3,6 +3,7 @@
 
 pub mod cards;
 pub mod follow;
+pub mod kernel_clock;
 pub mod lanes;
 pub mod rig;
 pub mod venv;

@@ -12,6 +12,8 @@ const VOLTAGE: Limits = limits(1.0, 1.0, 0, 600);
 const WIFI: Limits = limits(85.0, 80.0, 600, 300);
 /// Seconds that the clock has gone by itself, after it was right.
 const CLOCK: Limits = limits(86_400.0, 1.0, 0, 0);
+/// So long after the start somebody should have set the clock of a machine that has none of its own.
+const UNSET_NS: i64 = 1_800 * SECOND_NS;
 /// Less than so many hours of room, as negative numbers.
 const ROOM: Limits = limits(-24.0, -26.0, 0, 0);
 /// Before this year no recorder of this kind was built: 2025-01-01, in seconds of UTC.
@@ -26,6 +28,8 @@ pub struct MachineFacts {
     /// Seconds of UTC by its clock, and whether somebody sets that.
     pub wall_s: i64,
     pub is_synced: bool,
+    /// A clock of its own goes on without power. Else the time at a start is that of the last stop, however long ago that was.
+    pub has_clock: bool,
     /// Until the disk is full; `None` while nothing is recorded.
     pub hours_left: Option<f64>,
 }
@@ -35,13 +39,14 @@ pub const MACHINE_MATTERS: usize = 5;
 
 #[derive(Debug)]
 pub struct MachineHealth {
+    began: Option<Mono>,
     synced: Option<Mono>,
     watches: [Watch; MACHINE_MATTERS],
 }
 
 impl Default for MachineHealth {
     fn default() -> MachineHealth {
-        MachineHealth { synced: None, watches: [HOT, VOLTAGE, WIFI, CLOCK, ROOM].map(Watch::new) }
+        MachineHealth { began: None, synced: None, watches: [HOT, VOLTAGE, WIFI, CLOCK, ROOM].map(Watch::new) }
     }
 }
 
@@ -55,12 +60,14 @@ impl MachineHealth {
             self.synced = Some(now);
         }
         let alone_s = self.synced.map(|at| now.since(at) as f64 / SECOND_NS as f64);
+        let is_late = now.since(*self.began.get_or_insert(now)) >= UNSET_NS;
         let is_unset = !facts.is_synced && facts.wall_s < BUILT_S;
+        let is_guessed = self.synced.is_none() && !facts.has_clock && is_late;
         let values = [
             facts.temperature_c,
             facts.under_voltage.map(|is_weak| f64::from(u8::from(is_weak))),
             facts.wifi_dbm.map(|dbm| -f64::from(dbm)),
-            if is_unset { Some(f64::INFINITY) } else { alone_s },
+            if is_unset || is_guessed { Some(f64::INFINITY) } else { alone_s },
             facts.hours_left.map(|hours| -hours),
         ];
         let hours = facts.hours_left.map_or(24, |hours| hours.clamp(0.0, 1e6) as u32 + 1);
@@ -68,7 +75,11 @@ impl MachineHealth {
             MachineTrouble::Hot,
             MachineTrouble::UnderVoltage,
             MachineTrouble::Wifi,
-            if is_unset { MachineTrouble::ClockUnset } else { MachineTrouble::ClockAlone },
+            match (is_unset, is_guessed) {
+                (true, _) => MachineTrouble::ClockUnset,
+                (false, true) => MachineTrouble::ClockGuessed,
+                (false, false) => MachineTrouble::ClockAlone,
+            },
             MachineTrouble::Room { hours },
         ];
         let mut told = [None; MACHINE_MATTERS];
@@ -86,6 +97,7 @@ pub enum MachineTrouble {
     UnderVoltage,
     Wifi,
     ClockUnset,
+    ClockGuessed,
     ClockAlone,
     Room { hours: u32 },
 }
@@ -101,6 +113,9 @@ impl fmt::Display for MachineTrouble {
             MachineTrouble::ClockUnset => {
                 f.write_str("The clock was never set: recordings have wrong names until it is (network, GPS or a clock module).")
             }
+            MachineTrouble::ClockGuessed => f.write_str(
+                "Nobody has set the clock since the start: times, and hours to record in, are late by as long as there was no power (network, GPS, a clock module, or a browser).",
+            ),
             MachineTrouble::ClockAlone => f.write_str("The clock has gone by itself for a day: times of recordings drift."),
             MachineTrouble::Room { hours } => write!(f, "The disk will be full in less than {hours} hours."),
         }
@@ -135,6 +150,15 @@ mod tests {
         assert_eq!(look(3_005, room(23.5)), "The disk will be full in less than 24 hours.");
         assert_eq!(look(3_010, room(25.0)), "The disk will be full in less than 26 hours.");
         assert_eq!(look(3_015, room(27.0)), "");
+        // No clock module, and nobody has set the clock since the start; then somebody does.
+        let mut bare = MachineHealth::default();
+        let mut told = |s: i64, is_synced: bool, has_clock: bool| {
+            let facts = MachineFacts { is_synced, has_clock, ..well };
+            bare.look(Mono(s * SECOND_NS), &facts).iter().flatten().map(ToString::to_string).collect::<String>()
+        };
+        assert_eq!((told(5, false, false), told(1_804, false, false), told(1_805, false, true)), Default::default());
+        assert!(told(1_806, false, false).starts_with("Nobody has set the clock since the start"));
+        assert_eq!((told(1_807, true, false), told(1_900, false, false)), Default::default());
         // A clock that was right and is left alone; then one that nobody ever set.
         let alone = MachineFacts { is_synced: false, ..well };
         assert_eq!((look(4_000, well), look(90_399, alone)), Default::default());

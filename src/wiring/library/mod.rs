@@ -454,18 +454,18 @@ impl Shelves {
     }
 }
 
-/// Room of the file system; how long it lasts if what is recorded now stays as it is, in 16-bit FLAC of half its size.
+/// Room of the file system, and how long it lasts if what is recorded now stays as it is.
 fn disk(root: &std::path::Path, sources: &[SourceStatus]) -> Disk {
-    room(root, sources.iter().map(|source| f64::from(source.rate_hz) * f64::from(source.channels)).sum())
+    room(root, sources.iter().map(|source| source.bytes_per_hour).sum())
 }
 
-/// `per_second`: samples of all sources, of which each is half of two bytes in the end.
-pub fn room(root: &std::path::Path, per_second: f64) -> Disk {
+/// `bytes_per_hour`: of all sources.
+pub fn room(root: &std::path::Path, bytes_per_hour: f64) -> Disk {
     let Ok(room) = rustix::fs::statvfs(root) else { return Disk::default() };
     let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
     Disk {
         free_bytes,
         total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
-        hours_left: (per_second > 0.0).then(|| free_bytes as f64 / per_second / 3_600.0),
+        hours_left: (bytes_per_hour > 0.0).then(|| free_bytes as f64 / bytes_per_hour),
     }
 }
