@@ -36,6 +36,7 @@ export class Waterfall {
 		this.shown = 0;
 		this.back = 0;
 		this.paused = false;
+		this.held = [];
 	}
 
 	/** Follows a source until the signal comes; ends when the recorder ends it. */
@@ -44,10 +45,15 @@ export class Waterfall {
 		const answer = await fetch(url, { signal });
 		if (!answer.ok) throw new Error((await answer.json()).error);
 		const reader = answer.body.getReader();
-		requestAnimationFrame(() => this.#frame(signal));
+		const state = { over: false };
+		requestAnimationFrame(() => this.#frame(state));
 		let left = new Uint8Array();
 		for (;;) {
-			const { done, value } = await reader.read();
+			const { done, value } = await reader.read().catch((error) => {
+				state.over = true;
+				throw error;
+			});
+			state.over = done;
 			if (done) return;
 			const bytes = new Uint8Array(left.length + value.length);
 			bytes.set(left);
@@ -69,6 +75,7 @@ export class Waterfall {
 		this.paused = wanted;
 		this.pausedAt = this.count;
 		this.back = 0;
+		if (!wanted) this.held.splice(0).forEach((column) => this.#add(column));
 	}
 
 	#take(bytes) {
@@ -87,11 +94,18 @@ export class Waterfall {
 		}
 		const size = 4 + this.rows;
 		for (; at + size <= bytes.length; at += size) {
-			this.bytes.set(bytes.subarray(at + 4, at + size), (this.count % KEPT) * this.rows);
-			this.#paint(this.count);
-			this.count += 1;
+			const column = bytes.slice(at + 4, at + size);
+			if (!this.paused) this.#add(column);
+			// What stands is not painted over.
+			else if (this.held.push(column) > KEPT) this.held.shift();
 		}
 		return bytes.subarray(at);
+	}
+
+	#add(column) {
+		this.bytes.set(column, (this.count % KEPT) * this.rows);
+		this.#paint(this.count);
+		this.count += 1;
 	}
 
 	#paint(column) {
@@ -114,8 +128,9 @@ export class Waterfall {
 		return this.paused ? this.pausedAt - this.back : this.shown;
 	}
 
-	#frame(signal) {
-		if (signal.aborted) return;
+	/** Until what is followed is over: whoever follows anew draws anew. */
+	#frame(state) {
+		if (state.over) return;
 		if (this.rows > 0 && this.canvas.clientWidth > 0) {
 			// Columns come in small heaps; the picture glides after them.
 			const behind = this.count - this.shown;
@@ -123,7 +138,7 @@ export class Waterfall {
 			this.#draw();
 			this.#look();
 		}
-		requestAnimationFrame(() => this.#frame(signal));
+		requestAnimationFrame(() => this.#frame(state));
 	}
 
 	#draw() {
@@ -175,9 +190,9 @@ export class Waterfall {
 	#point(event) {
 		this.pointer = { x: event.offsetX, y: event.offsetY };
 		if (!this.grabbed || !this.paused) return;
-		const kept = Math.min(this.pausedAt, KEPT - (this.count - this.pausedAt));
-		const back = this.grabbed.back + (event.clientX - this.grabbed.x) / WIDE;
-		this.back = clamp(back, 0, Math.max(0, kept - this.canvas.clientWidth / WIDE));
+		// The picture stays full.
+		const most = Math.max(0, Math.min(this.count, KEPT) - this.canvas.clientWidth / WIDE);
+		this.back = clamp(this.grabbed.back + (event.clientX - this.grabbed.x) / WIDE, 0, most);
 	}
 
 	/** What is under the pointer; the picture moves under it. */
@@ -206,7 +221,7 @@ export class Waterfall {
 		if (!by || !this.paused) return;
 		event.preventDefault();
 		event.stopPropagation();
-		this.back = clamp(this.back + by * this.perSecond, 0, Math.min(this.pausedAt, KEPT));
+		this.back = clamp(this.back + by * this.perSecond, 0, Math.max(0, Math.min(this.count, KEPT) - this.perSecond));
 	}
 }
 

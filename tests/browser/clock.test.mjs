@@ -5,12 +5,14 @@ import { flawless } from "./axe.mjs";
 import { PHONE, api, shot, until, withPage } from "./world.mjs";
 
 const LATER_MS = 10 * 86400e3;
+// The recordings of the day that is looked at get their true one while its picture is on its way.
+const MOVED = /404 .*\/api\/days\/[-\d]+\/picture$/;
 const clock = async () => (await api("api/status")).clock;
 
 test(
 	"Clock: a phone sets it, if somebody agrees",
 	{ skip: !process.env.CLOCK && "no CLOCK is given" },
-	withPage({ size: PHONE, prepare: (page) => page.clock.setFixedTime(Date.now() + LATER_MS) }, async (page) => {
+	withPage({ size: PHONE, prepare: (page) => page.clock.setFixedTime(Date.now() + LATER_MS), allow: MOVED }, async (page) => {
 		assert.equal((await clock()).source, "none");
 		const line = page.locator("#alarms .alarm", { hasText: "Nothing has set the recorder's clock" });
 		const button = line.getByRole("button", { name: "Set the clock from this phone" });

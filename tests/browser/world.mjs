@@ -67,8 +67,8 @@ export function withPage(options, act) {
 			requests = [];
 		page.on("pageerror", (error) => complaints.push(error.stack));
 		page.on("console", (message) => {
-			const counts = message.type() === "error" && !allow?.test(message.text());
-			if (counts) complaints.push(`${message.text()} ${message.location().url}`);
+			const said = `${message.text()} ${message.location().url}`;
+			if (message.type() === "error" && !allow?.test(said)) complaints.push(said);
 		});
 		page.on("request", (request) => requests.push(decodeURIComponent(request.url().slice(base.length))));
 		try {
