@@ -1,7 +1,7 @@
 //! Pushes one source's Opus to an Icecast elsewhere, for ever: a side consumer, which hears the source's mount as any listener does.
 //!
 //! Unreachable, slow, refused, restarted: the source and those who listen here notice nothing. It is tried again after 1.5 s, later
-//! less often, up to once a minute; a server that is too slow loses sound, whole pages at a time.
+//! every 4 s (one that refuses: once a minute); a server that is too slow loses sound, whole pages at a time.
 
 use std::io::{self, Read};
 use std::sync::Arc;
