@@ -5,7 +5,8 @@
 //! and pools, so the blocks in them are kept; more than five restarts of it in a minute end the process, and the service manager
 //! begins from a clean state. A seat of the recording path that hangs ends the process for the same reason: a thread
 //! cannot be killed safely. A seat beside the path ([`Role::Side`]) never ends the process: one that hangs is left behind, where
-//! it may do nothing more ([`ActorStatus::lives`]), and gets a successor; one that falls too often is given up.
+//! it may do nothing more ([`lives`](crate::status::ActorStatus::lives)), and gets a successor; one that falls too often is given
+//! up. Some are on call ([`Call`]): there is a thread only while somebody wants what it does.
 //!
 //! Why the encoder of a lane is not taken down together with its capture, or the other way round: the tape between them says
 //! what happened anyway (a Start without a Stop closes the file as `fault`, a block without a Start opens one), and closing

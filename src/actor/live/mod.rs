@@ -1,7 +1,7 @@
 //! Live: what is heard of the sources just now, for whoever looks or listens.
 //!
 //! Captures hand it their sound as they read it, and only while somebody is there; that of stations it decodes itself
-//! ([`ear`]). It makes of it what is asked for (meters, spectra, columns, sound) and pushes that into mounts, whose listeners the gate
+//! (`ear`). It makes of it what is asked for (meters, spectra, columns, sound) and pushes that into mounts, whose listeners the gate
 //! serves. A side consumer: it may be slow, fall or hang, and costs no lane anything. When the last listener has left, captures are
 //! told to keep their sound to themselves, and this thread sleeps.
 
